@@ -1,0 +1,198 @@
+//! The float graph: what an ONNX file means, reduced to a handful of operators.
+//!
+//! Every tensor is flattened row-major and belongs to one sample (a batch of one). Data movement (reshape, transpose,
+//! concat, slice, …) is a [`Op::Wire`]; everything affine (matrix products, scaling, constants added) is an
+//! [`Op::Affine`]; what remains is non-linear and has a variant of its own.
+
+use serde::{Deserialize, Serialize};
+
+/// Names one tensor of a [`Graph`]: graph inputs first, then one per node, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ValueId(pub usize);
+
+/// Element type of a graph input or output as the ONNX file declares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Element {
+    /// 32-bit float.
+    Float32,
+    /// 64-bit float.
+    Float64,
+    /// 64-bit signed integer (also 32-bit ones, widened).
+    Int64,
+    /// Boolean, as 0 or 1.
+    Bool,
+}
+
+/// A graph input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Name in the ONNX file.
+    pub name: String,
+    /// Shape with the batch dimension fixed to 1.
+    pub shape: Vec<usize>,
+    /// Declared element type.
+    pub element: Element,
+}
+
+/// How the integers or reals of an output are to be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OutputKind {
+    /// Real numbers.
+    Real,
+    /// 0 or 1.
+    Bool,
+    /// An index (ArgMax).
+    Index,
+    /// A class index into integer labels.
+    IntLabel(Vec<i64>),
+    /// A class index into string labels.
+    StringLabel(Vec<String>),
+}
+
+/// A graph output, in the file's order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// Name in the ONNX file.
+    pub name: String,
+    /// The tensor.
+    pub value: ValueId,
+    /// Shape with the batch dimension fixed to 1.
+    pub shape: Vec<usize>,
+    /// How to read it.
+    pub kind: OutputKind,
+}
+
+/// One row of an affine map: `Σ weight·x[index] + bias`, sparse.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AffineRow {
+    /// `(index into the concatenated inputs, weight)`, indices strictly increasing.
+    pub terms: Vec<(usize, f64)>,
+    /// Constant term.
+    pub bias: f64,
+}
+
+/// Comparison of a value with a constant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    /// `x < c`
+    Less,
+    /// `x <= c`
+    LessOrEqual,
+    /// `x > c`
+    Greater,
+    /// `x >= c`
+    GreaterOrEqual,
+}
+
+/// Norm of [`Op::Normalize`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Largest absolute value.
+    Max,
+    /// Sum of absolute values.
+    L1,
+    /// Euclidean length.
+    L2,
+}
+
+/// An operator. Inputs with several tensors are read as their concatenation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Op {
+    /// Copies elements: output `i` is element `indices[i]` of the concatenated inputs.
+    Wire {
+        /// One index per output element.
+        indices: Vec<usize>,
+    },
+    /// `y = A·x + b`, one row per output element.
+    Affine {
+        /// Sparse rows.
+        rows: Vec<AffineRow>,
+    },
+    /// `max(x, 0)`, elementwise.
+    Relu,
+    /// `min(max(x, min), max)`, elementwise.
+    Clip {
+        /// Lower bound (−∞ when absent).
+        min: f64,
+        /// Upper bound (+∞ when absent).
+        max: f64,
+    },
+    /// `1 / (1 + e^−x)`, elementwise.
+    Sigmoid,
+    /// Softmax over consecutive groups of `classes` elements.
+    Softmax {
+        /// Length of one group.
+        classes: usize,
+    },
+    /// Index of the largest of each group of `classes` consecutive elements, lowest index on ties.
+    ArgMax {
+        /// Length of one group.
+        classes: usize,
+    },
+    /// Elementwise comparison with constants; 1 where it holds, else 0.
+    Compare {
+        /// The relation.
+        comparison: Comparison,
+        /// One constant per element.
+        thresholds: Vec<f64>,
+    },
+    /// Divides each group of `width` consecutive elements by its norm (a zero norm leaves it as it is).
+    Normalize {
+        /// The norm.
+        norm: Norm,
+        /// Length of one group.
+        width: usize,
+    },
+    /// One-hot of each input element: element `i` becomes `categories[i].len()` bits. A value that is in no category
+    /// has no encoding; such inputs are refused.
+    OneHot {
+        /// Categories of each input element, as integers, distinct.
+        categories: Vec<Vec<i64>>,
+    },
+}
+
+/// One operator application.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Name and operator in the ONNX file, for messages: `Gemm "layer_1"`.
+    pub name: String,
+    /// Operator.
+    pub op: Op,
+    /// Operands.
+    pub inputs: Vec<ValueId>,
+    /// Number of elements of the result.
+    pub len: usize,
+}
+
+/// A model as a list of nodes in topological order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Graph {
+    /// Graph inputs; tensor `i` is `ValueId(i)`.
+    pub inputs: Vec<Input>,
+    /// Nodes; the result of node `j` is `ValueId(inputs.len() + j)`.
+    pub nodes: Vec<Node>,
+    /// Outputs.
+    pub outputs: Vec<Output>,
+    /// What the importer dropped or rewrote, for people (`ZipMap "z" dropped: …`).
+    pub notes: Vec<String>,
+}
+
+impl Input {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether the input has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
