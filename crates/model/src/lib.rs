@@ -1,7 +1,35 @@
-//! Typed graph, fixed-point formats, calibration, and the reference evaluator.
+//! What a model means, exactly: the float graph, its fixed-point program, and the reference evaluator.
+//!
+//! ```text
+//! Graph ──Calibration::measure──▶ ranges ──Program::compile──▶ Program ──execute──▶ cells (integers)
+//! ```
+//!
+//! The program is the definition of the answer. A circuit agrees with [`Program::execute`] bit for bit; how far that
+//! is from the floats is measured, see [`Fidelity`].
+//!
+//! | module | what |
+//! |---|---|
+//! | `graph` | the float graph an importer produces |
+//! | `evaluate` | its evaluation in floats |
+//! | `calibrate` | ranges on sample data, errors against the floats |
+//! | `lower` | float graph → integer program: affine chains fused, formats chosen, offsets folded |
+//! | `curves` | tables of piecewise-linear functions |
+//! | `program` | the integer program and its evaluator |
+//!
+//! Lowest crate of the workspace: no circuit, no EVM.
 
+mod calibrate;
+mod curves;
+mod error;
+mod evaluate;
 mod graph;
+mod lower;
+mod program;
 
-pub use graph::{
-    AffineRow, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, ValueId,
+pub use calibrate::{Calibration, Fidelity, Interval};
+pub use error::ModelError;
+pub use graph::{AffineRow, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, ValueId};
+pub use program::{
+    CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, OutputCells, Program, Range, Source, Step, Sum, Table,
+    TableId,
 };

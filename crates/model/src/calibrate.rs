@@ -1,0 +1,161 @@
+//! Ranges of a model's tensors on sample data, and how far the fixed-point program is from the floats.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Graph, ModelError, OutputKind, Program};
+
+/// A closed range of reals.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Smallest value.
+    pub low: f64,
+    /// Largest value.
+    pub high: f64,
+}
+
+impl Interval {
+    /// Holds nothing; the neutral element of [`Interval::union`].
+    pub const EMPTY: Self = Self { low: f64::INFINITY, high: f64::NEG_INFINITY };
+
+    /// The smallest interval that holds both.
+    pub fn union(self, other: Self) -> Self {
+        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
+    }
+
+    /// Widened so that the whole is `margin` times as wide; a range that starts at or above zero stays there.
+    fn widened(self, margin: f64) -> Self {
+        let span = self.high - self.low;
+        let span = if span > 0.0 { span } else { self.high.abs().max(1.0) };
+        let extra = span * (margin - 1.0) / 2.0;
+        let low = if self.low >= 0.0 { (self.low - extra).max(0.0) } else { self.low - extra };
+        Self { low, high: self.high + extra }
+    }
+}
+
+/// What calibration learned from samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Samples seen.
+    pub samples: usize,
+    /// Factor by which ranges were widened.
+    pub margin: f64,
+    /// Range per input tensor and element, margin included.
+    pub inputs: Vec<Vec<Interval>>,
+    /// Range per node result, margin included.
+    pub nodes: Vec<Interval>,
+}
+
+impl Calibration {
+    /// Default of the factor by which observed ranges are widened.
+    pub const DEFAULT_MARGIN: f64 = 1.5;
+
+    /// Runs the floats over `samples` (each one vector per graph input) and records every range.
+    ///
+    /// # Errors
+    /// No samples, samples of another shape, or values that are not finite.
+    pub fn measure(graph: &Graph, samples: &[Vec<Vec<f64>>], margin: f64) -> Result<Self, ModelError> {
+        if samples.is_empty() {
+            return Err(ModelError::NoSamples);
+        }
+        let mut inputs: Vec<Vec<Interval>> =
+            graph.inputs.iter().map(|input| vec![Interval::EMPTY; input.len()]).collect();
+        let mut nodes = vec![Interval::EMPTY; graph.nodes.len()];
+        for sample in samples {
+            let values = graph.evaluate(sample)?;
+            for (id, tensor) in values.iter().enumerate() {
+                for (index, value) in tensor.iter().enumerate() {
+                    if !value.is_finite() {
+                        return Err(ModelError::NotFinite {
+                            what: format!("element {index} of tensor {id}"),
+                            value: *value,
+                        });
+                    }
+                    let point = Interval { low: *value, high: *value };
+                    let range = match id.checked_sub(graph.inputs.len()) {
+                        Some(node) => &mut nodes[node],
+                        None => &mut inputs[id][index],
+                    };
+                    *range = range.union(point);
+                }
+            }
+        }
+        let widen = |range: &mut Interval| *range = range.widened(margin);
+        inputs.iter_mut().flatten().for_each(widen);
+        nodes.iter_mut().for_each(widen);
+        Ok(Self { samples: samples.len(), margin, inputs, nodes })
+    }
+
+    /// Checks that the calibration has the shape of `graph`.
+    ///
+    /// # Errors
+    /// [`ModelError::CalibrationMismatch`] where it has not.
+    pub fn check(&self, graph: &Graph) -> Result<(), ModelError> {
+        let expected = graph.nodes.len() + graph.inputs.iter().map(crate::Input::len).sum::<usize>();
+        let got = self.nodes.len() + self.inputs.iter().map(Vec::len).sum::<usize>();
+        let same_inputs = self.inputs.len() == graph.inputs.len()
+            && self.inputs.iter().zip(&graph.inputs).all(|(ranges, input)| ranges.len() == input.len());
+        if expected == got && same_inputs && self.nodes.len() == graph.nodes.len() {
+            Ok(())
+        } else {
+            Err(ModelError::CalibrationMismatch { expected, got })
+        }
+    }
+}
+
+/// How far a program's outputs are from the floats, over samples.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fidelity {
+    /// Samples compared.
+    pub samples: usize,
+    /// Samples the program refuses (an input outside its range).
+    pub refused: usize,
+    /// Largest absolute error of a real output.
+    pub max_error: f64,
+    /// Mean absolute error of the real outputs.
+    pub mean_error: f64,
+    /// Labels, indices and bits compared.
+    pub decisions: usize,
+    /// Of those, how many are equal.
+    pub equal_decisions: usize,
+    /// Samples in which some value reached the top of its format.
+    pub saturated: usize,
+}
+
+impl Fidelity {
+    /// Compares the program with the graph's floats.
+    ///
+    /// # Errors
+    /// Samples that the graph itself cannot be evaluated on.
+    pub fn measure(program: &Program, graph: &Graph, samples: &[Vec<Vec<f64>>]) -> Result<Self, ModelError> {
+        let mut fidelity = Self { samples: samples.len(), ..Self::default() };
+        let mut total = 0.0;
+        let mut count = 0_usize;
+        for sample in samples {
+            let expected = graph.pick_outputs(&graph.evaluate(sample)?);
+            let Ok(cells) = program.quantize(sample).and_then(|inputs| program.execute(&inputs)) else {
+                fidelity.refused += 1;
+                continue;
+            };
+            fidelity.saturated += usize::from(program.saturates(&cells));
+            for ((output, got), expected) in
+                program.outputs.iter().zip(program.dequantize_outputs(&cells)).zip(expected)
+            {
+                for (got, expected) in got.iter().zip(expected) {
+                    if output.kind == OutputKind::Real {
+                        let error = (got - expected).abs();
+                        fidelity.max_error = fidelity.max_error.max(error);
+                        total += error;
+                        count += 1;
+                    } else {
+                        fidelity.decisions += 1;
+                        fidelity.equal_decisions += usize::from(*got == expected);
+                    }
+                }
+            }
+        }
+        if count > 0 {
+            fidelity.mean_error = total / count as f64;
+        }
+        Ok(fidelity)
+    }
+}

@@ -1,0 +1,103 @@
+use thiserror::Error;
+
+/// What can go wrong between a float graph and its integer program.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A sample does not have the graph's inputs.
+    #[error("expected {expected} values for input {input}, got {got}")]
+    InputLength {
+        /// Input name.
+        input: String,
+        /// Elements the graph declares.
+        expected: usize,
+        /// Elements given.
+        got: usize,
+    },
+    /// The sample has another number of tensors than the graph.
+    #[error("expected {expected} input tensors, got {got}")]
+    InputCount {
+        /// Tensors the graph declares.
+        expected: usize,
+        /// Tensors given.
+        got: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("{what} is {value}; only finite numbers can be proven")]
+    NotFinite {
+        /// Which value.
+        what: String,
+        /// The value.
+        value: f64,
+    },
+    /// An input lies outside the range that calibration chose.
+    #[error(
+        "input {input}[{index}] = {value} is outside the calibrated range [{low}, {high}]; \
+         calibrate on samples that cover it, or with a larger --margin"
+    )]
+    InputOutOfRange {
+        /// Input name.
+        input: String,
+        /// Element.
+        index: usize,
+        /// The value.
+        value: f64,
+        /// Smallest value the format holds.
+        low: f64,
+        /// Largest value the format holds.
+        high: f64,
+    },
+    /// A categorical input holds a value that is in no category.
+    #[error(
+        "input {input}[{index}] = {value} is in no category of the model's one-hot encoder; \
+         use one of {categories:?}"
+    )]
+    UnknownCategory {
+        /// Input name.
+        input: String,
+        /// Element.
+        index: usize,
+        /// The value.
+        value: f64,
+        /// Known categories.
+        categories: Vec<i64>,
+    },
+    /// The circuit has no gadget for this use of an operator.
+    #[error("{node}: {reason}")]
+    Unsupported {
+        /// Node and operator.
+        node: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A value is too large for the fixed-point formats.
+    #[error(
+        "{node}: the values span up to {span:e}, more than {limit:e} times what one output step \
+         can hold; scale the inputs of the model, or calibrate with a larger --margin"
+    )]
+    RangeTooWide {
+        /// Node and operator.
+        node: String,
+        /// Span found.
+        span: f64,
+        /// Largest span supported.
+        limit: f64,
+    },
+    /// The program has no answer for this input.
+    #[error("{node}: these inputs have no defined result (a share of a total of zero)")]
+    Unprovable {
+        /// Node and operator.
+        node: String,
+    },
+    /// Calibration needs data.
+    #[error("calibration needs at least one sample")]
+    NoSamples,
+    /// Calibration was made for another graph.
+    #[error("the calibration holds {got} ranges where the model needs {expected}; run `zkverdict calibrate` again")]
+    CalibrationMismatch {
+        /// Ranges needed.
+        expected: usize,
+        /// Ranges found.
+        got: usize,
+    },
+}

@@ -1,0 +1,485 @@
+//! The integer program: the exact meaning of a compiled model.
+//!
+//! Every number is a *cell*, a non-negative integer of at most `2·limb_bits` bits (inclusive of `2^(2·limb_bits)`)
+//! that stands for the real `(cell − zero) / 2^scale`. A program is a list of steps over cells; each step has one
+//! result for every input, and the circuit proves exactly these steps.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ModelError, OutputKind};
+
+/// Names one cell of a [`Program`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CellId(pub u32);
+
+impl CellId {
+    /// Position in a cell vector.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Names one table of a [`Program`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TableId(pub u32);
+
+impl TableId {
+    /// Position in the table vector.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Fixed-point format: a cell `c` stands for `(c − zero) / 2^scale`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Format {
+    /// Binary digits after the point (negative for coarse steps).
+    pub scale: i32,
+    /// The cell that stands for zero.
+    pub zero: i64,
+}
+
+impl Format {
+    /// Whole numbers from zero on.
+    pub const INTEGER: Self = Self { scale: 0, zero: 0 };
+
+    /// The real number a cell stands for.
+    pub fn dequantize(&self, cell: i64) -> f64 {
+        (cell - self.zero) as f64 / self.step()
+    }
+
+    /// The nearest cell (half up), not limited to any range.
+    pub fn quantize(&self, value: f64) -> f64 {
+        (value * self.step() + 0.5).floor() + self.zero as f64
+    }
+
+    /// `2^scale`.
+    pub fn step(&self) -> f64 {
+        f64::powi(2.0, self.scale)
+    }
+}
+
+/// A function of the high bits of a number, read at one or two neighbouring entries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Table {
+    /// Value at each index from zero.
+    pub entries: Vec<i64>,
+    /// Distance to the second entry: 1 interpolates between neighbours, 0 makes a step function.
+    pub stride: u8,
+}
+
+impl Table {
+    /// How many indices may be asked.
+    pub fn domain(&self) -> usize {
+        self.entries.len().saturating_sub(usize::from(self.stride))
+    }
+
+    /// Both entries at `index`.
+    ///
+    /// # Panics
+    /// If `index` is not below [`Table::domain`].
+    pub fn pair(&self, index: usize) -> (i64, i64) {
+        (self.entries[index], self.entries[index + usize::from(self.stride)])
+    }
+
+    /// `0` up to the origin, then linear up to `full` at the next index, then `full`: a clamp.
+    pub fn clamp(origin: usize, domain: usize, full: i64) -> Self {
+        let entries = (0..=domain).map(|index| if index <= origin { 0 } else { full }).collect();
+        Self { entries, stride: 1 }
+    }
+
+    /// `0` below the origin, `1` from there on.
+    pub fn step(origin: usize, domain: usize) -> Self {
+        let entries = (0..domain).map(|index| i64::from(index >= origin)).collect();
+        Self { entries, stride: 0 }
+    }
+}
+
+/// What is done with a weighted sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// The sum `D` is split as `D = r + 2^(2L)·m + 2^(4L)·u` with `r, m < 2^(2L)`, and the output is
+    /// `(a·(2^(2L) − m) + b·m) / 2^(2L)` for the table's pair `(a, b)` at `u`: rounding, clamping, comparison in one.
+    /// Every assignment of the cells gives a `D` that the table covers.
+    Lookup {
+        /// The table.
+        table: TableId,
+        /// The result.
+        output: CellId,
+    },
+    /// The sum must be zero.
+    Zero,
+    /// The sum must lie in `[0, 2^(4L))`.
+    NonNegative,
+}
+
+/// One weighted sum of a [`Layer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sum {
+    /// One weight per layer input.
+    pub weights: Vec<i64>,
+    /// Products of two cells, added to the sum.
+    pub products: Vec<(CellId, CellId)>,
+    /// Constant term, offsets and the rounding half included.
+    pub bias: i128,
+    /// What follows.
+    pub finish: Finish,
+}
+
+/// Weighted sums over the same cells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// Node in the model, for messages and plans.
+    pub name: String,
+    /// The cells summed over.
+    pub inputs: Vec<CellId>,
+    /// The sums.
+    pub sums: Vec<Sum>,
+}
+
+impl Layer {
+    /// Value of sum `index` for these cells.
+    pub fn sum(&self, index: usize, cells: &[i64]) -> i128 {
+        let sum = &self.sums[index];
+        let cell = |id: &CellId| i128::from(cells[id.index()]);
+        let linear = sum.weights.iter().zip(&self.inputs).map(|(weight, id)| i128::from(*weight) * cell(id));
+        let products = sum.products.iter().map(|(left, right)| cell(left) * cell(right));
+        sum.bias + linear.sum::<i128>() + products.sum::<i128>()
+    }
+}
+
+/// How the evaluator finds cells that no earlier step computes. The steps that follow bind them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Given from outside.
+    Input,
+    /// One bit per category, set where the source equals it.
+    OneHot {
+        /// The encoded cell.
+        source: CellId,
+        /// Its values, distinct.
+        categories: Vec<i64>,
+    },
+    /// The largest of these cells.
+    Maximum(Vec<CellId>),
+    /// The sum of these cells.
+    Total(Vec<CellId>),
+    /// One bit per cell, set at the first largest.
+    FirstMaximum(Vec<CellId>),
+    /// `⌊numerator·2^(2L) / denominator⌋`, one numerator per cell; all ones where that does not fit.
+    Quotient {
+        /// Numerators.
+        numerators: Vec<CellId>,
+        /// The common denominator.
+        denominator: CellId,
+    },
+}
+
+/// The range that a witness step proves of its cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Range {
+    /// `[0, 2^(2L))`.
+    Cell,
+    /// `{0, 1}`.
+    Bit,
+    /// Nothing: the sums that follow bound the cell. Such sums stand alone in the circuit.
+    Unchecked,
+}
+
+/// One step of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// New cells within a range, their values found by `source`.
+    Witness {
+        /// The cells.
+        cells: Vec<CellId>,
+        /// What is proven of them here.
+        range: Range,
+        /// Where their values come from.
+        source: Source,
+    },
+    /// Weighted sums.
+    Layer(Layer),
+    /// A piecewise-linear function: with `W = 2^(L+1)` and `input = m + W·u`, `0 ≤ m < W`, the output is
+    /// `⌊(a·(W − m) + b·m + W/2) / W⌋` for the table's pair `(a, b)` at `u`.
+    Curve {
+        /// The table.
+        table: TableId,
+        /// Argument.
+        input: CellId,
+        /// Result.
+        output: CellId,
+    },
+}
+
+/// One input element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputCell {
+    /// Graph input it belongs to.
+    pub tensor: usize,
+    /// Position in that input.
+    pub index: usize,
+    /// The cell.
+    pub cell: CellId,
+    /// Its format.
+    pub format: Format,
+    /// Categories, where the model encodes this input one-hot.
+    pub categories: Option<Vec<i64>>,
+}
+
+/// One graph output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputCells {
+    /// Name in the ONNX file.
+    pub name: String,
+    /// Shape, batch of one.
+    pub shape: Vec<usize>,
+    /// How to read the numbers.
+    pub kind: OutputKind,
+    /// One cell per element.
+    pub cells: Vec<CellId>,
+    /// Format of the cells.
+    pub format: Format,
+}
+
+/// A compiled model: exact, and independent of any circuit layout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    /// Bits of one range-checked limb, `L`; a cell has two limbs.
+    pub limb_bits: u32,
+    /// Number of cells.
+    pub cells: usize,
+    /// Function tables.
+    pub tables: Vec<Table>,
+    /// Steps in order; a step reads only cells of earlier ones.
+    pub steps: Vec<Step>,
+    /// Names of the graph's inputs, in order.
+    pub input_names: Vec<String>,
+    /// Input elements in graph order.
+    pub inputs: Vec<InputCell>,
+    /// Outputs in graph order.
+    pub outputs: Vec<OutputCells>,
+}
+
+impl Program {
+    /// Bits of a cell, `2·limb_bits`.
+    pub fn cell_bits(&self) -> u32 {
+        2 * self.limb_bits
+    }
+
+    /// `2^(2·limb_bits)`, the largest cell.
+    pub fn cell_max(&self) -> i64 {
+        1 << self.cell_bits()
+    }
+
+    /// Width of one segment of a [`Step::Curve`], `2^(limb_bits + 1)`.
+    pub fn segment_width(&self) -> i64 {
+        1 << (self.limb_bits + 1)
+    }
+
+    /// Turns a sample (one vector per graph input) into input cells.
+    ///
+    /// # Errors
+    /// Wrong lengths, non-finite values, values outside the format, unknown categories.
+    pub fn quantize(&self, sample: &[Vec<f64>]) -> Result<Vec<i64>, ModelError> {
+        if sample.len() != self.input_names.len() {
+            return Err(ModelError::InputCount { expected: self.input_names.len(), got: sample.len() });
+        }
+        for (tensor, (name, values)) in self.input_names.iter().zip(sample).enumerate() {
+            let expected = self.inputs.iter().filter(|input| input.tensor == tensor).count();
+            if values.len() != expected {
+                return Err(ModelError::InputLength { input: name.clone(), expected, got: values.len() });
+            }
+        }
+        self.inputs
+            .iter()
+            .map(|input| {
+                let value = sample[input.tensor][input.index];
+                let name = || self.input_names[input.tensor].clone();
+                if !value.is_finite() {
+                    return Err(ModelError::NotFinite { what: format!("input {}[{}]", name(), input.index), value });
+                }
+                if let Some(categories) = &input.categories
+                    && !categories.iter().any(|category| *category as f64 == value)
+                {
+                    return Err(ModelError::UnknownCategory {
+                        input: name(),
+                        index: input.index,
+                        value,
+                        categories: categories.clone(),
+                    });
+                }
+                let cell = input.format.quantize(value);
+                let last = self.cell_max() - 1;
+                if cell < 0.0 || cell > last as f64 {
+                    return Err(ModelError::InputOutOfRange {
+                        input: name(),
+                        index: input.index,
+                        value,
+                        low: input.format.dequantize(0),
+                        high: input.format.dequantize(last),
+                    });
+                }
+                Ok(cell as i64)
+            })
+            .collect()
+    }
+
+    /// Runs the program: the reference evaluator, exact integers. Returns every cell.
+    ///
+    /// # Errors
+    /// [`ModelError::Unprovable`] where the program has no answer for these inputs (shares of a total of zero).
+    ///
+    /// # Panics
+    /// If `inputs` did not come from [`Program::quantize`], or the program is malformed.
+    pub fn execute(&self, inputs: &[i64]) -> Result<Vec<i64>, ModelError> {
+        let mut cells = vec![0; self.cells];
+        for (input, value) in self.inputs.iter().zip(inputs) {
+            cells[input.cell.index()] = *value;
+        }
+        for step in &self.steps {
+            match step {
+                Step::Witness { cells: targets, source, .. } => self.witness(targets, source, &mut cells),
+                Step::Layer(layer) => {
+                    for (index, sum) in layer.sums.iter().enumerate() {
+                        let value = layer.sum(index, &cells);
+                        let holds = match sum.finish {
+                            Finish::Lookup { table, output } => {
+                                cells[output.index()] = self.interpolate(table, &self.split(value));
+                                true
+                            }
+                            Finish::Zero => value == 0,
+                            Finish::NonNegative => value >= 0 && value >> (2 * self.cell_bits()) == 0,
+                        };
+                        if !holds {
+                            return Err(ModelError::Unprovable { node: layer.name.clone() });
+                        }
+                    }
+                }
+                Step::Curve { table, input, output } => {
+                    cells[output.index()] = self.curve(*table, cells[input.index()]).value;
+                }
+            }
+        }
+        Ok(cells)
+    }
+
+    /// Splits a sum as `D = r + 2^(2L)·m + 2^(4L)·u`.
+    ///
+    /// # Panics
+    /// If `sum` is negative or absurdly large: the compiler's bounds exclude it.
+    pub fn split(&self, sum: i128) -> Digit {
+        let mask = i128::from(self.cell_max() - 1);
+        let part = |shift: u32| ((sum >> shift) & mask) as i64;
+        let high = usize::try_from(sum >> (2 * self.cell_bits())).expect("sums are bounded by the compiler");
+        Digit { remainder: part(0), middle: part(self.cell_bits()), high }
+    }
+
+    /// The output of [`Finish::Lookup`] for a split sum.
+    pub fn interpolate(&self, table: TableId, digit: &Digit) -> i64 {
+        let (first, second) = self.tables[table.index()].pair(digit.high);
+        let full = i128::from(self.cell_max());
+        let middle = i128::from(digit.middle);
+        ((i128::from(first) * (full - middle) + i128::from(second) * middle) >> self.cell_bits()) as i64
+    }
+
+    /// The output of [`Step::Curve`] and the parts it is made of.
+    pub fn curve(&self, table: TableId, input: i64) -> CurvePoint {
+        let width = self.segment_width();
+        let segment = (input / width) as usize;
+        let middle = input % width;
+        let (first, second) = self.tables[table.index()].pair(segment);
+        let total = first * (width - middle) + second * middle + width / 2;
+        CurvePoint {
+            segment,
+            middle,
+            first,
+            second,
+            value: total.div_euclid(width),
+            remainder: total.rem_euclid(width),
+        }
+    }
+
+    fn witness(&self, targets: &[CellId], source: &Source, cells: &mut [i64]) {
+        let values: Vec<i64> = match source {
+            Source::Input => return,
+            Source::OneHot { source, categories } => {
+                let value = cells[source.index()];
+                categories.iter().map(|category| i64::from(*category == value)).collect()
+            }
+            Source::Maximum(among) => {
+                vec![among.iter().map(|cell| cells[cell.index()]).max().unwrap_or(0)]
+            }
+            Source::Total(among) => vec![among.iter().map(|cell| cells[cell.index()]).sum()],
+            Source::FirstMaximum(among) => {
+                let values: Vec<i64> = among.iter().map(|cell| cells[cell.index()]).collect();
+                let best = values.iter().max().copied();
+                let first = values.iter().position(|value| Some(*value) == best);
+                (0..values.len()).map(|index| i64::from(Some(index) == first)).collect()
+            }
+            Source::Quotient { numerators, denominator } => {
+                let denominator = cells[denominator.index()].max(1);
+                numerators
+                    .iter()
+                    .map(|numerator| {
+                        ((cells[numerator.index()] << self.cell_bits()) / denominator).min(self.cell_max() - 1)
+                    })
+                    .collect()
+            }
+        };
+        for (target, value) in targets.iter().zip(values) {
+            cells[target.index()] = value;
+        }
+    }
+
+    /// Whether some clamped sum reached the top of its format.
+    pub fn saturates(&self, cells: &[i64]) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Layer(layer) => layer.sums.iter().any(|sum| match sum.finish {
+                Finish::Lookup { output, .. } => cells[output.index()] == self.cell_max(),
+                Finish::Zero | Finish::NonNegative => false,
+            }),
+            _ => false,
+        })
+    }
+
+    /// The outputs as real numbers, in graph order.
+    pub fn dequantize_outputs(&self, cells: &[i64]) -> Vec<Vec<f64>> {
+        self.outputs
+            .iter()
+            .map(|output| output.cells.iter().map(|cell| output.format.dequantize(cells[cell.index()])).collect())
+            .collect()
+    }
+}
+
+/// The parts of a sum, see [`Program::split`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digit {
+    /// `r`
+    pub remainder: i64,
+    /// `m`
+    pub middle: i64,
+    /// `u`
+    pub high: usize,
+}
+
+/// The parts of a curve evaluation, see [`Step::Curve`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurvePoint {
+    /// `u`
+    pub segment: usize,
+    /// `m`
+    pub middle: i64,
+    /// Table entry at `u`.
+    pub first: i64,
+    /// Table entry at `u + 1`.
+    pub second: i64,
+    /// Result.
+    pub value: i64,
+    /// Remainder of the rounding division, in `[0, W)`.
+    pub remainder: i64,
+}
