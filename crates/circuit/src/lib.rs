@@ -1,1 +1,36 @@
-//! zkverdict-circuit
+//! The Halo2 circuit of a compiled model.
+//!
+//! ```text
+//! Program ──Layout::new──▶ rows ──Trace::new──▶ witness ──ModelCircuit──▶ halo2
+//! ```
+//!
+//! Several weighted sums travel in one field element, `a = Σ_j radix^j·D_j`, and are unpacked digit by digit; a digit's
+//! low limbs are the rounding remainder and the result, its high part looks up what to do with them.
+//!
+//! | module | what |
+//! |---|---|
+//! | `chips` | one gate family each: accumulate, range, digit, curve, lookup |
+//! | `config` | the columns they share |
+//! | `layout` | program → fixed values, copies, places |
+//! | `trace` | cells → advice columns |
+//! | `circuit` | halo2's `Circuit` over both |
+//! | `plan` | counts rows and columns for each width and picks one |
+//!
+//! Depends on the model crate and halo2 only.
+
+pub mod chips;
+mod circuit;
+mod config;
+mod error;
+mod field;
+mod layout;
+mod shape;
+mod trace;
+
+pub use circuit::{DEGREE, ModelCircuit, constraint_system, usable_rows};
+pub use config::ModelConfig;
+pub use error::CircuitError;
+pub use field::from_i128;
+pub use layout::{Layout, PublicInputs};
+pub use shape::Shape;
+pub use trace::Trace;

@@ -15,11 +15,17 @@ pub struct Interval {
 
 impl Interval {
     /// Holds nothing; the neutral element of [`Interval::union`].
-    pub const EMPTY: Self = Self { low: f64::INFINITY, high: f64::NEG_INFINITY };
+    pub const EMPTY: Self = Self {
+        low: f64::INFINITY,
+        high: f64::NEG_INFINITY,
+    };
 
     /// The smallest interval that holds both.
     pub fn union(self, other: Self) -> Self {
-        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
+        Self {
+            low: self.low.min(other.low),
+            high: self.high.max(other.high),
+        }
     }
 
     /// Widened so that the whole is `margin` times as wide; a range that starts at or above zero stays there.
@@ -27,8 +33,15 @@ impl Interval {
         let span = self.high - self.low;
         let span = if span > 0.0 { span } else { self.high.abs().max(1.0) };
         let extra = span * (margin - 1.0) / 2.0;
-        let low = if self.low >= 0.0 { (self.low - extra).max(0.0) } else { self.low - extra };
-        Self { low, high: self.high + extra }
+        let low = if self.low >= 0.0 {
+            (self.low - extra).max(0.0)
+        } else {
+            self.low - extra
+        };
+        Self {
+            low,
+            high: self.high + extra,
+        }
     }
 }
 
@@ -57,8 +70,11 @@ impl Calibration {
         if samples.is_empty() {
             return Err(ModelError::NoSamples);
         }
-        let mut inputs: Vec<Vec<Interval>> =
-            graph.inputs.iter().map(|input| vec![Interval::EMPTY; input.len()]).collect();
+        let mut inputs: Vec<Vec<Interval>> = graph
+            .inputs
+            .iter()
+            .map(|input| vec![Interval::EMPTY; input.len()])
+            .collect();
         let mut nodes = vec![Interval::EMPTY; graph.nodes.len()];
         for sample in samples {
             let values = graph.evaluate(sample)?;
@@ -70,7 +86,10 @@ impl Calibration {
                             value: *value,
                         });
                     }
-                    let point = Interval { low: *value, high: *value };
+                    let point = Interval {
+                        low: *value,
+                        high: *value,
+                    };
                     let range = match id.checked_sub(graph.inputs.len()) {
                         Some(node) => &mut nodes[node],
                         None => &mut inputs[id][index],
@@ -82,7 +101,12 @@ impl Calibration {
         let widen = |range: &mut Interval| *range = range.widened(margin);
         inputs.iter_mut().flatten().for_each(widen);
         nodes.iter_mut().for_each(widen);
-        Ok(Self { samples: samples.len(), margin, inputs, nodes })
+        Ok(Self {
+            samples: samples.len(),
+            margin,
+            inputs,
+            nodes,
+        })
     }
 
     /// Checks that the calibration has the shape of `graph`.
@@ -93,7 +117,11 @@ impl Calibration {
         let expected = graph.nodes.len() + graph.inputs.iter().map(crate::Input::len).sum::<usize>();
         let got = self.nodes.len() + self.inputs.iter().map(Vec::len).sum::<usize>();
         let same_inputs = self.inputs.len() == graph.inputs.len()
-            && self.inputs.iter().zip(&graph.inputs).all(|(ranges, input)| ranges.len() == input.len());
+            && self
+                .inputs
+                .iter()
+                .zip(&graph.inputs)
+                .all(|(ranges, input)| ranges.len() == input.len());
         if expected == got && same_inputs && self.nodes.len() == graph.nodes.len() {
             Ok(())
         } else {
@@ -127,7 +155,10 @@ impl Fidelity {
     /// # Errors
     /// Samples that the graph itself cannot be evaluated on.
     pub fn measure(program: &Program, graph: &Graph, samples: &[Vec<Vec<f64>>]) -> Result<Self, ModelError> {
-        let mut fidelity = Self { samples: samples.len(), ..Self::default() };
+        let mut fidelity = Self {
+            samples: samples.len(),
+            ..Self::default()
+        };
         let mut total = 0.0;
         let mut count = 0_usize;
         for sample in samples {
@@ -137,8 +168,11 @@ impl Fidelity {
                 continue;
             };
             fidelity.saturated += usize::from(program.saturates(&cells));
-            for ((output, got), expected) in
-                program.outputs.iter().zip(program.dequantize_outputs(&cells)).zip(expected)
+            for ((output, got), expected) in program
+                .outputs
+                .iter()
+                .zip(program.dequantize_outputs(&cells))
+                .zip(expected)
             {
                 for (got, expected) in got.iter().zip(expected) {
                     if output.kind == OutputKind::Real {

@@ -38,7 +38,11 @@ pub(crate) fn sigmoid(limb_bits: u32, format: Format) -> Table {
     };
     let second = |x: f64| {
         let y = logistic(x);
-        if x.abs() >= SIGMOID_REACH { 0.0 } else { y * (1.0 - y) * (1.0 - 2.0 * y) }
+        if x.abs() >= SIGMOID_REACH {
+            0.0
+        } else {
+            y * (1.0 - y) * (1.0 - 2.0 * y)
+        }
     };
     tabulate(limb_bits, format, value, second)
 }

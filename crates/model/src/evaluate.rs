@@ -9,7 +9,10 @@ impl Graph {
     /// Wrong number or length of inputs, or a value that is in no category of a one-hot encoder.
     pub fn evaluate(&self, sample: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ModelError> {
         if sample.len() != self.inputs.len() {
-            return Err(ModelError::InputCount { expected: self.inputs.len(), got: sample.len() });
+            return Err(ModelError::InputCount {
+                expected: self.inputs.len(),
+                got: sample.len(),
+            });
         }
         let mut values: Vec<Vec<f64>> = Vec::with_capacity(self.inputs.len() + self.nodes.len());
         for (input, given) in self.inputs.iter().zip(sample) {
@@ -32,7 +35,10 @@ impl Graph {
 
     /// The graph outputs among the tensors of [`Graph::evaluate`].
     pub fn pick_outputs(&self, values: &[Vec<f64>]) -> Vec<Vec<f64>> {
-        self.outputs.iter().map(|output| values[output.value.0].clone()).collect()
+        self.outputs
+            .iter()
+            .map(|output| values[output.value.0].clone())
+            .collect()
     }
 }
 
@@ -76,9 +82,17 @@ impl Op {
                 let mut bits = Vec::new();
                 for (index, (value, known)) in x.iter().zip(categories).enumerate() {
                     if !known.iter().any(|category| *category as f64 == *value) {
-                        return Err(NoCategory { index, value: *value, categories: known.clone() });
+                        return Err(NoCategory {
+                            index,
+                            value: *value,
+                            categories: known.clone(),
+                        });
                     }
-                    bits.extend(known.iter().map(|category| f64::from(u8::from(*category as f64 == *value))));
+                    bits.extend(
+                        known
+                            .iter()
+                            .map(|category| f64::from(u8::from(*category as f64 == *value))),
+                    );
                 }
                 bits
             }

@@ -23,11 +23,17 @@ struct Expression {
 
 impl Expression {
     fn cell(id: CellId) -> Self {
-        Self { terms: BTreeMap::from([(id, 1.0)]), bias: 0.0 }
+        Self {
+            terms: BTreeMap::from([(id, 1.0)]),
+            bias: 0.0,
+        }
     }
 
     fn constant(bias: f64) -> Self {
-        Self { terms: BTreeMap::new(), bias }
+        Self {
+            terms: BTreeMap::new(),
+            bias,
+        }
     }
 
     fn add_scaled(&mut self, other: &Self, factor: f64) {
@@ -118,21 +124,38 @@ impl Lowering<'_> {
             for index in 0..input.len() {
                 let categories = categorical.get(&(tensor, index)).cloned();
                 let format = match &categories {
-                    Some(known) => Format { scale: 0, zero: -known.iter().copied().min().unwrap_or(0).min(0) },
+                    Some(known) => Format {
+                        scale: 0,
+                        zero: -known.iter().copied().min().unwrap_or(0).min(0),
+                    },
                     None => input_format(self.calibration.inputs[tensor][index], self.program.cell_bits()),
                 };
                 let cell = self.new_cell(format, max);
-                self.program.inputs.push(InputCell { tensor, index, cell, format, categories });
+                self.program.inputs.push(InputCell {
+                    tensor,
+                    index,
+                    cell,
+                    format,
+                    categories,
+                });
                 expressions.push(Expression::cell(cell));
                 all.push(cell);
             }
             self.values.push(expressions);
         }
-        self.program.steps.push(Step::Witness { cells: all, range: Range::Cell, source: Source::Input });
+        self.program.steps.push(Step::Witness {
+            cells: all,
+            range: Range::Cell,
+            source: Source::Input,
+        });
     }
 
     fn node(&mut self, node: &Node, range: Interval) -> Result<(), ModelError> {
-        let operand: Vec<Expression> = node.inputs.iter().flat_map(|id| self.values[id.0].iter().cloned()).collect();
+        let operand: Vec<Expression> = node
+            .inputs
+            .iter()
+            .flat_map(|id| self.values[id.0].iter().cloned())
+            .collect();
         let result = match &node.op {
             Op::Wire { indices } => indices.iter().map(|index| operand[*index].clone()).collect(),
             Op::Affine { rows } => rows
@@ -193,7 +216,11 @@ impl Lowering<'_> {
 
     fn new_cell(&mut self, format: Format, max: i64) -> CellId {
         let id = CellId(u32::try_from(self.cells.len()).expect("fewer than 2^32 cells"));
-        self.cells.push(CellInfo { format, max, one_hot_group: None });
+        self.cells.push(CellInfo {
+            format,
+            max,
+            one_hot_group: None,
+        });
         id
     }
 
@@ -225,9 +252,16 @@ impl Lowering<'_> {
             let (origin, domain) = self.place(name, &inputs, &mut sums)?;
             let table = self.table(Table::clamp(origin, domain, full));
             for (sum, member) in sums.iter_mut().zip(&members) {
-                sum.finish = Finish::Lookup { table, output: outputs[*member] };
+                sum.finish = Finish::Lookup {
+                    table,
+                    output: outputs[*member],
+                };
             }
-            self.program.steps.push(Step::Layer(Layer { name: name.to_owned(), inputs, sums }));
+            self.program.steps.push(Step::Layer(Layer {
+                name: name.to_owned(),
+                inputs,
+                sums,
+            }));
         }
         Ok(outputs)
     }
@@ -257,7 +291,11 @@ impl Lowering<'_> {
         let table = self.table(Table::step(origin, domain));
         let output = self.new_cell(Format::INTEGER, 1);
         sums[0].finish = Finish::Lookup { table, output };
-        self.program.steps.push(Step::Layer(Layer { name: node.name.clone(), inputs, sums }));
+        self.program.steps.push(Step::Layer(Layer {
+            name: node.name.clone(),
+            inputs,
+            sums,
+        }));
         Ok(output)
     }
 
@@ -269,7 +307,10 @@ impl Lowering<'_> {
         comparison: Comparison,
         threshold: f64,
     ) -> Result<(Expression, Comparison, f64), ModelError> {
-        let single = expression.terms.first_key_value().filter(|_| expression.terms.len() == 1);
+        let single = expression
+            .terms
+            .first_key_value()
+            .filter(|_| expression.terms.len() == 1);
         let Some((argument, weight)) = single.and_then(|(cell, weight)| Some((self.sigmoids.get(cell)?, *weight)))
         else {
             return Ok((expression.clone(), comparison, threshold));
@@ -296,14 +337,23 @@ impl Lowering<'_> {
             return Err(unsupported(node, format!("clips to the empty range [{min}, {max}]")));
         }
         // A cell first: neither ramp below may saturate before the other.
-        let reach = operand.iter().map(|expression| self.span(expression)).fold(1.0, f64::max);
-        let bound = [min, max].into_iter().filter(|limit| limit.is_finite()).fold(reach, |a, b| a.max(b.abs()));
+        let reach = operand
+            .iter()
+            .map(|expression| self.span(expression))
+            .fold(1.0, f64::max);
+        let bound = [min, max]
+            .into_iter()
+            .filter(|limit| limit.is_finite())
+            .fold(reach, |a, b| a.max(b.abs()));
         let value_format = signed_format(bound, self.program.cell_bits());
         let values = to_expressions(self.clamped(&node.name, operand, value_format)?);
         let ramp_format = unsigned_format(2.0 * bound, self.program.cell_bits());
         let mut results = values.clone();
         if min.is_finite() {
-            let shifted: Vec<_> = values.iter().map(|value| value.minus(&Expression::constant(min))).collect();
+            let shifted: Vec<_> = values
+                .iter()
+                .map(|value| value.minus(&Expression::constant(min)))
+                .collect();
             let ramps = to_expressions(self.clamped(&node.name, &shifted, ramp_format)?);
             for (result, mut ramp) in results.iter_mut().zip(ramps) {
                 ramp.bias += min;
@@ -311,7 +361,10 @@ impl Lowering<'_> {
             }
         }
         if max.is_finite() {
-            let shifted: Vec<_> = values.iter().map(|value| value.minus(&Expression::constant(max))).collect();
+            let shifted: Vec<_> = values
+                .iter()
+                .map(|value| value.minus(&Expression::constant(max)))
+                .collect();
             let ramps = to_expressions(self.clamped(&node.name, &shifted, ramp_format)?);
             for (result, ramp) in results.iter_mut().zip(&ramps) {
                 result.add_scaled(ramp, -1.0);
@@ -336,7 +389,11 @@ impl Lowering<'_> {
         let format = fraction_format(self.program.cell_bits());
         let outputs = self.new_cells(arguments.len(), format, self.program.cell_max() - 1);
         for (input, output) in arguments.iter().zip(&outputs) {
-            self.program.steps.push(Step::Curve { table, input: *input, output: *output });
+            self.program.steps.push(Step::Curve {
+                table,
+                input: *input,
+                output: *output,
+            });
         }
         outputs
     }
@@ -368,10 +425,15 @@ impl Lowering<'_> {
     fn exponentials(&mut self, node: &Node, logits: &[Expression]) -> Result<Vec<CellId>, ModelError> {
         let scores = self.scores(node, logits)?;
         let (peak, _) = self.maximum(node, &scores);
-        let gap_format = Format { scale: self.cells[scores[0].index()].format.scale, zero: 0 };
+        let gap_format = Format {
+            scale: self.cells[scores[0].index()].format.scale,
+            zero: 0,
+        };
         let full = self.program.cell_max();
-        let gaps: Vec<Expression> =
-            scores.iter().map(|score| Expression::cell(peak).minus(&Expression::cell(*score))).collect();
+        let gaps: Vec<Expression> = scores
+            .iter()
+            .map(|score| Expression::cell(peak).minus(&Expression::cell(*score)))
+            .collect();
         // The peak is bounded only by the sums that bind it, so these sums are not packed either: see `maximum`.
         self.cells[peak.index()].max = full;
         let arguments = self.clamped(&node.name, &gaps, gap_format)?;
@@ -426,9 +488,12 @@ impl Lowering<'_> {
         let group = self.undo_softmax(group);
         match group.as_slice() {
             [_] => Ok(Expression::constant(0.0)),
-            [first, second] => {
-                Ok(Expression::cell(self.compare(node, &second.minus(first), Comparison::Greater, 0.0)?))
-            }
+            [first, second] => Ok(Expression::cell(self.compare(
+                node,
+                &second.minus(first),
+                Comparison::Greater,
+                0.0,
+            )?)),
             logits => {
                 let scores = match logits.iter().map(Expression::as_cell).collect::<Option<Vec<_>>>() {
                     Some(cells) if self.same_format(&cells) => cells,
@@ -445,7 +510,9 @@ impl Lowering<'_> {
     }
 
     fn same_format(&self, cells: &[CellId]) -> bool {
-        cells.windows(2).all(|pair| self.cells[pair[0].index()].format == self.cells[pair[1].index()].format)
+        cells
+            .windows(2)
+            .all(|pair| self.cells[pair[0].index()].format == self.cells[pair[1].index()].format)
     }
 
     /// The largest probability has the largest logit.
@@ -493,7 +560,10 @@ impl Lowering<'_> {
         self.program.steps.push(Step::Witness {
             cells: shares.clone(),
             range: Range::Cell,
-            source: Source::Quotient { numerators: parts.to_vec(), denominator: total },
+            source: Source::Quotient {
+                numerators: parts.to_vec(),
+                denominator: total,
+            },
         });
         let largest = (1_i128 << (2 * self.program.cell_bits())) - 1;
         for (part, share) in parts.iter().zip(&shares) {
@@ -514,9 +584,14 @@ impl Lowering<'_> {
     }
 
     fn one_hot(&mut self, node: &Node, expression: &Expression, categories: &[i64]) -> Result<Vec<CellId>, ModelError> {
-        let source =
-            expression.as_cell().filter(|cell| self.cells[cell.index()].format.scale == 0).ok_or_else(|| {
-                unsupported(node, "one-hot encoding is proven for graph inputs as they are given".to_owned())
+        let source = expression
+            .as_cell()
+            .filter(|cell| self.cells[cell.index()].format.scale == 0)
+            .ok_or_else(|| {
+                unsupported(
+                    node,
+                    "one-hot encoding is proven for graph inputs as they are given".to_owned(),
+                )
             })?;
         let zero = self.cells[source.index()].format.zero;
         let codes: Vec<i64> = categories.iter().map(|category| category + zero).collect();
@@ -524,7 +599,10 @@ impl Lowering<'_> {
         self.program.steps.push(Step::Witness {
             cells: bits.clone(),
             range: Range::Bit,
-            source: Source::OneHot { source, categories: codes.clone() },
+            source: Source::OneHot {
+                source,
+                categories: codes.clone(),
+            },
         });
         let mut inputs = bits.clone();
         inputs.push(source);
@@ -538,8 +616,17 @@ impl Lowering<'_> {
     }
 
     fn zero(&mut self, name: &str, inputs: Vec<CellId>, weights: Vec<i64>, bias: i128) {
-        let sums = vec![Sum { weights, products: Vec::new(), bias, finish: Finish::Zero }];
-        self.program.steps.push(Step::Layer(Layer { name: name.to_owned(), inputs, sums }));
+        let sums = vec![Sum {
+            weights,
+            products: Vec::new(),
+            bias,
+            finish: Finish::Zero,
+        }];
+        self.program.steps.push(Step::Layer(Layer {
+            name: name.to_owned(),
+            inputs,
+            sums,
+        }));
     }
 
     /// Proves `0 ≤ sum < 2^(4L)`.
@@ -551,8 +638,17 @@ impl Lowering<'_> {
         products: Vec<(CellId, CellId)>,
         bias: i128,
     ) {
-        let sums = vec![Sum { weights, products, bias, finish: Finish::NonNegative }];
-        self.program.steps.push(Step::Layer(Layer { name: name.to_owned(), inputs, sums }));
+        let sums = vec![Sum {
+            weights,
+            products,
+            bias,
+            finish: Finish::NonNegative,
+        }];
+        self.program.steps.push(Step::Layer(Layer {
+            name: name.to_owned(),
+            inputs,
+            sums,
+        }));
     }
 
     fn output(&mut self, graph: &Graph, output: &crate::Output) -> Result<(), ModelError> {
@@ -569,7 +665,9 @@ impl Lowering<'_> {
                 self.clamped(&format!("output {:?}", output.name), &expressions, format)?
             }
         };
-        let format = cells.first().map_or(fraction_format(cell_bits), |cell| self.cells[cell.index()].format);
+        let format = cells
+            .first()
+            .map_or(fraction_format(cell_bits), |cell| self.cells[cell.index()].format);
         self.program.outputs.push(OutputCells {
             name: output.name.clone(),
             shape: output.shape.clone(),
@@ -596,7 +694,10 @@ impl Lowering<'_> {
         }
         let range = match value.0.checked_sub(graph.inputs.len()) {
             Some(node) => self.calibration.nodes[node],
-            None => self.calibration.inputs[value.0].iter().copied().fold(Interval::EMPTY, Interval::union),
+            None => self.calibration.inputs[value.0]
+                .iter()
+                .copied()
+                .fold(Interval::EMPTY, Interval::union),
         };
         if range.low >= 0.0 {
             unsigned_format(range.high, cell_bits)
@@ -615,7 +716,11 @@ impl Lowering<'_> {
         offset: i128,
     ) -> Result<Sum, ModelError> {
         let limit = f64::powi(2.0, 100);
-        let too_wide = |span: f64| ModelError::RangeTooWide { node: name.to_owned(), span, limit };
+        let too_wide = |span: f64| ModelError::RangeTooWide {
+            node: name.to_owned(),
+            span,
+            limit,
+        };
         let mut bias = offset;
         let mut weights = Vec::with_capacity(inputs.len());
         for cell in inputs {
@@ -632,7 +737,12 @@ impl Lowering<'_> {
         if !constant.is_finite() || constant.abs() >= limit {
             return Err(too_wide(constant.abs()));
         }
-        Ok(Sum { weights, products: Vec::new(), bias: bias + constant.round() as i128, finish: Finish::Zero })
+        Ok(Sum {
+            weights,
+            products: Vec::new(),
+            bias: bias + constant.round() as i128,
+            finish: Finish::Zero,
+        })
     }
 
     /// Shifts sums to be non-negative and says which table rows they reach: `(row of zero, number of rows)`.
@@ -677,7 +787,11 @@ impl Lowering<'_> {
             }
         }
         for (group, (least, most, members)) in groups {
-            let size = self.cells.iter().filter(|info| info.one_hot_group == Some(group)).count();
+            let size = self
+                .cells
+                .iter()
+                .filter(|info| info.one_hot_group == Some(group))
+                .count();
             // With all bits of the group present exactly one contributes, otherwise at most one.
             low += if members == size { least } else { least.min(0) };
             high += if members == size { most } else { most.max(0) };
@@ -687,11 +801,18 @@ impl Lowering<'_> {
 
     /// Largest absolute value of an expression over every assignment of its cells.
     fn span(&self, expression: &Expression) -> f64 {
-        expression.terms.iter().fold(expression.bias.abs(), |span, (cell, weight)| {
-            let info = self.cells[cell.index()];
-            let reach = info.format.dequantize(0).abs().max(info.format.dequantize(info.max).abs());
-            span + weight.abs() * reach
-        })
+        expression
+            .terms
+            .iter()
+            .fold(expression.bias.abs(), |span, (cell, weight)| {
+                let info = self.cells[cell.index()];
+                let reach = info
+                    .format
+                    .dequantize(0)
+                    .abs()
+                    .max(info.format.dequantize(info.max).abs());
+                span + weight.abs() * reach
+            })
     }
 
     fn finish(mut self) -> Result<Program, ModelError> {
@@ -711,8 +832,11 @@ fn share_tables(program: &mut Program) {
         } else {
             table.entries.iter().position(|entry| *entry == 1)?
         };
-        let expected =
-            if clamp { Table::clamp(origin, table.domain(), full) } else { Table::step(origin, table.domain()) };
+        let expected = if clamp {
+            Table::clamp(origin, table.domain(), full)
+        } else {
+            Table::step(origin, table.domain())
+        };
         (expected == *table).then_some(origin)
     };
     for clamp in [true, false] {
@@ -722,10 +846,19 @@ fn share_tables(program: &mut Program) {
             .enumerate()
             .filter_map(|(index, table)| Some((index as u32, origin_of(table, clamp)?)))
             .collect();
-        let Some(common) = members.values().copied().max() else { continue };
-        let above = members.iter().map(|(index, origin)| program.tables[*index as usize].domain() - origin).max();
+        let Some(common) = members.values().copied().max() else {
+            continue;
+        };
+        let above = members
+            .iter()
+            .map(|(index, origin)| program.tables[*index as usize].domain() - origin)
+            .max();
         let domain = common + above.unwrap_or(1);
-        let shared = if clamp { Table::clamp(common, domain, full) } else { Table::step(common, domain) };
+        let shared = if clamp {
+            Table::clamp(common, domain, full)
+        } else {
+            Table::step(common, domain)
+        };
         let first = *members.keys().min().expect("not empty");
         for step in &mut program.steps {
             let Step::Layer(layer) = step else { continue };
@@ -801,7 +934,11 @@ fn categorical_inputs(graph: &Graph) -> HashMap<(usize, usize), Vec<i64>> {
         .collect();
     let mut found = HashMap::new();
     for node in &graph.nodes {
-        let operand: Vec<_> = node.inputs.iter().flat_map(|id| origins[id.0].iter().copied()).collect();
+        let operand: Vec<_> = node
+            .inputs
+            .iter()
+            .flat_map(|id| origins[id.0].iter().copied())
+            .collect();
         let result = match &node.op {
             Op::Wire { indices } => indices.iter().map(|index| operand[*index]).collect(),
             Op::OneHot { categories } => {
@@ -824,25 +961,37 @@ fn to_expressions(cells: Vec<CellId>) -> Vec<Expression> {
 }
 
 fn unsupported(node: &Node, reason: String) -> ModelError {
-    ModelError::Unsupported { node: node.name.clone(), reason }
+    ModelError::Unsupported {
+        node: node.name.clone(),
+        reason,
+    }
 }
 
 /// Probabilities and other numbers in `[0, 1)`.
 fn fraction_format(cell_bits: u32) -> Format {
-    Format { scale: cell_bits as i32, zero: 0 }
+    Format {
+        scale: cell_bits as i32,
+        zero: 0,
+    }
 }
 
 /// The finest format for `[0, high]`.
 fn unsigned_format(high: f64, cell_bits: u32) -> Format {
     let high = if high > 0.0 { high } else { 1.0 };
     let scale = (f64::from(cell_bits) - high.log2()).floor() as i32;
-    Format { scale: scale.min(cell_bits as i32 + 4), zero: 0 }
+    Format {
+        scale: scale.min(cell_bits as i32 + 4),
+        zero: 0,
+    }
 }
 
 /// The finest format for `[−reach, reach)`.
 fn signed_format(reach: f64, cell_bits: u32) -> Format {
     let half = unsigned_format(reach, cell_bits - 1);
-    Format { scale: half.scale, zero: 1 << (cell_bits - 1) }
+    Format {
+        scale: half.scale,
+        zero: 1 << (cell_bits - 1),
+    }
 }
 
 /// The finest format for an input range.
@@ -850,5 +999,8 @@ fn input_format(range: Interval, cell_bits: u32) -> Format {
     let span = (range.high - range.low).max(f64::MIN_POSITIVE);
     let room = ((1_i64 << cell_bits) - 2) as f64;
     let scale = ((room / span).log2().floor() as i32).min(cell_bits as i32 - 2);
-    Format { scale, zero: -(range.low * f64::powi(2.0, scale)).floor() as i64 }
+    Format {
+        scale,
+        zero: -(range.low * f64::powi(2.0, scale)).floor() as i64,
+    }
 }

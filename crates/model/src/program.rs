@@ -84,7 +84,9 @@ impl Table {
 
     /// `0` up to the origin, then linear up to `full` at the next index, then `full`: a clamp.
     pub fn clamp(origin: usize, domain: usize, full: i64) -> Self {
-        let entries = (0..=domain).map(|index| if index <= origin { 0 } else { full }).collect();
+        let entries = (0..=domain)
+            .map(|index| if index <= origin { 0 } else { full })
+            .collect();
         Self { entries, stride: 1 }
     }
 
@@ -143,7 +145,11 @@ impl Layer {
     pub fn sum(&self, index: usize, cells: &[i64]) -> i128 {
         let sum = &self.sums[index];
         let cell = |id: &CellId| i128::from(cells[id.index()]);
-        let linear = sum.weights.iter().zip(&self.inputs).map(|(weight, id)| i128::from(*weight) * cell(id));
+        let linear = sum
+            .weights
+            .iter()
+            .zip(&self.inputs)
+            .map(|(weight, id)| i128::from(*weight) * cell(id));
         let products = sum.products.iter().map(|(left, right)| cell(left) * cell(right));
         sum.bias + linear.sum::<i128>() + products.sum::<i128>()
     }
@@ -287,12 +293,19 @@ impl Program {
     /// Wrong lengths, non-finite values, values outside the format, unknown categories.
     pub fn quantize(&self, sample: &[Vec<f64>]) -> Result<Vec<i64>, ModelError> {
         if sample.len() != self.input_names.len() {
-            return Err(ModelError::InputCount { expected: self.input_names.len(), got: sample.len() });
+            return Err(ModelError::InputCount {
+                expected: self.input_names.len(),
+                got: sample.len(),
+            });
         }
         for (tensor, (name, values)) in self.input_names.iter().zip(sample).enumerate() {
             let expected = self.inputs.iter().filter(|input| input.tensor == tensor).count();
             if values.len() != expected {
-                return Err(ModelError::InputLength { input: name.clone(), expected, got: values.len() });
+                return Err(ModelError::InputLength {
+                    input: name.clone(),
+                    expected,
+                    got: values.len(),
+                });
             }
         }
         self.inputs
@@ -301,7 +314,10 @@ impl Program {
                 let value = sample[input.tensor][input.index];
                 let name = || self.input_names[input.tensor].clone();
                 if !value.is_finite() {
-                    return Err(ModelError::NotFinite { what: format!("input {}[{}]", name(), input.index), value });
+                    return Err(ModelError::NotFinite {
+                        what: format!("input {}[{}]", name(), input.index),
+                        value,
+                    });
                 }
                 if let Some(categories) = &input.categories
                     && !categories.iter().any(|category| *category as f64 == value)
@@ -343,7 +359,9 @@ impl Program {
         }
         for step in &self.steps {
             match step {
-                Step::Witness { cells: targets, source, .. } => self.witness(targets, source, &mut cells),
+                Step::Witness {
+                    cells: targets, source, ..
+                } => self.witness(targets, source, &mut cells),
                 Step::Layer(layer) => {
                     for (index, sum) in layer.sums.iter().enumerate() {
                         let value = layer.sum(index, &cells);
@@ -356,7 +374,9 @@ impl Program {
                             Finish::NonNegative => value >= 0 && value >> (2 * self.cell_bits()) == 0,
                         };
                         if !holds {
-                            return Err(ModelError::Unprovable { node: layer.name.clone() });
+                            return Err(ModelError::Unprovable {
+                                node: layer.name.clone(),
+                            });
                         }
                     }
                 }
@@ -376,7 +396,11 @@ impl Program {
         let mask = i128::from(self.cell_max() - 1);
         let part = |shift: u32| ((sum >> shift) & mask) as i64;
         let high = usize::try_from(sum >> (2 * self.cell_bits())).expect("sums are bounded by the compiler");
-        Digit { remainder: part(0), middle: part(self.cell_bits()), high }
+        Digit {
+            remainder: part(0),
+            middle: part(self.cell_bits()),
+            high,
+        }
     }
 
     /// The output of [`Finish::Lookup`] for a split sum.
@@ -409,7 +433,10 @@ impl Program {
             Source::Input => return,
             Source::OneHot { source, categories } => {
                 let value = cells[source.index()];
-                categories.iter().map(|category| i64::from(*category == value)).collect()
+                categories
+                    .iter()
+                    .map(|category| i64::from(*category == value))
+                    .collect()
             }
             Source::Maximum(among) => {
                 vec![among.iter().map(|cell| cells[cell.index()]).max().unwrap_or(0)]
@@ -421,7 +448,10 @@ impl Program {
                 let first = values.iter().position(|value| Some(*value) == best);
                 (0..values.len()).map(|index| i64::from(Some(index) == first)).collect()
             }
-            Source::Quotient { numerators, denominator } => {
+            Source::Quotient {
+                numerators,
+                denominator,
+            } => {
                 let denominator = cells[denominator.index()].max(1);
                 numerators
                     .iter()
@@ -451,7 +481,13 @@ impl Program {
     pub fn dequantize_outputs(&self, cells: &[i64]) -> Vec<Vec<f64>> {
         self.outputs
             .iter()
-            .map(|output| output.cells.iter().map(|cell| output.format.dequantize(cells[cell.index()])).collect())
+            .map(|output| {
+                output
+                    .cells
+                    .iter()
+                    .map(|cell| output.format.dequantize(cells[cell.index()]))
+                    .collect()
+            })
             .collect()
     }
 }

@@ -1,0 +1,138 @@
+//! The columns, shared by all chips.
+
+use halo2_proofs::{
+    halo2curves::{bn256::Fr, ff::Field},
+    plonk::{
+        Advice, Challenge, Column, ConstraintSystem, Expression, FirstPhase, Fixed, Instance, SecondPhase, VirtualCells,
+    },
+    poly::Rotation,
+};
+
+use crate::{Shape, chips};
+
+/// Columns and challenges of the model circuit.
+#[derive(Debug, Clone)]
+pub struct ModelConfig {
+    /// The shape it was made for.
+    pub shape: Shape,
+    /// Values: one home per program cell, and copies of them beside their weights.
+    pub value: Column<Advice>,
+    /// Running sums, and what remains of them while they are unpacked.
+    pub accumulator: Column<Advice>,
+    /// Looked-up key: a table index or a limb.
+    pub key: Column<Advice>,
+    /// A limb.
+    pub limb: Column<Advice>,
+    /// Table value at the key.
+    pub entry: Column<Advice>,
+    /// How often the table row beside it is looked up.
+    pub multiplicity: Column<Advice>,
+    /// Running sum of the lookup argument, second phase.
+    pub lookup_sum: Column<Advice>,
+    /// Weights; the first one also holds the constant of other gadgets.
+    pub weights: Vec<Column<Fixed>>,
+    /// What the accumulator does on this row, see [`chips::accumulate`].
+    pub q_accumulate: Column<Fixed>,
+    /// Which gadget starts on this row.
+    pub q_gadget: Column<Fixed>,
+    /// Which table the key is looked up in.
+    pub tag: Column<Fixed>,
+    /// Table: which function.
+    pub table_tag: Column<Fixed>,
+    /// Table: index.
+    pub table_key: Column<Fixed>,
+    /// Table: value.
+    pub table_entry: Column<Fixed>,
+    /// Rows of the lookup argument, see [`chips::lookup`].
+    pub q_lookup: Column<Fixed>,
+    /// Public inputs: context, inputs where they are public, outputs.
+    pub instance: Column<Instance>,
+    /// Separates the summands of the lookup argument.
+    pub alpha: Challenge,
+    /// Folds a tuple into one field element.
+    pub gamma: Challenge,
+}
+
+impl ModelConfig {
+    /// Allocates the columns and creates every gate.
+    pub fn configure(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Self {
+        let value = meta.advice_column();
+        let accumulator = meta.advice_column();
+        let key = meta.advice_column();
+        let limb = meta.advice_column();
+        let entry = meta.advice_column();
+        let multiplicity = meta.advice_column();
+        let alpha = meta.challenge_usable_after(FirstPhase);
+        let gamma = meta.challenge_usable_after(FirstPhase);
+        let config = Self {
+            shape,
+            value,
+            accumulator,
+            key,
+            limb,
+            entry,
+            multiplicity,
+            lookup_sum: meta.advice_column_in(SecondPhase),
+            weights: (0..shape.lanes).map(|_| meta.fixed_column()).collect(),
+            q_accumulate: meta.fixed_column(),
+            q_gadget: meta.fixed_column(),
+            tag: meta.fixed_column(),
+            table_tag: meta.fixed_column(),
+            table_key: meta.fixed_column(),
+            table_entry: meta.fixed_column(),
+            q_lookup: meta.fixed_column(),
+            instance: meta.instance_column(),
+            alpha,
+            gamma,
+        };
+        meta.enable_equality(config.value);
+        meta.enable_equality(config.instance);
+        chips::accumulate::configure(meta, &config);
+        chips::range::configure(meta, &config);
+        chips::digit::configure(meta, &config);
+        chips::curve::configure(meta, &config);
+        chips::lookup::configure(meta, &config);
+        config
+    }
+
+    /// Queries an advice cell `steps` gadget rows below.
+    pub(crate) fn below(
+        &self,
+        meta: &mut VirtualCells<'_, Fr>,
+        column: Column<Advice>,
+        steps: usize,
+    ) -> Expression<Fr> {
+        meta.query_advice(column, self.rotation(steps))
+    }
+
+    /// `steps` gadget rows below.
+    pub(crate) fn rotation(&self, steps: usize) -> Rotation {
+        Rotation(i32::try_from(steps * self.shape.lanes).expect("shapes have few lanes"))
+    }
+
+    /// `2^(2L)`, one past the largest two-limb number.
+    pub(crate) fn full(&self) -> Expression<Fr> {
+        power_of_two(2 * self.shape.limb_bits)
+    }
+
+    /// `2^L`
+    pub(crate) fn limb_base(&self) -> Expression<Fr> {
+        power_of_two(self.shape.limb_bits)
+    }
+}
+
+/// A constant.
+pub(crate) fn power_of_two(exponent: u32) -> Expression<Fr> {
+    Expression::Constant(Fr::from(2).pow_vartime([u64::from(exponent)]))
+}
+
+/// The polynomial that is one where `column = kind` and zero on the other `kinds` and on zero.
+pub(crate) fn is_kind(column: Expression<Fr>, kind: u64, kinds: u64) -> Expression<Fr> {
+    let mut product = column.clone();
+    let mut scale = Fr::from(kind);
+    for other in (1..=kinds).filter(|other| *other != kind) {
+        product = product * (column.clone() - Expression::Constant(Fr::from(other)));
+        scale *= Fr::from(kind) - Fr::from(other);
+    }
+    product * Expression::Constant(scale.invert().expect("kinds are distinct and not zero"))
+}

@@ -1,0 +1,49 @@
+use thiserror::Error;
+
+/// Why a program cannot be laid out.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CircuitError {
+    /// More rows than the requested size holds.
+    #[error("k = {k} holds {usable} rows, the model needs {needed}; the planner would choose k = {suggested}")]
+    TooManyRows {
+        /// Requested size, rows are `2^k`.
+        k: u32,
+        /// Rows that may hold content.
+        usable: usize,
+        /// Rows needed.
+        needed: usize,
+        /// Smallest size that fits.
+        suggested: u32,
+    },
+    /// No size up to the largest supported one holds the model.
+    #[error("the model needs {needed} rows, more than the 2^{limit} that are supported; use a smaller model")]
+    TooLarge {
+        /// Rows needed.
+        needed: usize,
+        /// Largest supported `k`.
+        limit: u32,
+    },
+    /// A sum is too wide to be unpacked from a field element.
+    #[error("{node}: one weighted sum needs {bits} bits, more than a field element holds")]
+    SumTooWide {
+        /// Node in the model.
+        node: String,
+        /// Bits needed.
+        bits: u32,
+    },
+    /// A program cell is never computed.
+    #[error("cell {cell} is used before any step computes it; compile the model again")]
+    UndefinedCell {
+        /// The cell.
+        cell: u32,
+    },
+    /// A shape outside the catalogue.
+    #[error("a shape has 1 to 32 lanes and limbs of 5 to 14 bits; got {lanes} lanes, {limb_bits} bits")]
+    BadShape {
+        /// Lanes.
+        lanes: usize,
+        /// Limb bits.
+        limb_bits: u32,
+    },
+}

@@ -1,0 +1,514 @@
+//! Places a program on rows: every fixed value, every copy, and where each witness cell goes.
+
+use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use zkverdict_model::{CellId, Finish, Layer, Program, Range, Step, Table, TableId};
+
+use crate::{
+    CircuitError, Shape,
+    chips::{accumulate, gadget, lookup},
+    field::from_i128,
+};
+
+/// Bits that packed digits may fill: well below the 254 bits of the field.
+const PACKED_BITS: f64 = 252.0;
+
+/// Which inputs and outputs a proof shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PublicInputs {
+    /// Whether the model's inputs are public inputs of the proof.
+    pub inputs: bool,
+}
+
+impl PublicInputs {
+    /// The cells behind the public inputs, in order; the context comes before them and is bound to no cell.
+    pub fn cells(self, program: &Program) -> Vec<CellId> {
+        let inputs = program.inputs.iter().map(|input| input.cell).filter(|_| self.inputs);
+        inputs
+            .chain(program.outputs.iter().flat_map(|output| output.cells.iter().copied()))
+            .collect()
+    }
+}
+
+/// Where one gadget stands. Rows are absolute; a gadget uses `row`, `row + C`, `row + 2C`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// A value and its limbs on one row.
+    Range { cell: CellId, row: usize, bit: bool },
+    /// A value without a gadget of its own.
+    Free { cell: CellId, row: usize },
+    /// A curve; the result stands `C` rows below the argument.
+    Curve {
+        table: TableId,
+        input: CellId,
+        output: CellId,
+        row: usize,
+    },
+    /// A chain of sums of one layer.
+    Lane(Lane),
+}
+
+/// Sums packed into one accumulator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lane {
+    /// Step of the program.
+    pub(crate) step: usize,
+    /// Row whose gate loads the first accumulator, `C` rows below it.
+    pub(crate) load_row: usize,
+    /// Rows (each `C` apart) that add to the accumulator.
+    pub(crate) accumulate_steps: usize,
+    /// Row of the first digit.
+    pub(crate) digit_row: usize,
+    /// Sums of the layer, lowest digit first.
+    pub(crate) sums: Vec<usize>,
+}
+
+/// One row of the lookup table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TableRow {
+    pub(crate) tag: u64,
+    pub(crate) key: i64,
+    pub(crate) entry: i64,
+}
+
+/// The fixed columns, as long as the rows that are used.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FixedColumns {
+    /// Per lane column.
+    pub(crate) weights: Vec<Vec<Fr>>,
+    pub(crate) q_accumulate: Vec<u64>,
+    pub(crate) q_gadget: Vec<u64>,
+    pub(crate) tag: Vec<u64>,
+}
+
+/// A program on rows.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    pub(crate) shape: Shape,
+    pub(crate) fixed: FixedColumns,
+    /// Table rows, from row 1.
+    pub(crate) table: Vec<TableRow>,
+    /// Pairs of rows of the value column that hold the same cell.
+    pub(crate) copies: Vec<(usize, usize)>,
+    /// Row of the value column per public input after the context.
+    pub(crate) public_rows: Vec<usize>,
+    pub(crate) placements: Vec<Placement>,
+    /// Values beside the gadgets: `(row, cell)`, copies included.
+    pub(crate) values: Vec<(usize, CellId)>,
+    /// First table row of each tag.
+    pub(crate) table_start: Vec<usize>,
+    rows: usize,
+}
+
+/// First row with content. Row 0 only starts the lookup argument's running sum.
+const FIRST_ROW: usize = 1;
+/// Rows kept free at the end: the last one closes the running sum.
+pub(crate) const CLOSING_ROWS: usize = 1;
+
+impl Layout {
+    /// Lays out a program.
+    ///
+    /// # Errors
+    /// A program that uses a cell before computing it, or a sum too wide for the field.
+    pub fn new(program: &Program, lanes: usize, public: PublicInputs) -> Result<Self, CircuitError> {
+        let shape = Shape {
+            lanes,
+            limb_bits: program.limb_bits,
+        }
+        .check()?;
+        let mut builder = Builder::new(program, shape);
+        for (index, step) in program.steps.iter().enumerate() {
+            builder.step(index, step)?;
+        }
+        let public_rows = public
+            .cells(program)
+            .iter()
+            .map(|cell| builder.home(*cell))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(builder.finish(public_rows))
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Rows needed: the longer of content and table, and what the lookup argument needs around them.
+    pub fn rows(&self) -> usize {
+        self.rows.max(FIRST_ROW + self.table.len()) + CLOSING_ROWS
+    }
+
+    /// Rows of the table.
+    pub fn table_rows(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Number of public inputs, context included.
+    pub fn public_inputs(&self) -> usize {
+        1 + self.public_rows.len()
+    }
+}
+
+struct Builder<'a> {
+    program: &'a Program,
+    layout: Layout,
+    homes: Vec<Option<usize>>,
+    unchecked: Vec<bool>,
+    next_row: usize,
+    /// Rows of a curve block that still have room for one more.
+    curve_slots: Vec<usize>,
+    bit_tag: u64,
+    zero_tag: u64,
+}
+
+impl<'a> Builder<'a> {
+    fn new(program: &'a Program, shape: Shape) -> Self {
+        let mut table = Vec::new();
+        let mut table_start = Vec::new();
+        let mut add = |tag: u64, entries: &mut dyn Iterator<Item = (i64, i64)>| {
+            table_start.push(FIRST_ROW + table.len());
+            table.extend(entries.map(|(key, entry)| TableRow { tag, key, entry }));
+        };
+        add(0, &mut (0..1 << shape.limb_bits).map(|key| (key, 0)));
+        let mut tag = 0;
+        for function in &program.tables {
+            tag += 1;
+            add(tag, &mut (0..).zip(function.entries.iter().copied()));
+        }
+        let bit_tag = tag + 1;
+        add(bit_tag, &mut [(0, 0), (1, 0)].into_iter());
+        let zero_tag = tag + 2;
+        add(zero_tag, &mut [(0, 0)].into_iter());
+        let layout = Layout {
+            shape,
+            fixed: FixedColumns {
+                weights: vec![Vec::new(); shape.lanes],
+                ..FixedColumns::default()
+            },
+            table,
+            copies: Vec::new(),
+            public_rows: Vec::new(),
+            placements: Vec::new(),
+            values: Vec::new(),
+            table_start,
+            rows: FIRST_ROW,
+        };
+        Self {
+            program,
+            layout,
+            homes: vec![None; program.cells],
+            unchecked: vec![false; program.cells],
+            next_row: FIRST_ROW,
+            curve_slots: Vec::new(),
+            bit_tag,
+            zero_tag,
+        }
+    }
+
+    fn finish(mut self, public_rows: Vec<usize>) -> Layout {
+        self.layout.public_rows = public_rows;
+        self.layout.rows = self.next_row;
+        self.layout
+    }
+
+    fn step(&mut self, index: usize, step: &Step) -> Result<(), CircuitError> {
+        match step {
+            Step::Witness { cells, range, .. } => {
+                for cell in cells {
+                    self.witness(*cell, *range);
+                }
+                Ok(())
+            }
+            Step::Layer(layer) => self.layer(index, layer),
+            Step::Curve { table, input, output } => self.curve(*table, *input, *output),
+        }
+    }
+
+    fn home(&self, cell: CellId) -> Result<usize, CircuitError> {
+        self.homes
+            .get(cell.index())
+            .copied()
+            .flatten()
+            .ok_or(CircuitError::UndefinedCell { cell: cell.0 })
+    }
+
+    /// Makes `row` the home of a new cell.
+    fn define(&mut self, cell: CellId, row: usize) {
+        self.homes[cell.index()] = Some(row);
+        self.layout.values.push((row, cell));
+    }
+
+    /// Puts a copy of a known cell on `row`.
+    fn copy(&mut self, cell: CellId, row: usize) -> Result<(), CircuitError> {
+        let home = self.home(cell)?;
+        self.layout.copies.push((home, row));
+        self.layout.values.push((row, cell));
+        Ok(())
+    }
+
+    fn take_rows(&mut self, count: usize) -> usize {
+        let first = self.next_row;
+        self.next_row += count;
+        first
+    }
+
+    fn witness(&mut self, cell: CellId, range: Range) {
+        let row = self.take_rows(1);
+        self.define(cell, row);
+        match range {
+            Range::Unchecked => {
+                self.unchecked[cell.index()] = true;
+                self.layout.placements.push(Placement::Free { cell, row });
+            }
+            Range::Cell => self.range_gadget(cell, row, false),
+            Range::Bit => self.range_gadget(cell, row, true),
+        }
+    }
+
+    fn range_gadget(&mut self, cell: CellId, row: usize, bit: bool) {
+        self.layout.fixed.set_gadget(row, gadget::RANGE);
+        if bit {
+            self.layout.fixed.set_tag(row, self.bit_tag);
+        } else {
+            self.layout
+                .fixed
+                .set_weight(0, row, Fr::from(1 << self.program.limb_bits));
+        }
+        self.layout.placements.push(Placement::Range { cell, row, bit });
+    }
+
+    fn curve(&mut self, table: TableId, input: CellId, output: CellId) -> Result<(), CircuitError> {
+        let lanes = self.layout.shape.lanes;
+        if self.curve_slots.is_empty() {
+            let first = self.take_rows(3 * lanes);
+            self.curve_slots = (first..first + lanes).rev().collect();
+        }
+        let row = self.curve_slots.pop().expect("filled above");
+        self.copy(input, row)?;
+        self.define(output, row + lanes);
+        let fixed = &mut self.layout.fixed;
+        fixed.set_gadget(row, gadget::CURVE);
+        self.set_lookups(row, table.into_tag(), &self.program.tables[table.index()]);
+        self.layout.placements.push(Placement::Curve {
+            table,
+            input,
+            output,
+            row,
+        });
+        let range_row = self.take_rows(1);
+        self.copy(output, range_row)?;
+        self.range_gadget(output, range_row, false);
+        Ok(())
+    }
+
+    /// Both rows of a gadget look their keys up in `table`.
+    fn set_lookups(&mut self, row: usize, tag: u64, table: &Table) {
+        let lanes = self.layout.shape.lanes;
+        let fixed = &mut self.layout.fixed;
+        fixed.set_tag(row, tag);
+        fixed.set_tag(row + lanes, tag);
+        fixed.set_weight(0, row + lanes, Fr::from(u64::from(table.stride)));
+    }
+
+    fn layer(&mut self, step: usize, layer: &Layer) -> Result<(), CircuitError> {
+        if layer.sums.is_empty() {
+            return Ok(());
+        }
+        let lanes = self.layout.shape.lanes;
+        let per_lane = self.digits_per_lane(layer)?;
+        let chains = layer.sums.len().div_ceil(per_lane);
+        let blocks = chains.div_ceil(lanes);
+        let balanced = layer.sums.len().div_ceil(blocks * lanes);
+        let all: Vec<usize> = (0..layer.sums.len()).collect();
+        let chains: Vec<&[usize]> = all.chunks(balanced).collect();
+        for block in chains.chunks(lanes) {
+            self.block(step, layer, block)?;
+        }
+        Ok(())
+    }
+
+    /// How many sums share an accumulator. Sums that are themselves the constraint stand alone: nothing bounds them
+    /// before they are unpacked.
+    fn digits_per_lane(&self, layer: &Layer) -> Result<usize, CircuitError> {
+        let bounded = layer.inputs.iter().all(|cell| !self.unchecked[cell.index()])
+            && layer
+                .sums
+                .iter()
+                .all(|sum| sum.products.is_empty() && matches!(sum.finish, Finish::Lookup { .. }));
+        if !bounded {
+            return Ok(1);
+        }
+        let bits = self.radix_bits(layer);
+        let count = (PACKED_BITS / bits).floor() as usize;
+        if count == 0 {
+            return Err(CircuitError::SumTooWide {
+                node: layer.name.clone(),
+                bits: bits.ceil() as u32,
+            });
+        }
+        Ok(count)
+    }
+
+    /// The largest number of table rows any sum of the layer may reach.
+    fn domain(&self, layer: &Layer) -> usize {
+        let domains = layer.sums.iter().map(|sum| match sum.finish {
+            Finish::Lookup { table, .. } => self.program.tables[table.index()].domain(),
+            Finish::Zero | Finish::NonNegative => 1,
+        });
+        domains.max().unwrap_or(1)
+    }
+
+    fn radix_bits(&self, layer: &Layer) -> f64 {
+        f64::from(4 * self.program.limb_bits) + (self.domain(layer) as f64).log2()
+    }
+
+    /// One block: `C` load rows, the accumulating rows, then the digits, the lanes interleaved.
+    fn block(&mut self, step: usize, layer: &Layer, chains: &[&[usize]]) -> Result<(), CircuitError> {
+        let lanes = self.layout.shape.lanes;
+        let dot_steps = (layer.inputs.len() + lanes - 1).div_ceil(lanes);
+        let products = chains
+            .iter()
+            .flat_map(|chain| chain.iter())
+            .map(|sum| layer.sums[*sum].products.len())
+            .max();
+        let product_steps = 2 * products.unwrap_or(0);
+        let digits = chains.iter().map(|chain| chain.len()).max().unwrap_or(0);
+        let accumulate_steps = dot_steps + product_steps;
+        let load_row = self.take_rows(lanes * (1 + accumulate_steps + 3 * digits));
+        let first_dot = load_row + lanes;
+        // Lane a sees x(first_value + t) at its row first_dot + a + C·s through the window's place t + C−1 − a − C·s.
+        let first_value = first_dot + lanes - 1;
+        for (offset, cell) in layer.inputs.iter().enumerate() {
+            self.copy(*cell, first_value + offset)?;
+        }
+        let radix = self.radix(layer);
+        for (lane, chain) in chains.iter().enumerate() {
+            let lane_first = first_dot + lane;
+            self.layout.fixed.set_accumulate(load_row + lane, accumulate::LOAD);
+            let constant = packed(&radix, chain, |sum| self.scaled(layer, sum, layer.sums[sum].bias));
+            self.layout.fixed.set_weight(0, load_row + lane, constant);
+            for dot_step in 0..accumulate_steps {
+                self.layout
+                    .fixed
+                    .set_accumulate(lane_first + lanes * dot_step, accumulate::DOT);
+            }
+            for (offset, _) in layer.inputs.iter().enumerate() {
+                let distance = first_value + offset - lane_first;
+                let weight = packed(&radix, chain, |sum| {
+                    self.scaled(layer, sum, i128::from(layer.sums[sum].weights[offset]))
+                });
+                let row = lane_first + lanes * (distance / lanes);
+                self.layout.fixed.set_weight(distance % lanes, row, weight);
+            }
+            if product_steps > 0 {
+                // Products stand below the window, where every weight is zero.
+                for (index, (left, right)) in layer.sums[chain[0]].products.iter().enumerate() {
+                    let row = lane_first + lanes * (dot_steps + 2 * index);
+                    self.layout.fixed.set_accumulate(row, accumulate::PRODUCT);
+                    self.copy(*left, row)?;
+                    self.copy(*right, row + lanes)?;
+                }
+            }
+            let digit_row = lane_first + lanes * accumulate_steps;
+            for (position, sum) in chain.iter().enumerate() {
+                let row = digit_row + 3 * lanes * position;
+                self.layout.fixed.set_gadget(row, gadget::DIGIT);
+                let rest = if position + 1 < chain.len() { radix } else { Fr::zero() };
+                self.layout.fixed.set_weight(0, row, rest);
+                match layer.sums[*sum].finish {
+                    Finish::Lookup { table, output } => {
+                        self.set_lookups(row, table.into_tag(), &self.program.tables[table.index()]);
+                        self.define(output, row);
+                    }
+                    Finish::Zero | Finish::NonNegative => {
+                        self.layout.fixed.set_tag(row, self.zero_tag);
+                        self.layout.fixed.set_tag(row + lanes, self.zero_tag);
+                    }
+                }
+            }
+            self.layout.placements.push(Placement::Lane(Lane {
+                step,
+                load_row: load_row + lane,
+                accumulate_steps,
+                digit_row,
+                sums: chain.to_vec(),
+            }));
+        }
+        Ok(())
+    }
+
+    /// `domain · 2^(4L)`: no sum of the layer reaches it.
+    fn radix(&self, layer: &Layer) -> Fr {
+        from_i128((self.domain(layer) as i128) << (4 * self.program.limb_bits))
+    }
+
+    /// A coefficient of a sum as the accumulator holds it: sums that must be zero are scaled by `2^(4L)`, so that the
+    /// only digit they can be is zero.
+    fn scaled(&self, layer: &Layer, sum: usize, coefficient: i128) -> Fr {
+        let value = from_i128(coefficient);
+        match layer.sums[sum].finish {
+            Finish::Zero => value * from_i128(1 << (4 * self.program.limb_bits)),
+            Finish::Lookup { .. } | Finish::NonNegative => value,
+        }
+    }
+}
+
+/// `Σ_j radix^j · coefficient(chain[j])`
+fn packed(radix: &Fr, chain: &[usize], coefficient: impl Fn(usize) -> Fr) -> Fr {
+    chain
+        .iter()
+        .rev()
+        .fold(Fr::zero(), |total, sum| total * radix + coefficient(*sum))
+}
+
+trait IntoTag {
+    fn into_tag(self) -> u64;
+}
+
+impl IntoTag for TableId {
+    /// Tag 0 is the range table.
+    fn into_tag(self) -> u64 {
+        u64::from(self.0) + 1
+    }
+}
+
+/// The table row that a key is found in.
+pub(crate) fn tag_of(table: TableId) -> usize {
+    table.index() + 1
+}
+
+impl FixedColumns {
+    fn set<T: Clone + Default>(column: &mut Vec<T>, row: usize, value: T) {
+        if column.len() <= row {
+            column.resize(row + 1, T::default());
+        }
+        column[row] = value;
+    }
+
+    fn set_gadget(&mut self, row: usize, kind: u64) {
+        Self::set(&mut self.q_gadget, row, kind);
+    }
+
+    fn set_accumulate(&mut self, row: usize, kind: u64) {
+        Self::set(&mut self.q_accumulate, row, kind);
+    }
+
+    fn set_tag(&mut self, row: usize, tag: u64) {
+        Self::set(&mut self.tag, row, tag);
+    }
+
+    fn set_weight(&mut self, lane: usize, row: usize, weight: Fr) {
+        if !bool::from(weight.is_zero()) {
+            Self::set(&mut self.weights[lane], row, weight);
+        }
+    }
+}
+
+/// `q_lookup` of a row, for `usable` rows.
+pub(crate) fn lookup_kind(row: usize, usable: usize) -> u64 {
+    match row {
+        0 => 0,
+        _ if row == FIRST_ROW || row + 1 == usable => lookup::EDGE,
+        _ if row < usable => lookup::ACTIVE,
+        _ => 0,
+    }
+}
