@@ -142,10 +142,70 @@ impl Layout {
         self.table.len()
     }
 
+    /// Position of a tuple in the table.
+    pub(crate) fn find(&self, tag: usize, key: Option<usize>, entry: &Fr) -> Option<usize> {
+        let index = self.table_start.get(tag)? - FIRST_ROW + key?;
+        let row = self.table.get(index)?;
+        (row.tag == tag as u64 && from_i128(row.entry.into()) == *entry).then_some(index)
+    }
+
+    /// Every advice cell that a gadget binds, as `(column, row)`: what an attack must not be able to change.
+    pub fn bound_cells(&self) -> Vec<(AdviceColumn, usize)> {
+        let lanes = self.shape.lanes;
+        let mut cells: Vec<_> = self.values.iter().map(|(row, _)| (AdviceColumn::Value, *row)).collect();
+        let three = |row: usize| [row, row + lanes, row + 2 * lanes];
+        for placement in &self.placements {
+            match placement {
+                Placement::Free { .. } => {}
+                Placement::Range { row, bit, .. } => {
+                    cells.push((AdviceColumn::Key, *row));
+                    cells.push((AdviceColumn::Entry, *row));
+                    // The limb beside a bit is multiplied by zero.
+                    cells.extend((!bit).then_some((AdviceColumn::Limb, *row)));
+                }
+                Placement::Curve { row, .. } => cells.extend(three(*row).into_iter().flat_map(gadget_cells)),
+                Placement::Lane(lane) => {
+                    let first = lane.load_row + lanes;
+                    cells.extend(
+                        (0..lane.accumulate_steps).map(|step| (AdviceColumn::Accumulator, first + lanes * step)),
+                    );
+                    for position in 0..lane.sums.len() {
+                        let row = lane.digit_row + 3 * lanes * position;
+                        cells.push((AdviceColumn::Accumulator, row));
+                        cells.extend(three(row).into_iter().flat_map(gadget_cells));
+                    }
+                }
+            }
+        }
+        cells.extend((0..self.table.len()).map(|index| (AdviceColumn::Multiplicity, FIRST_ROW + index)));
+        cells
+    }
+
     /// Number of public inputs, context included.
     pub fn public_inputs(&self) -> usize {
         1 + self.public_rows.len()
     }
+}
+
+/// An advice column of the first phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AdviceColumn {
+    /// `value`
+    Value,
+    /// `accumulator`
+    Accumulator,
+    /// `key`
+    Key,
+    /// `limb`
+    Limb,
+    /// `entry`
+    Entry,
+    /// `multiplicity`
+    Multiplicity,
+}
+
+fn gadget_cells(row: usize) -> [(AdviceColumn, usize); 3] {
+    [AdviceColumn::Key, AdviceColumn::Limb, AdviceColumn::Entry].map(|column| (column, row))
 }
 
 struct Builder<'a> {
@@ -469,11 +529,6 @@ impl IntoTag for TableId {
     fn into_tag(self) -> u64 {
         u64::from(self.0) + 1
     }
-}
-
-/// The table row that a key is found in.
-pub(crate) fn tag_of(table: TableId) -> usize {
-    table.index() + 1
 }
 
 impl FixedColumns {

@@ -31,6 +31,6 @@ pub use circuit::{DEGREE, ModelCircuit, constraint_system, usable_rows};
 pub use config::ModelConfig;
 pub use error::CircuitError;
 pub use field::from_i128;
-pub use layout::{Layout, PublicInputs};
+pub use layout::{AdviceColumn, Layout, PublicInputs};
 pub use shape::Shape;
 pub use trace::Trace;

@@ -2,15 +2,15 @@
 
 use halo2_proofs::halo2curves::{
     bn256::Fr,
-    ff::{BatchInvert, Field},
+    ff::{BatchInvert, Field, PrimeField},
 };
 use zkverdict_model::{Digit, Finish, Program, Step, TableId};
 
 use crate::{
-    Layout, Shape,
+    AdviceColumn, Layout, Shape,
     chips::accumulate,
     field::from_i128,
-    layout::{CLOSING_ROWS, Lane, Placement, lookup_kind, tag_of},
+    layout::{CLOSING_ROWS, Lane, Placement, lookup_kind},
 };
 
 /// Advice columns of the first phase, row by row.
@@ -47,13 +47,41 @@ impl Trace {
             layout,
             program,
             cells,
-            // Idle rows look up zero twice.
-            counts: vec![0; layout.table.len()],
-            looked_up: vec![(0, 0); usable],
         };
         filler.fill();
-        filler.count(usable);
+        trace.count_lookups(layout);
         trace
+    }
+
+    /// A column.
+    pub fn column_mut(&mut self, column: AdviceColumn) -> &mut Vec<Fr> {
+        match column {
+            AdviceColumn::Value => &mut self.value,
+            AdviceColumn::Accumulator => &mut self.accumulator,
+            AdviceColumn::Key => &mut self.key,
+            AdviceColumn::Limb => &mut self.limb,
+            AdviceColumn::Entry => &mut self.entry,
+            AdviceColumn::Multiplicity => &mut self.multiplicity,
+        }
+    }
+
+    /// Sets the multiplicities to how often each table row is looked up; lookups of what is in no table count nowhere.
+    pub fn count_lookups(&mut self, layout: &Layout) {
+        let usable = self.value.len();
+        let mut counts = vec![0_u64; layout.table.len()];
+        for row in 1..usable - CLOSING_ROWS {
+            let tag = layout.fixed.tag.get(row).copied().unwrap_or(0) as usize;
+            let found = [
+                layout.find(tag, small(&self.key[row]), &self.entry[row]),
+                layout.find(0, small(&self.limb[row]), &Fr::zero()),
+            ];
+            for index in found.into_iter().flatten() {
+                counts[index] += 1;
+            }
+        }
+        for (multiplicity, count) in self.multiplicity.iter_mut().skip(1).zip(counts) {
+            *multiplicity = Fr::from(count);
+        }
     }
 
     /// The running sum of the lookup argument for these challenges.
@@ -89,29 +117,33 @@ impl Trace {
     }
 }
 
+impl Layout {
+    /// Writes cells to every place they stand at in the value column, and nothing else.
+    pub fn put_cells(&self, trace: &mut Trace, cells: &[i64]) {
+        for (row, cell) in &self.values {
+            trace.value[*row] = from_i128(cells[cell.index()].into());
+        }
+    }
+}
+
 struct Filler<'a> {
     trace: &'a mut Trace,
     layout: &'a Layout,
     program: &'a Program,
     cells: &'a [i64],
-    counts: Vec<u64>,
-    /// Table rows (from zero) that the key and the limb of a row are found in.
-    looked_up: Vec<(usize, usize)>,
 }
 
 impl Filler<'_> {
     fn fill(&mut self) {
-        for (row, cell) in &self.layout.values {
-            self.trace.value[*row] = Fr::from(self.cells[cell.index()] as u64);
-        }
+        self.layout.put_cells(self.trace, self.cells);
         for placement in &self.layout.placements {
             match placement {
                 Placement::Range { cell, row, bit } => {
                     let value = self.cells[cell.index()];
                     if *bit {
-                        self.key(*row, self.layout.table_start.len() - 2, value, 0);
+                        self.key(*row, value, 0);
                     } else {
-                        self.key(*row, 0, value % self.limb_base(), 0);
+                        self.key(*row, value % self.limb_base(), 0);
                         self.limb(*row, value / self.limb_base());
                     }
                 }
@@ -159,22 +191,12 @@ impl Filler<'_> {
                     self.pair(row, table, digit.high);
                     digit
                 }
-                Finish::NonNegative => {
-                    let zero_tag = self.layout.table_start.len() - 1;
-                    self.key(row, zero_tag, 0, 0);
-                    self.key(row + lanes, zero_tag, 0, 0);
-                    self.program.split(value)
-                }
-                Finish::Zero => {
-                    let zero_tag = self.layout.table_start.len() - 1;
-                    self.key(row, zero_tag, 0, 0);
-                    self.key(row + lanes, zero_tag, 0, 0);
-                    Digit {
-                        remainder: 0,
-                        middle: 0,
-                        high: 0,
-                    }
-                }
+                Finish::NonNegative => self.program.split(value),
+                Finish::Zero => Digit {
+                    remainder: 0,
+                    middle: 0,
+                    high: 0,
+                },
             };
             self.low_limbs(row, digit.middle, digit.remainder);
             if position + 1 < lane.sums.len() {
@@ -196,8 +218,8 @@ impl Filler<'_> {
         let lanes = self.layout.shape.lanes;
         let (first, second) = self.program.tables[table.index()].pair(index);
         let stride = usize::from(self.program.tables[table.index()].stride);
-        self.key(row, tag_of(table), index as i64, first);
-        self.key(row + lanes, tag_of(table), (index + stride) as i64, second);
+        self.key(row, index as i64, first);
+        self.key(row + lanes, (index + stride) as i64, second);
     }
 
     /// `middle` on the limbs of the first two rows, `remainder` on the third.
@@ -206,28 +228,25 @@ impl Filler<'_> {
         let base = self.limb_base();
         self.limb(row, middle % base);
         self.limb(row + lanes, middle / base);
-        self.key(row + 2 * lanes, 0, remainder % base, 0);
+        self.key(row + 2 * lanes, remainder % base, 0);
         self.limb(row + 2 * lanes, remainder / base);
     }
 
-    fn key(&mut self, row: usize, tag: usize, key: i64, entry: i64) {
+    fn key(&mut self, row: usize, key: i64, entry: i64) {
         self.trace.key[row] = Fr::from(key as u64);
         self.trace.entry[row] = from_i128(entry.into());
-        self.looked_up[row].0 = self.layout.table_start[tag] - 1 + key as usize;
     }
 
     fn limb(&mut self, row: usize, limb: i64) {
         self.trace.limb[row] = Fr::from(limb as u64);
-        self.looked_up[row].1 = limb as usize;
     }
+}
 
-    fn count(&mut self, usable: usize) {
-        for (key, limb) in &self.looked_up[1..usable - CLOSING_ROWS] {
-            self.counts[*key] += 1;
-            self.counts[*limb] += 1;
-        }
-        for (index, count) in self.counts.iter().enumerate() {
-            self.trace.multiplicity[index + 1] = Fr::from(*count);
-        }
-    }
+/// The number, if it is small enough for a table key.
+fn small(number: &Fr) -> Option<usize> {
+    let bytes = number.to_repr();
+    let (low, high) = bytes.as_ref().split_first_chunk::<4>()?;
+    high.iter()
+        .all(|byte| *byte == 0)
+        .then(|| u32::from_le_bytes(*low) as usize)
 }

@@ -1,0 +1,202 @@
+//! Small models that use every gadget.
+#![expect(unreachable_pub, reason = "shared by several test files")]
+
+use std::sync::Arc;
+
+use halo2_proofs::{dev::MockProver, halo2curves::bn256::Fr};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use zkverdict_circuit::{Layout, ModelCircuit, PublicInputs, Trace, from_i128, usable_rows};
+use zkverdict_model::{
+    AffineRow, Calibration, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, Program, ValueId,
+};
+
+pub struct GraphBuilder {
+    graph: Graph,
+    lens: Vec<usize>,
+}
+
+impl GraphBuilder {
+    pub fn new(inputs: usize) -> Self {
+        let input = Input {
+            name: "x".into(),
+            shape: vec![1, inputs],
+            element: Element::Float32,
+        };
+        Self {
+            graph: Graph {
+                inputs: vec![input],
+                nodes: vec![],
+                outputs: vec![],
+                notes: vec![],
+            },
+            lens: vec![inputs],
+        }
+    }
+
+    pub fn node(&mut self, op: Op, inputs: &[ValueId], len: usize) -> ValueId {
+        let name = format!("node {}", self.graph.nodes.len());
+        self.graph.nodes.push(Node {
+            name,
+            op,
+            inputs: inputs.to_vec(),
+            len,
+        });
+        self.lens.push(len);
+        ValueId(self.lens.len() - 1)
+    }
+
+    pub fn dense(&mut self, input: ValueId, outputs: usize, rng: &mut StdRng) -> ValueId {
+        let inputs = self.lens[input.0];
+        let scale = 1.5 / (inputs as f64).sqrt();
+        let rows = (0..outputs)
+            .map(|_| AffineRow {
+                terms: (0..inputs).map(|index| (index, rng.gen_range(-scale..scale))).collect(),
+                bias: rng.gen_range(-0.5..0.5),
+            })
+            .collect();
+        self.node(Op::Affine { rows }, &[input], outputs)
+    }
+
+    pub fn map(&mut self, op: Op, input: ValueId) -> ValueId {
+        let len = self.lens[input.0];
+        self.node(op, &[input], len)
+    }
+
+    pub fn output(&mut self, name: &str, value: ValueId, kind: OutputKind) {
+        let shape = vec![1, self.lens[value.0]];
+        self.graph.outputs.push(Output {
+            name: name.into(),
+            value,
+            shape,
+            kind,
+        });
+    }
+
+    pub fn finish(self) -> Graph {
+        self.graph
+    }
+}
+
+pub const X: ValueId = ValueId(0);
+
+/// Two ReLU layers and a sigmoid, with the decision beside the probability.
+pub fn mlp(inputs: usize, hidden: &[usize], seed: u64) -> Graph {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut builder = GraphBuilder::new(inputs);
+    let mut last = X;
+    for width in hidden {
+        last = builder.dense(last, *width, &mut rng);
+        last = builder.map(Op::Relu, last);
+    }
+    let logit = builder.dense(last, 1, &mut rng);
+    let probability = builder.map(Op::Sigmoid, logit);
+    let compare = Op::Compare {
+        comparison: Comparison::GreaterOrEqual,
+        thresholds: vec![0.5],
+    };
+    let decision = builder.map(compare, probability);
+    builder.output("label", decision, OutputKind::Bool);
+    builder.output("probability", probability, OutputKind::Real);
+    builder.finish()
+}
+
+/// One-hot inputs, softmax over three classes, arg max, clip, L1 normalisation.
+pub fn everything() -> Graph {
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut builder = GraphBuilder::new(4);
+    let code = builder.node(Op::Wire { indices: vec![0] }, &[X], 1);
+    let bits = builder.node(
+        Op::OneHot {
+            categories: vec![vec![0, 1, 2, 5]],
+        },
+        &[code],
+        4,
+    );
+    let rest = builder.node(Op::Wire { indices: vec![1, 2, 3] }, &[X], 3);
+    let all = builder.node(
+        Op::Wire {
+            indices: (0..7).collect(),
+        },
+        &[bits, rest],
+        7,
+    );
+    let hidden = builder.dense(all, 5, &mut rng);
+    let clipped = builder.map(Op::Clip { min: -0.25, max: 0.75 }, hidden);
+    let logits = builder.dense(clipped, 3, &mut rng);
+    let probabilities = builder.map(Op::Softmax { classes: 3 }, logits);
+    let label = builder.node(Op::ArgMax { classes: 3 }, &[probabilities], 1);
+    let ovr = builder.map(Op::Sigmoid, logits);
+    let shares = builder.map(
+        Op::Normalize {
+            norm: Norm::L1,
+            width: 3,
+        },
+        ovr,
+    );
+    builder.output("label", label, OutputKind::Index);
+    builder.output("probabilities", probabilities, OutputKind::Real);
+    builder.output("shares", shares, OutputKind::Real);
+    builder.output("logits", logits, OutputKind::Real);
+    builder.finish()
+}
+
+pub fn samples(graph: &Graph, count: usize, seed: u64) -> Vec<Vec<Vec<f64>>> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let categorical = graph.nodes.iter().any(|node| matches!(node.op, Op::OneHot { .. }));
+    (0..count)
+        .map(|_| {
+            let mut row: Vec<f64> = (0..graph.inputs[0].len()).map(|_| rng.gen_range(-2.0..2.0)).collect();
+            if categorical {
+                row[0] = [0.0, 1.0, 2.0, 5.0][rng.gen_range(0..4)];
+            }
+            vec![row]
+        })
+        .collect()
+}
+
+pub struct Case {
+    pub program: Program,
+    pub layout: Arc<Layout>,
+    pub k: u32,
+    pub usable: usize,
+}
+
+impl Case {
+    pub fn new(graph: &Graph, limb_bits: u32, lanes: usize) -> Self {
+        let calibration = Calibration::measure(graph, &samples(graph, 64, 1), 1.5).unwrap();
+        let program = Program::compile(graph, &calibration, limb_bits).unwrap();
+        let layout = Arc::new(Layout::new(&program, lanes, PublicInputs::default()).unwrap());
+        let k = (4..20)
+            .find(|k| layout.rows() <= usable_rows(layout.shape(), *k))
+            .unwrap();
+        let usable = usable_rows(layout.shape(), k);
+        Self {
+            program,
+            layout,
+            k,
+            usable,
+        }
+    }
+
+    pub fn cells(&self, sample: &[Vec<f64>]) -> Vec<i64> {
+        self.program.execute(&self.program.quantize(sample).unwrap()).unwrap()
+    }
+
+    pub fn trace(&self, cells: &[i64]) -> Trace {
+        Trace::new(&self.layout, &self.program, cells, self.usable)
+    }
+
+    pub fn instances(&self, cells: &[i64]) -> Vec<Fr> {
+        let public = PublicInputs::default().cells(&self.program);
+        let values = public.iter().map(|cell| from_i128(cells[cell.index()].into()));
+        std::iter::once(Fr::from(77)).chain(values).collect()
+    }
+
+    pub fn accepts(&self, trace: Trace, instances: Vec<Fr>) -> Result<(), String> {
+        let circuit = ModelCircuit::new(self.layout.clone(), self.usable).with_trace(trace);
+        let prover = MockProver::run(self.k, &circuit, vec![instances]).map_err(|error| error.to_string())?;
+        prover
+            .verify()
+            .map_err(|failures| format!("{} failures, first: {}", failures.len(), failures[0]))
+    }
+}

@@ -1,0 +1,47 @@
+//! The circuit accepts what the reference evaluator computes, for every gadget, width and limb size.
+
+mod common;
+
+use common::{Case, everything, mlp, samples};
+use zkverdict_model::{Fidelity, Graph};
+
+fn check(graph: &Graph, limb_bits: u32, lanes: usize) {
+    let case = Case::new(graph, limb_bits, lanes);
+    for sample in samples(graph, 3, 99) {
+        let cells = case.cells(&sample);
+        let verdict = case.accepts(case.trace(&cells), case.instances(&cells));
+        assert_eq!(verdict, Ok(()), "L = {limb_bits}, C = {lanes}, k = {}", case.k);
+    }
+}
+
+#[test]
+fn mlp_in_every_width() {
+    for lanes in [1, 2, 3, 4, 8] {
+        check(&mlp(6, &[9, 5], 3), 8, lanes);
+    }
+}
+
+#[test]
+fn mlp_with_every_limb_size() {
+    for limb_bits in [6, 7, 8, 9, 10] {
+        check(&mlp(6, &[4], 3), limb_bits, 1);
+    }
+}
+
+#[test]
+fn every_operator_in_every_width() {
+    for lanes in [1, 2, 4] {
+        check(&everything(), 8, lanes);
+    }
+}
+
+#[test]
+fn fixed_point_stays_close_to_floats() {
+    for (graph, tolerance) in [(mlp(24, &[16, 8], 5), 4e-4), (everything(), 2e-3)] {
+        let case = Case::new(&graph, 8, 1);
+        let fidelity = Fidelity::measure(&case.program, &graph, &samples(&graph, 300, 11)).unwrap();
+        assert!(fidelity.max_error < tolerance, "{fidelity:?}");
+        assert_eq!(fidelity.refused, 0, "{fidelity:?}");
+        assert!(fidelity.equal_decisions + 2 >= fidelity.decisions, "{fidelity:?}");
+    }
+}
