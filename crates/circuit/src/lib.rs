@@ -20,17 +20,21 @@
 
 pub mod chips;
 mod circuit;
+mod compiled;
 mod config;
 mod error;
 mod field;
 mod layout;
+mod plan;
 mod shape;
 mod trace;
 
 pub use circuit::{DEGREE, ModelCircuit, constraint_system, usable_rows};
+pub use compiled::CompiledModel;
 pub use config::ModelConfig;
 pub use error::CircuitError;
 pub use field::from_i128;
 pub use layout::{AdviceColumn, Layout, PublicInputs};
+pub use plan::{Candidate, MAX_K, Objective, candidates, choose, smallest_k};
 pub use shape::Shape;
 pub use trace::Trace;

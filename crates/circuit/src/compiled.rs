@@ -1,0 +1,76 @@
+use std::sync::Arc;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use serde::{Deserialize, Serialize};
+use zkverdict_model::Program;
+
+use crate::{CircuitError, Layout, ModelCircuit, PublicInputs, Shape, Trace, from_i128, usable_rows};
+
+/// A program with the circuit that was chosen for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CompiledModel {
+    /// What is proven.
+    pub program: Program,
+    /// Which cells are public.
+    pub public: PublicInputs,
+    /// Lanes of the shape.
+    pub lanes: usize,
+    /// Size: `2^k` rows.
+    pub k: u32,
+}
+
+impl CompiledModel {
+    /// The shape.
+    pub fn shape(&self) -> Shape {
+        Shape {
+            lanes: self.lanes,
+            limb_bits: self.program.limb_bits,
+        }
+    }
+
+    /// Number of public inputs, the context included.
+    pub fn public_inputs(&self) -> usize {
+        1 + self.public.cells(&self.program).len()
+    }
+
+    /// The circuit without witness.
+    ///
+    /// # Errors
+    /// A program that cannot be laid out, or not within `2^k` rows.
+    pub fn circuit(&self) -> Result<ModelCircuit, CircuitError> {
+        let layout = self.layout()?;
+        Ok(ModelCircuit::new(Arc::new(layout), usable_rows(self.shape(), self.k)))
+    }
+
+    /// The circuit with the witness of one execution.
+    ///
+    /// # Errors
+    /// As [`CompiledModel::circuit`].
+    pub fn circuit_with(&self, cells: &[i64]) -> Result<ModelCircuit, CircuitError> {
+        let layout = self.layout()?;
+        let usable = usable_rows(self.shape(), self.k);
+        let trace = Trace::new(&layout, &self.program, cells, usable);
+        Ok(ModelCircuit::new(Arc::new(layout), usable).with_trace(trace))
+    }
+
+    /// The public inputs of one execution.
+    pub fn instance(&self, cells: &[i64], context: Fr) -> Vec<Fr> {
+        let public = self.public.cells(&self.program);
+        let values = public.iter().map(|cell| from_i128(cells[cell.index()].into()));
+        std::iter::once(context).chain(values).collect()
+    }
+
+    fn layout(&self) -> Result<Layout, CircuitError> {
+        let layout = Layout::new(&self.program, self.lanes, self.public)?;
+        let usable = usable_rows(self.shape(), self.k);
+        if layout.rows() <= usable {
+            return Ok(layout);
+        }
+        Err(CircuitError::TooManyRows {
+            k: self.k,
+            usable,
+            needed: layout.rows(),
+            suggested: crate::smallest_k(self.shape(), layout.rows())?,
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! Chooses widths: lays the program out for each, counts, predicts, picks.
+
+use serde::{Deserialize, Serialize};
+use zkverdict_model::Program;
+
+use crate::{CircuitError, CompiledModel, DEGREE, Layout, PublicInputs, Shape, constraint_system, usable_rows};
+
+/// Largest supported size: the known ceremonies end at `2^28`.
+pub const MAX_K: u32 = 28;
+
+/// Lane counts that are tried.
+const LANES: [usize; 5] = [1, 2, 4, 8, 16];
+
+/// What to make small.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// Prover CPU.
+    #[default]
+    Time,
+    /// Gas of a verification.
+    Gas,
+    /// Prover memory.
+    Memory,
+}
+
+/// One way to lay a program out, with what it takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The shape.
+    pub shape: Shape,
+    /// Size: `2^k` rows.
+    pub k: u32,
+    /// Rows used.
+    pub rows: usize,
+    /// Of the table.
+    pub table_rows: usize,
+    /// Advice columns.
+    pub advice_columns: usize,
+    /// Fixed columns.
+    pub fixed_columns: usize,
+    /// Columns with copy constraints, the instance included.
+    pub equality_columns: usize,
+    /// Public inputs, the context included.
+    pub public_inputs: usize,
+    /// Proof bytes (exact).
+    pub proof_bytes: usize,
+    /// Predicted gas of a verifying transaction.
+    pub verify_gas: u64,
+    /// Predicted prover CPU seconds on the machine the model was calibrated on.
+    pub prove_cpu_s: f64,
+    /// Predicted peak memory of the prover.
+    pub memory_bytes: u64,
+    /// Largest error against the floats on the calibration samples, where known.
+    pub max_error: Option<f64>,
+}
+
+/// The smallest size whose usable rows hold `rows`.
+///
+/// # Errors
+/// [`CircuitError::TooLarge`] above [`MAX_K`].
+pub fn smallest_k(shape: Shape, rows: usize) -> Result<u32, CircuitError> {
+    let unusable = (1_usize << MAX_K) - usable_rows(shape, MAX_K);
+    (1..=MAX_K)
+        .find(|k| rows + unusable <= 1 << k)
+        .ok_or(CircuitError::TooLarge {
+            needed: rows,
+            limit: MAX_K,
+        })
+}
+
+/// Every width for one program.
+///
+/// # Errors
+/// A program that fits no width.
+pub fn candidates(
+    program: &Program,
+    public: PublicInputs,
+    max_error: Option<f64>,
+) -> Result<Vec<Candidate>, CircuitError> {
+    let mut found = Vec::new();
+    let mut last = None;
+    for lanes in LANES {
+        match Candidate::new(program, lanes, public, max_error) {
+            Ok(candidate) => found.push(candidate),
+            Err(error) => last = Some(error),
+        }
+    }
+    match last {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
+    }
+}
+
+impl Candidate {
+    fn new(
+        program: &Program,
+        lanes: usize,
+        public: PublicInputs,
+        max_error: Option<f64>,
+    ) -> Result<Self, CircuitError> {
+        let layout = Layout::new(program, lanes, public)?;
+        let shape = layout.shape();
+        let k = smallest_k(shape, layout.rows())?;
+        let system = constraint_system(shape);
+        let equality = system.permutation().get_columns().len();
+        let products = equality.div_ceil(DEGREE - 2);
+        // Advice, permutation products, random polynomial, quotient pieces, the two openings.
+        let points = system.num_advice_columns() + products + 1 + (DEGREE - 1) + 2;
+        let evaluations =
+            system.advice_queries().len() + system.fixed_queries().len() + 1 + equality + 3 * products - 1;
+        let proof_bytes = 64 * points + 32 * evaluations;
+        let public_inputs = layout.public_inputs();
+        let multiplications =
+            system.num_fixed_columns() + equality + system.num_advice_columns() + products + DEGREE + 2;
+        let columns = (system.num_advice_columns() + system.num_fixed_columns() + equality + products) as f64;
+        let cost = CostModel::default();
+        let rows = f64::powi(2.0, k as i32);
+        Ok(Self {
+            shape,
+            k,
+            rows: layout.rows(),
+            table_rows: layout.table_rows(),
+            advice_columns: system.num_advice_columns(),
+            fixed_columns: system.num_fixed_columns(),
+            equality_columns: equality,
+            public_inputs,
+            proof_bytes,
+            verify_gas: cost.gas(multiplications, evaluations, proof_bytes, public_inputs),
+            prove_cpu_s: cost.prove_cpu_s(rows, columns),
+            memory_bytes: cost.memory_bytes(rows, columns),
+            max_error,
+        })
+    }
+
+    /// The compiled model of this candidate.
+    pub fn compile(&self, program: Program, public: PublicInputs) -> CompiledModel {
+        CompiledModel {
+            program,
+            public,
+            lanes: self.shape.lanes,
+            k: self.k,
+        }
+    }
+
+    fn cost(&self, objective: Objective) -> f64 {
+        match objective {
+            Objective::Time => self.prove_cpu_s,
+            Objective::Gas => self.verify_gas as f64,
+            Objective::Memory => self.memory_bytes as f64,
+        }
+    }
+}
+
+/// The cheapest candidate among those accurate enough; if none is, among the most accurate ones.
+/// Ties go to the smaller proof.
+pub fn choose(candidates: &[Candidate], objective: Objective, tolerance: f64) -> Option<&Candidate> {
+    let error = |candidate: &Candidate| candidate.max_error.unwrap_or(0.0);
+    let least = candidates.iter().map(error).fold(f64::INFINITY, f64::min);
+    let bound = tolerance.max(least);
+    candidates
+        .iter()
+        .filter(|candidate| error(candidate) <= bound)
+        .min_by(|left, right| {
+            let by_cost = left.cost(objective).total_cmp(&right.cost(objective));
+            by_cost.then(left.proof_bytes.cmp(&right.proof_bytes))
+        })
+}
+
+/// Constants of the predictions, fitted to measurements (`docs/benchmarks.md`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct CostModel {
+    gas_base: f64,
+    gas_per_multiplication: f64,
+    gas_per_evaluation: f64,
+    gas_per_public_input: f64,
+    cpu_base_s: f64,
+    cpu_per_cell_s: f64,
+    memory_base: f64,
+    memory_per_cell: f64,
+}
+
+impl Default for CostModel {
+    fn default() -> Self {
+        Self {
+            gas_base: 151_600.0,
+            gas_per_multiplication: 7_200.0,
+            gas_per_evaluation: 0.0,
+            gas_per_public_input: 800.0,
+            cpu_base_s: 0.05,
+            cpu_per_cell_s: 2.4e-5,
+            memory_base: 16.0e6,
+            memory_per_cell: 700.0,
+        }
+    }
+}
+
+impl CostModel {
+    fn gas(&self, multiplications: usize, evaluations: usize, proof_bytes: usize, public_inputs: usize) -> u64 {
+        let execution = self.gas_base
+            + self.gas_per_multiplication * multiplications as f64
+            + self.gas_per_evaluation * evaluations as f64
+            + self.gas_per_public_input * public_inputs as f64;
+        (execution + 15.95 * proof_bytes as f64) as u64
+    }
+
+    fn prove_cpu_s(&self, rows: f64, columns: f64) -> f64 {
+        self.cpu_base_s + self.cpu_per_cell_s * rows * columns
+    }
+
+    fn memory_bytes(&self, rows: f64, columns: f64) -> u64 {
+        (self.memory_base + self.memory_per_cell * rows * columns) as u64
+    }
+}

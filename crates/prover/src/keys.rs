@@ -1,0 +1,83 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use halo2_proofs::{
+    SerdeFormat,
+    halo2curves::bn256::{Bn256, G1Affine},
+    plonk::{self, keygen_pk, keygen_vk},
+    poly::{
+        commitment::{Params, ParamsProver},
+        kzg::commitment::ParamsKZG,
+    },
+};
+use snark_verifier::system::halo2::{Config, compile};
+use zkverdict_circuit::{CompiledModel, ModelCircuit};
+use zkverdict_verifier::VerifyingKey;
+
+use crate::ProverError;
+
+/// A proving key and the verifying key that belongs to it.
+#[derive(Debug)]
+pub struct ProvingKey {
+    pub(crate) halo2: plonk::ProvingKey<G1Affine>,
+    /// The verifying key.
+    pub verifying_key: VerifyingKey,
+}
+
+impl ProvingKey {
+    /// Generates keys for a compiled model.
+    ///
+    /// # Errors
+    /// A model that does not fit its size, an SRS of another size, or what halo2 says.
+    pub fn generate(model: &CompiledModel, srs: &ParamsKZG<Bn256>) -> Result<Self, ProverError> {
+        check_size(model, srs)?;
+        let circuit = model.circuit()?;
+        let verifying_key = keygen_vk(srs, &circuit)?;
+        let halo2 = keygen_pk(srs, verifying_key, &circuit)?;
+        Ok(Self::with_verifying_key(halo2, model, srs))
+    }
+
+    fn with_verifying_key(halo2: plonk::ProvingKey<G1Affine>, model: &CompiledModel, srs: &ParamsKZG<Bn256>) -> Self {
+        let config = Config::kzg().with_num_instance(vec![model.public_inputs()]);
+        let protocol = compile(srs, halo2.get_vk(), config);
+        let verifying_key = VerifyingKey::new(protocol, srs.get_g()[0], srs.g2(), srs.s_g2());
+        Self { halo2, verifying_key }
+    }
+
+    /// Writes the key: halo2's own format, curve points and scalars in Montgomery form.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.halo2.to_bytes(SerdeFormat::RawBytes)
+    }
+
+    /// Length of halo2's verifying key in bytes.
+    pub fn verifying_key_bytes(&self) -> usize {
+        self.halo2.get_vk().to_bytes(SerdeFormat::Processed).len()
+    }
+
+    /// Reads a key. The bytes must come from [`ProvingKey::to_bytes`]; their integrity is the container's affair.
+    ///
+    /// # Errors
+    /// [`ProverError::MalformedKey`] for anything else.
+    pub fn from_bytes(bytes: &[u8], model: &CompiledModel, srs: &ParamsKZG<Bn256>) -> Result<Self, ProverError> {
+        check_size(model, srs)?;
+        // halo2's reader unwraps what it reads.
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            plonk::ProvingKey::from_bytes::<ModelCircuit>(bytes, SerdeFormat::RawBytes, model.shape())
+        }));
+        let halo2 = read.ok().and_then(Result::ok).ok_or(ProverError::MalformedKey)?;
+        if halo2.get_vk().get_domain().k() != srs.k() {
+            return Err(ProverError::MalformedKey);
+        }
+        Ok(Self::with_verifying_key(halo2, model, srs))
+    }
+}
+
+fn check_size(model: &CompiledModel, srs: &ParamsKZG<Bn256>) -> Result<(), ProverError> {
+    if srs.k() == model.k {
+        Ok(())
+    } else {
+        Err(ProverError::SrsTooSmall {
+            needed: model.k,
+            got: srs.k(),
+        })
+    }
+}
