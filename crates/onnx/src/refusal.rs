@@ -95,6 +95,11 @@ pub enum Refusal {
         "both operands depend on the graph inputs; only a product with constants, or a quotient by constants, is supported"
     )]
     TwoComputed,
+    /// A comparison of two computed tensors.
+    #[error(
+        "both operands depend on the graph inputs; only a comparison with a constant is supported"
+    )]
+    ComparedComputed,
     /// Division by a constant zero.
     #[error("the divisor holds a zero")]
     DivisionByZero,

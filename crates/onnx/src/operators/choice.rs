@@ -77,7 +77,7 @@ pub(super) fn compare(call: &mut Call<'_>, comparison: Comparison) -> Results {
         (true, true) => return Err(Refusal::OnlyConstants),
         (false, true) => (left, right, comparison),
         (true, false) => (right, left, mirrored(comparison)),
-        (false, false) => return Err(Refusal::TwoComputed),
+        (false, false) => return Err(Refusal::ComparedComputed),
     };
     let shape = common_shape(&computed.shape, &constant.shape)?;
     let len = call.builder.charge_shape(&shape)?;

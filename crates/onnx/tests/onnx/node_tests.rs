@@ -2,21 +2,19 @@
 //! `node_tests.txt` says which.
 //!
 //! Classes: `passes` (as it is), `passes with constant operands` (refused as it is, because operands that this project
-//! wants constant are graph inputs; the outputs are right once all inputs but the first hold the test's values), and
-//! `refused: reason`. `ZKVERDICT_BLESS=1` rewrites the list.
-
-mod common;
+//! wants constant are graph inputs; the outputs are right once all inputs but one hold the test's values), and
+//! `refused: reason`. Whatever imports must give the right outputs. `ZKVERDICT_BLESS=1` rewrites the list.
 
 use std::{collections::BTreeMap, fmt::Write, io::Read};
 
-use common::{close, evaluate, read, shared};
+use crate::common::{close, evaluate, read, shared};
 use flate2::read::GzDecoder;
 use prost::Message;
 use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType};
 use zkverdict_model::{Element, Graph};
 use zkverdict_onnx::{OnnxError, import};
 
-const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/node_tests.txt");
+const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/node_tests.txt");
 
 /// Files of one case by their name below its folder.
 type Case = BTreeMap<String, Vec<u8>>;
@@ -49,7 +47,10 @@ fn every_case_passes_or_is_refused_by_name() {
 
 fn unpack(archive: &[u8]) -> BTreeMap<String, Case> {
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
-    for entry in tar::Archive::new(GzDecoder::new(archive)).entries().unwrap() {
+    for entry in tar::Archive::new(GzDecoder::new(archive))
+        .entries()
+        .unwrap()
+    {
         let mut entry = entry.unwrap();
         let path = entry.path().unwrap().to_str().unwrap().to_owned();
         let mut parts = path.splitn(3, '/');
@@ -60,7 +61,10 @@ fn unpack(archive: &[u8]) -> BTreeMap<String, Case> {
         if file.ends_with(".onnx") || file.ends_with(".pb") {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
-            cases.entry(format!("{kind}/{case}")).or_default().insert(file.to_owned(), bytes);
+            cases
+                .entry(format!("{kind}/{case}"))
+                .or_default()
+                .insert(file.to_owned(), bytes);
         }
     }
     cases
@@ -70,7 +74,8 @@ fn classify(case: &Case) -> Result<String, String> {
     let bytes = &case["model.onnx"];
     let refusal = match import(bytes) {
         Ok(graph) => {
-            compare(&graph, case, false)?;
+            let all: Vec<usize> = (0..graph.inputs.len()).collect();
+            compare(&graph, case, &all)?;
             return Ok("passes".to_owned());
         }
         Err(error) => error,
@@ -78,17 +83,15 @@ fn classify(case: &Case) -> Result<String, String> {
     // Operands of the official cases are graph inputs throughout; here most must be constants.
     let mut bound = None;
     for set in sets(case) {
-        let Some(model) = bind(bytes, case, set) else {
-            bound = None;
-            break;
-        };
-        bound = match import(&model) {
-            Ok(graph) => {
-                compare(&graph, case, true)?;
-                Some(())
+        for free in 0.. {
+            let Some(model) = bind(bytes, case, set, free) else {
+                break;
+            };
+            if let Ok(graph) = import(&model) {
+                compare(&graph, case, &[free])?;
+                bound = Some(());
             }
-            Err(_) => None,
-        };
+        }
     }
     Ok(match bound {
         Some(()) => "passes with constant operands".to_owned(),
@@ -99,7 +102,9 @@ fn classify(case: &Case) -> Result<String, String> {
 /// The message without the node's name, which is arbitrary in these cases.
 fn reason(error: &OnnxError) -> String {
     match error {
-        OnnxError::Node { operator, refusal, .. } => format!("{operator}: {refusal}"),
+        OnnxError::Node {
+            operator, refusal, ..
+        } => format!("{operator}: {refusal}"),
         other => other.to_string(),
     }
 }
@@ -113,26 +118,29 @@ fn tensor(case: &Case, set: usize, kind: &str, position: usize) -> Option<Tensor
     TensorProto::decode(bytes.as_slice()).ok()
 }
 
-/// The model with every input but the first as an initializer.
-fn bind(bytes: &[u8], case: &Case, set: usize) -> Option<Vec<u8>> {
+/// The model with every input but one as an initializer.
+fn bind(bytes: &[u8], case: &Case, set: usize, free: usize) -> Option<Vec<u8>> {
     let mut model = ModelProto::decode(bytes).ok()?;
     let graph = model.graph.as_mut()?;
-    for (position, input) in graph.input.iter().enumerate().skip(1) {
-        let mut value = tensor(case, set, "input", position)?;
-        value.name.clone_from(&input.name);
-        graph.initializer.push(value);
+    for (position, input) in graph.input.iter().enumerate() {
+        if position != free {
+            let mut value = tensor(case, set, "input", position)?;
+            value.name.clone_from(&input.name);
+            graph.initializer.push(value);
+        }
     }
-    (graph.input.len() > 1).then(|| model.encode_to_vec())
+    (graph.input.len() > 1 && free < graph.input.len()).then(|| model.encode_to_vec())
 }
 
-fn compare(graph: &Graph, case: &Case, first_only: bool) -> Result<(), String> {
+/// Compares the outputs; `free` are the positions of the graph's inputs among the case's.
+fn compare(graph: &Graph, case: &Case, free: &[usize]) -> Result<(), String> {
     assert!(sets(case).next().is_some(), "a case without data");
     for set in sets(case) {
         let inputs: Vec<Vec<f64>> = graph
             .inputs
             .iter()
-            .enumerate()
-            .map(|(position, input)| {
+            .zip(free)
+            .map(|(input, &position)| {
                 let proto = tensor(case, set, "input", position).unwrap();
                 let shape: Vec<usize> = proto.dims.iter().map(|&d| d as usize).collect();
                 assert_eq!(shape, input.shape);
@@ -142,7 +150,7 @@ fn compare(graph: &Graph, case: &Case, first_only: bool) -> Result<(), String> {
                 values
             })
             .collect();
-        assert!(!first_only || inputs.len() == 1);
+        assert_eq!(inputs.len(), free.len());
         let outputs = evaluate(graph, &inputs).map_err(|error| format!("{error:?}"))?;
         for (position, (output, values)) in graph.outputs.iter().zip(&outputs).enumerate() {
             let proto = tensor(case, set, "output", position).unwrap();
@@ -153,7 +161,9 @@ fn compare(graph: &Graph, case: &Case, first_only: bool) -> Result<(), String> {
             let got = read(output, values).map_err(|_| "strings".to_owned())?;
             for (got, expected) in got.iter().zip(numbers(&proto)) {
                 if !close(*got, expected) {
-                    return Err(format!("set {set}, output {position}: {got}, expected {expected}"));
+                    return Err(format!(
+                        "set {set}, output {position}: {got}, expected {expected}"
+                    ));
                 }
             }
         }
@@ -164,7 +174,9 @@ fn compare(graph: &Graph, case: &Case, first_only: bool) -> Result<(), String> {
 /// The official data, read independently of the crate under test.
 fn numbers(proto: &TensorProto) -> Vec<f64> {
     fn words<const N: usize>(raw: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-        raw.chunks_exact(N).map(|bytes| read(bytes.try_into().unwrap())).collect()
+        raw.chunks_exact(N)
+            .map(|bytes| read(bytes.try_into().unwrap()))
+            .collect()
     }
     let raw = &proto.raw_data;
     match DataType::try_from(proto.data_type).unwrap() {

@@ -1,8 +1,6 @@
 //! The shared benchmark models against ONNX Runtime's outputs, and those that are not supported yet.
 
-mod common;
-
-use common::{close, evaluate, shared};
+use crate::common::{close, evaluate, shared};
 use serde_json::Value;
 use zkverdict_onnx::{FloatModel, OnnxError, Refusal, import_file, read_samples};
 
@@ -25,20 +23,36 @@ fn outputs_equal_onnx_runtimes() {
         let reference = reference.unwrap();
         let test: Value =
             serde_json::from_slice(&std::fs::read(folder.join("test.json")).unwrap()).unwrap();
-        let expected = &test["outputs"][&graph.outputs[0].name];
-        for (row, expected) in
-            test["inputs"].as_array().unwrap().iter().zip(expected.as_array().unwrap())
+        let expected = &test["outputs"]["output0"];
+        for (row, expected) in test["inputs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(expected.as_array().unwrap())
         {
             let sample = [numbers(row)];
             let got = evaluate(&graph, &sample).unwrap();
             let float = reference.run(&sample).unwrap();
             for ((got, float), expected) in got[0].iter().zip(&float[0]).zip(numbers(expected)) {
                 assert!(close(*got, expected), "{name}: {got}, expected {expected}");
-                assert!(close(*float, expected), "{name}: tract {float}, expected {expected}");
+                assert!(
+                    close(*float, expected),
+                    "{name}: tract {float}, expected {expected}"
+                );
             }
         }
-        assert_eq!(read_samples(&folder.join("input.json"), &graph).unwrap().len(), 1);
-        assert_eq!(read_samples(&folder.join("calibration.json"), &graph).unwrap().len(), 20);
+        assert_eq!(
+            read_samples(&folder.join("input.json"), &graph)
+                .unwrap()
+                .len(),
+            1
+        );
+        assert_eq!(
+            read_samples(&folder.join("calibration.json"), &graph)
+                .unwrap()
+                .len(),
+            20
+        );
     }
 }
 
@@ -56,7 +70,11 @@ fn what_is_not_supported_is_refused_by_operator() {
         ("lenet_mnist_max", "Conv"),
     ] {
         match import_file(&models.join(name).join("network.onnx")) {
-            Err(OnnxError::Node { operator, refusal: Refusal::Operator, .. }) => {
+            Err(OnnxError::Node {
+                operator,
+                refusal: Refusal::Operator,
+                ..
+            }) => {
                 assert_eq!(operator, expected, "{name}");
             }
             other => panic!("{name}: {other:?}"),
@@ -64,7 +82,11 @@ fn what_is_not_supported_is_refused_by_operator() {
     }
     for name in ["tiny_transformer", "tiny_transformer_gelu"] {
         match import_file(&models.join(name).join("network.onnx")) {
-            Err(OnnxError::Node { operator, refusal: Refusal::TwoComputed, .. }) => {
+            Err(OnnxError::Node {
+                operator,
+                refusal: Refusal::TwoComputed,
+                ..
+            }) => {
                 assert_eq!(operator, "MatMul", "{name}");
             }
             other => panic!("{name}: {other:?}"),
