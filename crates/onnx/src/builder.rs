@@ -1,0 +1,298 @@
+//! Builds the graph: turns views into nodes where an operator needs them, and keeps the sizes within bounds.
+
+use std::collections::BTreeMap;
+
+use zkverdict_model::{AffineRow, Input, Node, Op, ValueId};
+
+use crate::{
+    DataType, Refusal,
+    shape::{element_count, extent},
+    tensor::{Element, Meaning, Tensor},
+};
+
+/// Elements that all values of a model together may have.
+pub(crate) const ELEMENT_LIMIT: usize = 1 << 24;
+/// Weights that all affine maps of a model together may have.
+pub(crate) const TERM_LIMIT: usize = 1 << 25;
+
+/// One row of an affine map over view elements: `Σ weight·element + bias`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Row {
+    terms: Vec<(ValueId, usize, f64)>,
+    bias: f64,
+}
+
+impl Row {
+    /// Adds `weight · element`.
+    pub(crate) fn add(&mut self, element: Element, weight: f64) {
+        match element {
+            Element::Of { value, index } if weight != 0.0 => {
+                self.terms.push((value, index, weight));
+            }
+            Element::Of { .. } => {}
+            Element::Fixed(number) => self.bias += weight * number,
+        }
+    }
+
+    /// Adds `left · right`; at most one of them may be computed.
+    pub(crate) fn add_product(&mut self, left: Element, right: Element) -> Result<(), Refusal> {
+        match (left, right) {
+            (element, Element::Fixed(weight)) | (Element::Fixed(weight), element) => {
+                self.add(element, weight);
+                Ok(())
+            }
+            (Element::Of { .. }, Element::Of { .. }) => Err(Refusal::TwoComputed),
+        }
+    }
+
+    /// Adds a constant.
+    pub(crate) fn add_bias(&mut self, bias: f64) {
+        self.bias += bias;
+    }
+
+    /// Multiplies what has been added so far.
+    pub(crate) fn scale(&mut self, factor: f64) {
+        for (_, _, weight) in &mut self.terms {
+            *weight *= factor;
+        }
+        self.bias *= factor;
+    }
+
+    /// The element that this row merely repeats, if it does.
+    fn as_element(&self) -> Option<Element> {
+        match self.terms.as_slice() {
+            [] => Some(Element::Fixed(self.bias)),
+            &[(value, index, 1.0)] if self.bias == 0.0 => Some(Element::Of { value, index }),
+            _ => None,
+        }
+    }
+
+    /// Sorts the terms and adds up those of one element.
+    fn normalise(&mut self) -> Result<(), Refusal> {
+        self.terms.sort_by_key(|&(value, index, _)| (value, index));
+        let mut merged: Vec<(ValueId, usize, f64)> = Vec::with_capacity(self.terms.len());
+        for &(value, index, weight) in &self.terms {
+            match merged.last_mut() {
+                Some(last) if (last.0, last.1) == (value, index) => last.2 += weight,
+                _ => merged.push((value, index, weight)),
+            }
+        }
+        merged.retain(|&(_, _, weight)| weight != 0.0);
+        self.terms = merged;
+        let finite = self.terms.iter().all(|(_, _, weight)| weight.is_finite());
+        if finite && self.bias.is_finite() {
+            Ok(())
+        } else {
+            Err(Refusal::NotFinite)
+        }
+    }
+}
+
+/// The graph under construction.
+pub(crate) struct Builder {
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) notes: Vec<String>,
+    lengths: Vec<usize>,
+    elements: usize,
+    terms: usize,
+}
+
+impl Builder {
+    /// An empty graph over the given inputs.
+    pub(crate) fn new(inputs: Vec<Input>) -> Self {
+        let lengths = inputs.iter().map(Input::len).collect();
+        Builder {
+            inputs,
+            nodes: Vec::new(),
+            notes: Vec::new(),
+            lengths,
+            elements: 0,
+            terms: 0,
+        }
+    }
+
+    /// Counts elements about to be allocated.
+    pub(crate) fn charge(&mut self, elements: usize) -> Result<(), Refusal> {
+        self.elements = self.elements.saturating_add(elements);
+        if self.elements > ELEMENT_LIMIT {
+            return Err(Refusal::TooLarge {
+                what: "tensor elements",
+                limit: ELEMENT_LIMIT,
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts the elements of a shape about to be allocated, and returns how many they are. An empty axis counts as
+    /// one, so that the other axes of an empty tensor stay small too.
+    pub(crate) fn charge_shape(&mut self, shape: &[usize]) -> Result<usize, Refusal> {
+        self.charge(extent(shape).unwrap_or(usize::MAX))?;
+        Ok(element_count(shape).unwrap_or(0))
+    }
+
+    /// Counts multiplications about to be laid out.
+    pub(crate) fn charge_terms(&mut self, terms: usize) -> Result<(), Refusal> {
+        self.terms = self.terms.saturating_add(terms);
+        if self.terms > TERM_LIMIT {
+            return Err(Refusal::TooLarge {
+                what: "weights",
+                limit: TERM_LIMIT,
+            });
+        }
+        Ok(())
+    }
+
+    /// The view of graph input `position`.
+    pub(crate) fn input(
+        &self,
+        position: usize,
+        data_type: DataType,
+        shape: &[usize],
+        length: usize,
+    ) -> Tensor {
+        Tensor {
+            data_type,
+            shape: shape.to_vec(),
+            elements: all(ValueId(position), length),
+            meaning: if data_type == DataType::Bool {
+                Meaning::Truth
+            } else {
+                Meaning::Number
+            },
+            distribution: false,
+        }
+    }
+
+    fn push(&mut self, name: &str, op: Op, inputs: Vec<ValueId>, len: usize) -> ValueId {
+        self.nodes.push(Node {
+            name: name.to_owned(),
+            op,
+            inputs,
+            len,
+        });
+        self.lengths.push(len);
+        ValueId(self.lengths.len().saturating_sub(1))
+    }
+
+    /// A value that holds exactly the elements of a view.
+    pub(crate) fn materialise(
+        &mut self,
+        name: &str,
+        elements: &[Element],
+    ) -> Result<ValueId, Refusal> {
+        if let Some(&Element::Of { value, index: 0 }) = elements.first()
+            && self.lengths.get(value.0) == Some(&elements.len())
+            && elements.iter().enumerate().all(|(position, &element)| {
+                element
+                    == Element::Of {
+                        value,
+                        index: position,
+                    }
+            })
+        {
+            return Ok(value);
+        }
+        self.charge(elements.len())?;
+        let rows: Vec<Row> = elements
+            .iter()
+            .map(|&element| {
+                let mut row = Row::default();
+                row.add(element, 1.0);
+                row
+            })
+            .collect();
+        let (inputs, offsets) = self.operands(&rows)?;
+        let indices: Option<Vec<usize>> = elements
+            .iter()
+            .map(|element| match element {
+                Element::Of { value, index } => offsets.get(value).map(|offset| offset + index),
+                Element::Fixed(_) => None,
+            })
+            .collect();
+        match indices {
+            Some(indices) => Ok(self.push(name, Op::Wire { indices }, inputs, elements.len())),
+            None => self.push_affine(name, rows),
+        }
+    }
+
+    /// The distinct values that rows read, in order, and where each starts in their concatenation.
+    fn operands(&self, rows: &[Row]) -> Result<(Vec<ValueId>, BTreeMap<ValueId, usize>), Refusal> {
+        let mut offsets: BTreeMap<ValueId, usize> = rows
+            .iter()
+            .flat_map(|row| row.terms.iter().map(|&(value, _, _)| (value, 0)))
+            .collect();
+        if offsets.is_empty() {
+            return Err(Refusal::OnlyConstants);
+        }
+        let mut next = 0usize;
+        for (value, offset) in &mut offsets {
+            *offset = next;
+            next = next.saturating_add(self.lengths.get(value.0).copied().unwrap_or(0));
+        }
+        Ok((offsets.keys().copied().collect(), offsets))
+    }
+
+    fn push_affine(&mut self, name: &str, rows: Vec<Row>) -> Result<ValueId, Refusal> {
+        let (inputs, offsets) = self.operands(&rows)?;
+        let len = rows.len();
+        let rows = rows
+            .into_iter()
+            .map(|row| AffineRow {
+                terms: row
+                    .terms
+                    .into_iter()
+                    .filter_map(|(value, index, weight)| {
+                        offsets.get(&value).map(|offset| (offset + index, weight))
+                    })
+                    .collect(),
+                bias: row.bias,
+            })
+            .collect();
+        Ok(self.push(name, Op::Affine { rows }, inputs, len))
+    }
+
+    /// The elements that an affine map yields; no node where it only moves or fixes elements.
+    pub(crate) fn affine(
+        &mut self,
+        name: &str,
+        mut rows: Vec<Row>,
+    ) -> Result<Vec<Element>, Refusal> {
+        for row in &mut rows {
+            row.normalise()?;
+        }
+        if let Some(elements) = rows.iter().map(Row::as_element).collect() {
+            return Ok(elements);
+        }
+        let len = rows.len();
+        let value = self.push_affine(name, rows)?;
+        Ok(all(value, len))
+    }
+
+    /// Applies an operator that is no affine map to a view.
+    pub(crate) fn apply(
+        &mut self,
+        name: &str,
+        op: Op,
+        operand: &[Element],
+        len: usize,
+    ) -> Result<Vec<Element>, Refusal> {
+        if operand
+            .iter()
+            .all(|element| matches!(element, Element::Fixed(_)))
+        {
+            return Err(Refusal::OnlyConstants);
+        }
+        self.charge(len)?;
+        let value = self.materialise(name, operand)?;
+        let result = self.push(name, op, vec![value], len);
+        Ok(all(result, len))
+    }
+}
+
+/// Every element of a value.
+fn all(value: ValueId, length: usize) -> Vec<Element> {
+    (0..length)
+        .map(|index| Element::Of { value, index })
+        .collect()
+}

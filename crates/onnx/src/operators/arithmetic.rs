@@ -1,0 +1,207 @@
+//! Add, Sub, Mul, Div, Neg, Sum: affine where at most one factor is computed.
+
+use super::{Call, Results, rounded, same_type};
+use crate::{
+    DataType, Refusal,
+    builder::Row,
+    shape::{broadcast, expansion},
+    tensor::{Constant, Data, Element, Tensor, Value},
+};
+
+/// An elementwise operator of two operands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Binary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+}
+
+/// `left ∘ right` with broadcasting.
+pub(super) fn binary(call: &mut Call<'_>, operator: Binary) -> Results {
+    call.arity(2, 2, "2")?;
+    let (left, right) = (call.value(0)?, call.value(1)?);
+    same_type(left.data_type(), right.data_type())?;
+    if let (Value::Constant(left), Value::Constant(right)) = (&*left, &*right) {
+        return fold(call, operator, left, right);
+    }
+    let (left, right) = (call.floats(0)?, call.floats(1)?);
+    let shape = common_shape(&left.shape, &right.shape)?;
+    let count = call.builder.charge_shape(&shape)?;
+    call.builder.charge_terms(count.saturating_mul(2))?;
+    let mut rows = Vec::with_capacity(count);
+    for (a, b) in aligned(&left, &shape)?.zip(aligned(&right, &shape)?) {
+        let mut row = Row::default();
+        match operator {
+            Binary::Add => {
+                row.add(a, 1.0);
+                row.add(b, 1.0);
+            }
+            Binary::Sub => {
+                row.add(a, 1.0);
+                row.add(b, -1.0);
+            }
+            Binary::Mul => row.add_product(a, b)?,
+            Binary::Div => match b {
+                Element::Fixed(0.0) => return Err(Refusal::DivisionByZero),
+                Element::Fixed(divisor) => row.add(a, divisor.recip()),
+                Element::Of { .. } => return Err(Refusal::TwoComputed),
+            },
+        }
+        rows.push(row);
+    }
+    let elements = call.builder.affine(&call.label, rows)?;
+    Ok(vec![call.number_tensor(left.data_type, shape, elements)])
+}
+
+/// The sum of any number of operands.
+pub(super) fn sum(call: &mut Call<'_>) -> Results {
+    call.arity(1, usize::MAX, "at least 1")?;
+    let operands = (0..call.operands.len())
+        .map(|position| call.floats(position))
+        .collect::<Result<Vec<_>, _>>()?;
+    let Some((first, others)) = operands.split_first() else {
+        return Err(Refusal::OnlyConstants);
+    };
+    let mut shape = first.shape.clone();
+    for other in others {
+        same_type(first.data_type, other.data_type)?;
+        shape = common_shape(&shape, &other.shape)?;
+    }
+    let count = call.builder.charge_shape(&shape)?;
+    call.builder
+        .charge_terms(count.saturating_mul(operands.len()))?;
+    let mut rows = vec![Row::default(); count];
+    for operand in &operands {
+        for (row, element) in rows.iter_mut().zip(aligned(operand, &shape)?) {
+            row.add(element, 1.0);
+        }
+    }
+    let elements = call.builder.affine(&call.label, rows)?;
+    Ok(vec![call.number_tensor(first.data_type, shape, elements)])
+}
+
+/// `−x`.
+pub(super) fn neg(call: &mut Call<'_>) -> Results {
+    call.arity(1, 1, "1")?;
+    let operand = call.floats(0)?;
+    let count = call.builder.charge_shape(&operand.shape)?;
+    call.builder.charge_terms(count)?;
+    let rows = operand
+        .elements
+        .iter()
+        .map(|&element| {
+            let mut row = Row::default();
+            row.add(element, -1.0);
+            row
+        })
+        .collect();
+    let elements = call.builder.affine(&call.label, rows)?;
+    Ok(vec![call.number_tensor(
+        operand.data_type,
+        operand.shape,
+        elements,
+    )])
+}
+
+/// The shape that both operands broadcast to.
+pub(super) fn common_shape(left: &[usize], right: &[usize]) -> Result<Vec<usize>, Refusal> {
+    broadcast(left, right).ok_or_else(|| Refusal::Shapes {
+        left: left.to_vec(),
+        right: right.to_vec(),
+    })
+}
+
+/// The elements of an operand, repeated to fill `shape`.
+pub(super) fn aligned<'t>(
+    operand: &'t Tensor,
+    shape: &[usize],
+) -> Result<impl Iterator<Item = Element> + use<'t>, Refusal> {
+    let indices = expansion(&operand.shape, shape).ok_or_else(|| Refusal::Shapes {
+        left: operand.shape.clone(),
+        right: shape.to_vec(),
+    })?;
+    Ok(indices
+        .into_iter()
+        .filter_map(|index| operand.elements.get(index).copied()))
+}
+
+/// Both operands are constants.
+fn fold(call: &mut Call<'_>, operator: Binary, left: &Constant, right: &Constant) -> Results {
+    let shape = common_shape(&left.shape, &right.shape)?;
+    call.builder.charge_shape(&shape)?;
+    let data_type = left.data_type;
+    let indices = |constant: &Constant| {
+        expansion(&constant.shape, &shape).ok_or_else(|| Refusal::Shapes {
+            left: constant.shape.clone(),
+            right: shape.clone(),
+        })
+    };
+    let pairs: Vec<(usize, usize)> = indices(left)?.into_iter().zip(indices(right)?).collect();
+    let data = match (&left.data, &right.data) {
+        (Data::Reals(a), Data::Reals(b)) => Data::Reals(
+            pairs
+                .iter()
+                .filter_map(|&(i, j)| Some((*a.get(i)?, *b.get(j)?)))
+                .map(|(a, b)| fold_reals(operator, a, b, data_type))
+                .collect::<Result<_, _>>()?,
+        ),
+        (Data::Integers(a), Data::Integers(b)) => Data::Integers(
+            pairs
+                .iter()
+                .filter_map(|&(i, j)| Some((*a.get(i)?, *b.get(j)?)))
+                .map(|(a, b)| fold_integers(operator, a, b, data_type))
+                .collect::<Result<_, _>>()?,
+        ),
+        _ => {
+            return Err(Refusal::Type {
+                data_type,
+                remedy: "strings cannot be added",
+            });
+        }
+    };
+    Ok(vec![Value::Constant(Constant {
+        data_type,
+        shape,
+        data,
+    })])
+}
+
+fn fold_reals(operator: Binary, a: f64, b: f64, data_type: DataType) -> Result<f64, Refusal> {
+    let exact = match operator {
+        Binary::Add => a + b,
+        Binary::Sub => a - b,
+        Binary::Mul => a * b,
+        Binary::Div if b == 0.0 => return Err(Refusal::DivisionByZero),
+        Binary::Div => a / b,
+    };
+    let rounded = rounded(exact, data_type).ok_or(Refusal::Type {
+        data_type,
+        remedy: "cast it to float32 first",
+    })?;
+    if rounded.is_finite() {
+        Ok(rounded)
+    } else {
+        Err(Refusal::NotFinite)
+    }
+}
+
+fn fold_integers(operator: Binary, a: i64, b: i64, data_type: DataType) -> Result<i64, Refusal> {
+    let result = match operator {
+        Binary::Add => a.checked_add(b),
+        Binary::Sub => a.checked_sub(b),
+        Binary::Mul => a.checked_mul(b),
+        Binary::Div if b == 0 => return Err(Refusal::DivisionByZero),
+        Binary::Div => a.checked_div(b),
+    };
+    data_type
+        .integer_range()
+        .filter(|_| data_type != DataType::Bool)
+        .zip(result)
+        .filter(|&((low, high), result)| (low..=high).contains(&result))
+        .map(|(_, result)| result)
+        .ok_or(Refusal::Type {
+            data_type,
+            remedy: "the result does not fit; use int64",
+        })
+}

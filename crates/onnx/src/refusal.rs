@@ -1,0 +1,247 @@
+//! Why a node, a graph input or a graph output is refused.
+
+use crate::{DataType, Defect};
+
+/// A reason, with the remedy.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No such operator here.
+    #[error(
+        "the operator is not supported; replace it before export (docs list the supported ones)"
+    )]
+    Operator,
+    /// The operator exists, but not in this version of the operator set.
+    #[error(
+        "operator set version {version} is not supported for this operator; export with {supported}"
+    )]
+    OperatorVersion {
+        /// Version in use.
+        version: i64,
+        /// What to use instead.
+        supported: &'static str,
+    },
+    /// An attribute that the operator does not have.
+    #[error(
+        "the attribute {attribute:?} is not known for this operator; remove it or export with another opset"
+    )]
+    UnknownAttribute {
+        /// Attribute.
+        attribute: String,
+    },
+    /// An attribute given twice.
+    #[error("the attribute {attribute:?} is given twice")]
+    DuplicateAttribute {
+        /// Attribute.
+        attribute: String,
+    },
+    /// An attribute whose type is not what the operator wants.
+    #[error("the attribute {attribute:?} is not of the type {expected}")]
+    AttributeType {
+        /// Attribute.
+        attribute: String,
+        /// Wanted type.
+        expected: &'static str,
+    },
+    /// An attribute that must be present.
+    #[error("the attribute {attribute:?} is missing")]
+    MissingAttribute {
+        /// Attribute.
+        attribute: &'static str,
+    },
+    /// An attribute with a value that is not supported.
+    #[error("{attribute} = {value} is not supported; use {supported}")]
+    AttributeValue {
+        /// Attribute.
+        attribute: &'static str,
+        /// Value in the file.
+        value: String,
+        /// What can be used.
+        supported: &'static str,
+    },
+    /// An attribute whose list is too long or too short.
+    #[error("{attribute} has {got} values, expected {expected}")]
+    AttributeLength {
+        /// Attribute.
+        attribute: &'static str,
+        /// Wanted length.
+        expected: usize,
+        /// Length in the file.
+        got: usize,
+    },
+    /// Too many or too few operands or results.
+    #[error("it has {got} {what}, expected {expected}")]
+    Arity {
+        /// Operands or results.
+        what: &'static str,
+        /// How many it may have.
+        expected: &'static str,
+        /// How many it has.
+        got: usize,
+    },
+    /// An operand that must be known at import.
+    #[error("the operand {operand:?} depends on the graph inputs; it must be a constant")]
+    NotConstant {
+        /// Operand.
+        operand: &'static str,
+    },
+    /// An operator applied to nothing but constants, which is not folded.
+    #[error(
+        "all operands are constants; fold them before export (onnxsim, or ONNX Runtime's optimizer)"
+    )]
+    OnlyConstants,
+    /// A product or quotient of two computed tensors.
+    #[error(
+        "both operands depend on the graph inputs; only a product with constants, or a quotient by constants, is supported"
+    )]
+    TwoComputed,
+    /// A comparison of two computed tensors.
+    #[error(
+        "both operands depend on the graph inputs; only a comparison with a constant is supported"
+    )]
+    ComparedComputed,
+    /// Division by a constant zero.
+    #[error("the divisor holds a zero")]
+    DivisionByZero,
+    /// An operand type that the operator does not take here.
+    #[error("the type {data_type} is not supported here; {remedy}")]
+    Type {
+        /// Type.
+        data_type: DataType,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A type that is not supported anywhere.
+    #[error("the type {data_type} is not supported; export the model in float32")]
+    UnknownType {
+        /// Type.
+        data_type: String,
+    },
+    /// A tensor in an attribute is malformed.
+    #[error("{defect}")]
+    Tensor {
+        /// What is wrong with it.
+        defect: Defect,
+    },
+    /// Operands of different types.
+    #[error("the operands have the types {left} and {right}; insert a Cast")]
+    MixedTypes {
+        /// One.
+        left: DataType,
+        /// Other.
+        right: DataType,
+    },
+    /// A cast from real to integer, read by something else than an encoder.
+    #[error(
+        "an operand is a real number cast to an integer, which truncates; only OneHotEncoder may read it \
+         (make the graph input an int64 instead)"
+    )]
+    Truncated,
+    /// Arithmetic on class labels.
+    #[error("an operand is a class label; labels can only be moved, cast or returned")]
+    Label,
+    /// Shapes that do not broadcast.
+    #[error("the shapes {left:?} and {right:?} do not fit together")]
+    Shapes {
+        /// One.
+        left: Vec<usize>,
+        /// Other.
+        right: Vec<usize>,
+    },
+    /// An operand with a rank that the operator does not take.
+    #[error("an operand has the shape {shape:?}; {expected}")]
+    Rank {
+        /// Shape.
+        shape: Vec<usize>,
+        /// What is taken.
+        expected: &'static str,
+    },
+    /// An axis outside of the operand's rank.
+    #[error("axis {axis} does not exist in a tensor of rank {rank}")]
+    Axis {
+        /// Axis.
+        axis: i64,
+        /// Rank.
+        rank: usize,
+    },
+    /// An index outside of the tensor.
+    #[error("index {index} is out of range for {length} elements")]
+    Index {
+        /// Index.
+        index: i64,
+        /// Length.
+        length: usize,
+    },
+    /// A shape that the elements do not fill.
+    #[error("{elements} elements cannot take the shape {target:?}")]
+    Reshape {
+        /// Elements.
+        elements: usize,
+        /// Wanted shape, as in the file.
+        target: Vec<i64>,
+    },
+    /// A tensor without elements.
+    #[error("the tensor of shape {shape:?} has no elements")]
+    Empty {
+        /// Shape.
+        shape: Vec<usize>,
+    },
+    /// Too many elements to import.
+    #[error("the model needs more than {limit} {what}; it is too large to prove")]
+    TooLarge {
+        /// What is counted.
+        what: &'static str,
+        /// Limit.
+        limit: usize,
+    },
+    /// A constant that is NaN or infinite.
+    #[error("a constant is NaN or infinite, or becomes so; check the training")]
+    NotFinite,
+    /// A lower bound above the upper bound.
+    #[error("min = {min} is above max = {max}; use bounds in order")]
+    Bounds {
+        /// Lower.
+        min: f64,
+        /// Upper.
+        max: f64,
+    },
+    /// Categories or labels given twice.
+    #[error("{attribute} holds a value twice")]
+    Repeated {
+        /// Attribute.
+        attribute: &'static str,
+    },
+    /// An input or output that is no tensor.
+    #[error("it is not a tensor; only tensors are supported")]
+    NotTensor,
+    /// An input without a shape.
+    #[error("its shape is not declared; export with fixed shapes apart from the batch")]
+    NoShape,
+    /// A free dimension that is not the first.
+    #[error(
+        "dimension {position} is free; only the first one (the batch) may be. Export with a fixed size"
+    )]
+    FreeDimension {
+        /// Position, from 0.
+        position: usize,
+    },
+    /// A dimension that is zero or negative.
+    #[error("dimension {position} is {size}; dimensions must be positive")]
+    Dimension {
+        /// Position, from 0.
+        position: usize,
+        /// Size in the file.
+        size: i64,
+    },
+    /// An output that does not depend on the inputs.
+    #[error("it does not depend on the graph inputs, so there is nothing to prove; remove it")]
+    ConstantOutput,
+    /// An output whose declared type is not the computed one.
+    #[error("it is declared as {declared}, but is computed as {computed}")]
+    OutputType {
+        /// Declared.
+        declared: String,
+        /// Computed.
+        computed: DataType,
+    },
+}

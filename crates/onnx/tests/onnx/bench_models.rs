@@ -1,0 +1,95 @@
+//! The shared benchmark models against ONNX Runtime's outputs, and those that are not supported yet.
+
+use crate::common::{close, evaluate, shared};
+use serde_json::Value;
+use zkverdict_onnx::{FloatModel, OnnxError, Refusal, import_file, read_samples};
+
+fn numbers(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(numbers).collect(),
+        number => vec![number.as_f64().unwrap()],
+    }
+}
+
+#[test]
+fn outputs_equal_onnx_runtimes() {
+    let Some(models) = shared("bench/models") else {
+        return;
+    };
+    for name in ["logreg_credit", "mlp_credit", "mlp_784"] {
+        let folder = models.join(name);
+        let graph = import_file(&folder.join("network.onnx")).unwrap();
+        let reference = FloatModel::load(&std::fs::read(folder.join("network.onnx")).unwrap());
+        let reference = reference.unwrap();
+        let test: Value =
+            serde_json::from_slice(&std::fs::read(folder.join("test.json")).unwrap()).unwrap();
+        let expected = &test["outputs"]["output0"];
+        for (row, expected) in test["inputs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(expected.as_array().unwrap())
+        {
+            let sample = [numbers(row)];
+            let got = evaluate(&graph, &sample).unwrap();
+            let float = reference.run(&sample).unwrap();
+            for ((got, float), expected) in got[0].iter().zip(&float[0]).zip(numbers(expected)) {
+                assert!(close(*got, expected), "{name}: {got}, expected {expected}");
+                assert!(
+                    close(*float, expected),
+                    "{name}: tract {float}, expected {expected}"
+                );
+            }
+        }
+        assert_eq!(
+            read_samples(&folder.join("input.json"), &graph)
+                .unwrap()
+                .len(),
+            1
+        );
+        assert_eq!(
+            read_samples(&folder.join("calibration.json"), &graph)
+                .unwrap()
+                .len(),
+            20
+        );
+    }
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_operator() {
+    let Some(models) = shared("bench/models") else {
+        return;
+    };
+    for (name, expected) in [
+        ("gbdt_20x4", "ai.onnx.ml.TreeEnsembleClassifier"),
+        ("gbdt_20x4_reg", "ai.onnx.ml.TreeEnsembleRegressor"),
+        ("tree_d5", "ai.onnx.ml.TreeEnsembleClassifier"),
+        ("tree_d5_reg", "ai.onnx.ml.TreeEnsembleRegressor"),
+        ("lenet_mnist", "Conv"),
+        ("lenet_mnist_max", "Conv"),
+    ] {
+        match import_file(&models.join(name).join("network.onnx")) {
+            Err(OnnxError::Node {
+                operator,
+                refusal: Refusal::Operator,
+                ..
+            }) => {
+                assert_eq!(operator, expected, "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    for name in ["tiny_transformer", "tiny_transformer_gelu"] {
+        match import_file(&models.join(name).join("network.onnx")) {
+            Err(OnnxError::Node {
+                operator,
+                refusal: Refusal::TwoComputed,
+                ..
+            }) => {
+                assert_eq!(operator, "MatMul", "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}

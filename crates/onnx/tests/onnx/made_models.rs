@@ -1,0 +1,146 @@
+//! The models of `tests/models` against ONNX Runtime's outputs.
+
+use serde_json::Value;
+use zkverdict_model::{Op, OutputKind};
+use zkverdict_onnx::{FloatModel, OnnxError, import, summarize};
+
+use crate::common::{NoCategory, close, evaluate, model, read};
+
+fn expected() -> serde_json::Map<String, Value> {
+    let Value::Object(entries) = serde_json::from_slice(&model("expected.json")).unwrap() else {
+        panic!("expected.json is no object");
+    };
+    entries
+}
+
+fn list(value: &Value) -> Vec<f64> {
+    let number = |value: &Value| match value {
+        Value::Bool(truth) => f64::from(u8::from(*truth)),
+        other => other.as_f64().unwrap(),
+    };
+    value.as_array().unwrap().iter().map(number).collect()
+}
+
+fn lists(value: &Value) -> Vec<Vec<f64>> {
+    value.as_array().unwrap().iter().map(list).collect()
+}
+
+#[test]
+fn outputs_equal_onnx_runtimes() {
+    for (name, rows) in expected() {
+        let graph = import(&model(&format!("{name}.onnx")))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        for row in rows.as_array().unwrap() {
+            let got = evaluate(&graph, &lists(&row["inputs"])).unwrap();
+            let expected = row["outputs"].as_array().unwrap();
+            assert_eq!(got.len(), expected.len(), "{name}");
+            for ((output, got), expected) in graph.outputs.iter().zip(&got).zip(expected) {
+                match read(output, got) {
+                    Ok(got) => {
+                        let expected = list(expected);
+                        assert_eq!(got.len(), expected.len(), "{name}: {}", output.name);
+                        for (got, expected) in got.iter().zip(expected) {
+                            assert!(
+                                close(*got, expected),
+                                "{name}: {}: {got}, expected {expected}",
+                                output.name
+                            );
+                        }
+                    }
+                    Err(labels) => assert_eq!(Value::from(labels), *expected, "{name}"),
+                }
+            }
+        }
+    }
+}
+
+/// tract lacks several operators of `ai.onnx.ml`; what it runs must agree, the rest is a named error.
+#[test]
+fn tract_agrees_or_says_that_it_cannot() {
+    let mut ran = 0;
+    for (name, rows) in expected() {
+        let reference = match FloatModel::load(&model(&format!("{name}.onnx"))) {
+            Ok(reference) => reference,
+            Err(OnnxError::Tract { .. }) => continue,
+            Err(error) => panic!("{name}: {error}"),
+        };
+        for row in rows.as_array().unwrap() {
+            let Ok(got) = reference.run(&lists(&row["inputs"])) else {
+                continue;
+            };
+            for (got, expected) in got.iter().zip(row["outputs"].as_array().unwrap()) {
+                if expected
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .all(|value| !value.is_string())
+                {
+                    for (got, expected) in got.iter().zip(list(expected)) {
+                        assert!(close(*got, expected), "{name}: {got}, expected {expected}");
+                    }
+                }
+            }
+            ran += 1;
+        }
+    }
+    assert!(ran > 40, "tract ran {ran} rows only");
+}
+
+#[test]
+fn pipelines_become_few_nodes() {
+    let graph = import(&model("logistic_binary.onnx")).unwrap();
+    let operators: Vec<&Op> = graph.nodes.iter().map(|node| &node.op).collect();
+    let one_hot = operators
+        .iter()
+        .filter(|op| matches!(op, Op::OneHot { .. }))
+        .count();
+    assert_eq!(one_hot, 2);
+    assert!(
+        !operators
+            .iter()
+            .any(|op| matches!(op, Op::Normalize { .. }))
+    );
+    assert_eq!(graph.outputs[0].kind, OutputKind::IntLabel(vec![0, 1]));
+    assert!(
+        graph
+            .notes
+            .iter()
+            .any(|note| note.contains("OneHotEncoder")),
+        "{:?}",
+        graph.notes
+    );
+    let graph = import(&model("logistic_three_zipmap.onnx")).unwrap();
+    for dropped in ["ZipMap", "Normalizer"] {
+        assert!(
+            graph.notes.iter().any(|note| note.contains(dropped)),
+            "{:?}",
+            graph.notes
+        );
+    }
+}
+
+#[test]
+fn an_unknown_category_has_no_encoding() {
+    let graph = import(&model("logistic_binary.onnx")).unwrap();
+    for code in [7.0, 0.5, -1.0] {
+        assert_eq!(
+            evaluate(&graph, &[vec![code, 0.0, 0.0, 0.0, 0.0]]),
+            Err(NoCategory)
+        );
+    }
+}
+
+#[test]
+fn a_summary_lists_what_the_file_declares() {
+    let summary = summarize(&model("logistic_binary_zipmap.onnx")).unwrap();
+    assert_eq!(summary.inputs.len(), 1);
+    assert_eq!(summary.inputs[0].shape, ["?", "5"]);
+    assert_eq!(summary.outputs[1].element, "not a tensor");
+    assert!(summary.producer.starts_with("skl2onnx"));
+    assert!(
+        summary
+            .nodes
+            .iter()
+            .any(|node| node.operator == "ai.onnx.ml.ZipMap")
+    );
+}

@@ -1,0 +1,10 @@
+//! What the importer accepts, what it refuses, and that its graphs give the expected outputs.
+
+mod bench_models;
+mod common;
+mod made_models;
+mod malformed;
+mod mutation;
+mod node_tests;
+mod refusals;
+mod samples;

@@ -1,0 +1,198 @@
+//! The official ONNX node tests: every case either gives the expected outputs or is refused by name, and
+//! `node_tests.txt` says which.
+//!
+//! Classes: `passes` (as it is), `passes with constant operands` (refused as it is, because operands that this project
+//! wants constant are graph inputs; the outputs are right once all inputs but one hold the test's values), and
+//! `refused: reason`. Whatever imports must give the right outputs. `ZKVERDICT_BLESS=1` rewrites the list.
+
+use std::{collections::BTreeMap, fmt::Write, io::Read};
+
+use crate::common::{close, evaluate, read, shared};
+use flate2::read::GzDecoder;
+use prost::Message;
+use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType};
+use zkverdict_model::{Element, Graph};
+use zkverdict_onnx::{OnnxError, import};
+
+const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/node_tests.txt");
+
+/// Files of one case by their name below its folder.
+type Case = BTreeMap<String, Vec<u8>>;
+
+#[test]
+fn every_case_passes_or_is_refused_by_name() {
+    let Some(path) = shared("data/onnx/onnx-1.16.2-backend-node.tar.gz") else {
+        return;
+    };
+    let cases = unpack(&std::fs::read(path).unwrap());
+    assert_eq!(cases.len(), 1282 + 23);
+    let mut report = String::new();
+    let mut wrong = Vec::new();
+    for (name, case) in &cases {
+        match classify(case) {
+            Ok(class) => writeln!(report, "{name} {class}").unwrap(),
+            Err(difference) => wrong.push(format!("{name}: {difference}")),
+        }
+    }
+    assert!(wrong.is_empty(), "wrong outputs:\n{}", wrong.join("\n"));
+    if std::env::var_os("ZKVERDICT_BLESS").is_some() {
+        std::fs::write(LIST, &report).unwrap();
+    }
+    let list = std::fs::read_to_string(LIST).unwrap();
+    for (got, expected) in report.lines().zip(list.lines()) {
+        assert_eq!(got, expected, "a case changed its class");
+    }
+    assert_eq!(report.lines().count(), list.lines().count());
+}
+
+fn unpack(archive: &[u8]) -> BTreeMap<String, Case> {
+    let mut cases: BTreeMap<String, Case> = BTreeMap::new();
+    for entry in tar::Archive::new(GzDecoder::new(archive))
+        .entries()
+        .unwrap()
+    {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().to_str().unwrap().to_owned();
+        let mut parts = path.splitn(3, '/');
+        let (Some(kind), Some(case), Some(file)) = (parts.next(), parts.next(), parts.next())
+        else {
+            continue;
+        };
+        if file.ends_with(".onnx") || file.ends_with(".pb") {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            cases
+                .entry(format!("{kind}/{case}"))
+                .or_default()
+                .insert(file.to_owned(), bytes);
+        }
+    }
+    cases
+}
+
+fn classify(case: &Case) -> Result<String, String> {
+    let bytes = &case["model.onnx"];
+    let refusal = match import(bytes) {
+        Ok(graph) => {
+            let all: Vec<usize> = (0..graph.inputs.len()).collect();
+            compare(&graph, case, &all)?;
+            return Ok("passes".to_owned());
+        }
+        Err(error) => error,
+    };
+    // Operands of the official cases are graph inputs throughout; here most must be constants.
+    let mut bound = None;
+    for set in sets(case) {
+        for free in 0.. {
+            let Some(model) = bind(bytes, case, set, free) else {
+                break;
+            };
+            if let Ok(graph) = import(&model) {
+                compare(&graph, case, &[free])?;
+                bound = Some(());
+            }
+        }
+    }
+    Ok(match bound {
+        Some(()) => "passes with constant operands".to_owned(),
+        None => format!("refused: {}", reason(&refusal)),
+    })
+}
+
+/// The message without the node's name, which is arbitrary in these cases.
+fn reason(error: &OnnxError) -> String {
+    match error {
+        OnnxError::Node {
+            operator, refusal, ..
+        } => format!("{operator}: {refusal}"),
+        other => other.to_string(),
+    }
+}
+
+fn sets(case: &Case) -> impl Iterator<Item = usize> {
+    (0..).take_while(|set| case.contains_key(&format!("test_data_set_{set}/output_0.pb")))
+}
+
+fn tensor(case: &Case, set: usize, kind: &str, position: usize) -> Option<TensorProto> {
+    let bytes = case.get(&format!("test_data_set_{set}/{kind}_{position}.pb"))?;
+    TensorProto::decode(bytes.as_slice()).ok()
+}
+
+/// The model with every input but one as an initializer.
+fn bind(bytes: &[u8], case: &Case, set: usize, free: usize) -> Option<Vec<u8>> {
+    let mut model = ModelProto::decode(bytes).ok()?;
+    let graph = model.graph.as_mut()?;
+    for (position, input) in graph.input.iter().enumerate() {
+        if position != free {
+            let mut value = tensor(case, set, "input", position)?;
+            value.name.clone_from(&input.name);
+            graph.initializer.push(value);
+        }
+    }
+    (graph.input.len() > 1 && free < graph.input.len()).then(|| model.encode_to_vec())
+}
+
+/// Compares the outputs; `free` are the positions of the graph's inputs among the case's.
+fn compare(graph: &Graph, case: &Case, free: &[usize]) -> Result<(), String> {
+    assert!(sets(case).next().is_some(), "a case without data");
+    for set in sets(case) {
+        let inputs: Vec<Vec<f64>> = graph
+            .inputs
+            .iter()
+            .zip(free)
+            .map(|(input, &position)| {
+                let proto = tensor(case, set, "input", position).unwrap();
+                let shape: Vec<usize> = proto.dims.iter().map(|&d| d as usize).collect();
+                assert_eq!(shape, input.shape);
+                let integer = matches!(input.element, Element::Int64 | Element::Bool);
+                let values = numbers(&proto);
+                assert!(!integer || values.iter().all(|value| value.fract() == 0.0));
+                values
+            })
+            .collect();
+        assert_eq!(inputs.len(), free.len());
+        let outputs = evaluate(graph, &inputs).map_err(|error| format!("{error:?}"))?;
+        for (position, (output, values)) in graph.outputs.iter().zip(&outputs).enumerate() {
+            let proto = tensor(case, set, "output", position).unwrap();
+            let shape: Vec<usize> = proto.dims.iter().map(|&d| d as usize).collect();
+            if shape != output.shape {
+                return Err(format!("shape {:?}, expected {shape:?}", output.shape));
+            }
+            let got = read(output, values).map_err(|_| "strings".to_owned())?;
+            for (got, expected) in got.iter().zip(numbers(&proto)) {
+                if !close(*got, expected) {
+                    return Err(format!(
+                        "set {set}, output {position}: {got}, expected {expected}"
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The official data, read independently of the crate under test.
+fn numbers(proto: &TensorProto) -> Vec<f64> {
+    fn words<const N: usize>(raw: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        raw.chunks_exact(N)
+            .map(|bytes| read(bytes.try_into().unwrap()))
+            .collect()
+    }
+    let raw = &proto.raw_data;
+    match DataType::try_from(proto.data_type).unwrap() {
+        DataType::Float if raw.is_empty() => {
+            proto.float_data.iter().copied().map(f64::from).collect()
+        }
+        DataType::Float => words(raw, |bytes| f32::from_le_bytes(bytes).into()),
+        DataType::Double => words(raw, f64::from_le_bytes),
+        DataType::Int8 => words(raw, |bytes| i8::from_le_bytes(bytes).into()),
+        DataType::Int16 => words(raw, |bytes| i16::from_le_bytes(bytes).into()),
+        DataType::Int32 => words(raw, |bytes| i32::from_le_bytes(bytes).into()),
+        DataType::Int64 if raw.is_empty() => proto.int64_data.iter().map(|&x| x as f64).collect(),
+        DataType::Int64 => words(raw, |bytes| i64::from_le_bytes(bytes) as f64),
+        DataType::Uint8 | DataType::Bool => raw.iter().copied().map(f64::from).collect(),
+        DataType::Uint16 => words(raw, |bytes| u16::from_le_bytes(bytes).into()),
+        DataType::Uint32 => words(raw, |bytes| u32::from_le_bytes(bytes).into()),
+        other => panic!("unexpected type {other:?}"),
+    }
+}
