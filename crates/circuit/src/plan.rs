@@ -127,7 +127,7 @@ impl Candidate {
             public_inputs,
             proof_bytes,
             verify_gas: cost.gas(multiplications, evaluations, proof_bytes, public_inputs),
-            prove_cpu_s: cost.prove_cpu_s(rows, columns),
+            prove_cpu_s: cost.prove_cpu_s(k, columns),
             memory_bytes: cost.memory_bytes(rows, columns),
             max_error,
         })
@@ -175,7 +175,10 @@ struct CostModel {
     gas_per_evaluation: f64,
     gas_per_public_input: f64,
     cpu_base_s: f64,
+    /// Per row and column: transforms.
     cpu_per_cell_s: f64,
+    /// Per row, divided by `k`: the full-size commitments, whose number every shape shares.
+    cpu_per_row_s: f64,
     memory_base: f64,
     memory_per_cell: f64,
 }
@@ -187,8 +190,9 @@ impl Default for CostModel {
             gas_per_multiplication: 7_200.0,
             gas_per_evaluation: 0.0,
             gas_per_public_input: 800.0,
-            cpu_base_s: 0.05,
-            cpu_per_cell_s: 2.4e-5,
+            cpu_base_s: 0.03,
+            cpu_per_cell_s: 1.83e-6,
+            cpu_per_row_s: 8.66e-4,
             memory_base: 16.0e6,
             memory_per_cell: 700.0,
         }
@@ -204,8 +208,9 @@ impl CostModel {
         (execution + 15.95 * proof_bytes as f64) as u64
     }
 
-    fn prove_cpu_s(&self, rows: f64, columns: f64) -> f64 {
-        self.cpu_base_s + self.cpu_per_cell_s * rows * columns
+    fn prove_cpu_s(&self, k: u32, columns: f64) -> f64 {
+        let per_row = self.cpu_per_cell_s * columns + self.cpu_per_row_s / f64::from(k);
+        self.cpu_base_s + f64::powi(2.0, k as i32) * per_row
     }
 
     fn memory_bytes(&self, rows: f64, columns: f64) -> u64 {

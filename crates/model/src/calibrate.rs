@@ -31,7 +31,8 @@ impl Interval {
     /// Widened so that the whole is `margin` times as wide; a range that starts at or above zero stays there.
     fn widened(self, margin: f64) -> Self {
         let span = self.high - self.low;
-        let span = if span > 0.0 { span } else { self.high.abs().max(1.0) };
+        // A value that never varies says nothing of its range: allow for its own size, or a standardised feature's.
+        let span = if span > 0.0 { span } else { 2.0 * self.high.abs().max(1.0) };
         let extra = span * (margin - 1.0) / 2.0;
         let low = if self.low >= 0.0 {
             (self.low - extra).max(0.0)
@@ -60,7 +61,7 @@ pub struct Calibration {
 
 impl Calibration {
     /// Default of the factor by which observed ranges are widened.
-    pub const DEFAULT_MARGIN: f64 = 1.5;
+    pub const DEFAULT_MARGIN: f64 = 4.0;
 
     /// Runs the floats over `samples` (each one vector per graph input) and records every range.
     ///

@@ -7,8 +7,8 @@ use std::{
 };
 
 use tract_onnx::prelude::{
-    DatumType, Framework, InferenceFact, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor,
-    TractResult, TypedRunnableModel, tvec,
+    DatumType, Framework, InferenceFact, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor, TractResult,
+    TypedRunnableModel, tvec,
 };
 
 use crate::{DataType, OnnxError, decode, import::inputs, number};
@@ -60,11 +60,7 @@ impl FloatModel {
     ///
     /// [`OnnxError::TractInputs`] if the lists do not fit, [`OnnxError::Tract`] if tract fails.
     pub fn run(&self, values: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, OnnxError> {
-        let expected_lengths: Vec<usize> = self
-            .inputs
-            .iter()
-            .map(|(_, shape)| shape.iter().product())
-            .collect();
+        let expected_lengths: Vec<usize> = self.inputs.iter().map(|(_, shape)| shape.iter().product()).collect();
         let got_lengths: Vec<usize> = values.iter().map(Vec::len).collect();
         if expected_lengths != got_lengths {
             return Err(OnnxError::TractInputs {

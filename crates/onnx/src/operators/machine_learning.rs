@@ -54,11 +54,7 @@ pub(super) fn scaler(call: &mut Call<'_>) -> Results {
         })
         .collect();
     let elements = call.builder.affine(&call.label, rows)?;
-    Ok(vec![call.number_tensor(
-        DataType::Float32,
-        operand.shape,
-        elements,
-    )])
+    Ok(vec![call.number_tensor(DataType::Float32, operand.shape, elements)])
 }
 
 fn required(list: Option<Vec<f64>>, attribute: &'static str) -> Result<Vec<f64>, Refusal> {
@@ -66,11 +62,7 @@ fn required(list: Option<Vec<f64>>, attribute: &'static str) -> Result<Vec<f64>,
 }
 
 /// `x · coefficientsᵀ + intercepts` for each row of the operand; also the number of rows.
-fn scores(
-    call: &mut Call<'_>,
-    coefficients: &[f64],
-    intercepts: &[f64],
-) -> Result<(Vec<Element>, usize), Refusal> {
+fn scores(call: &mut Call<'_>, coefficients: &[f64], intercepts: &[f64]) -> Result<(Vec<Element>, usize), Refusal> {
     let operand = call.numbers(0)?;
     let (count, features) = table(&operand.shape)?;
     let targets = intercepts.len();
@@ -133,10 +125,7 @@ pub(super) fn linear_classifier(call: &mut Call<'_>) -> Results {
         .integers("classlabels_ints")?
         .unwrap_or_default()
         .to_vec();
-    let strings = call
-        .attributes
-        .texts("classlabels_strings")?
-        .unwrap_or_default();
+    let strings = call.attributes.texts("classlabels_strings")?.unwrap_or_default();
     let (labels, label_type) = match (integers.is_empty(), strings.is_empty()) {
         (false, true) => (Labels::Integers(integers), DataType::Int64),
         (true, false) => (Labels::Strings(strings), DataType::String),
@@ -187,10 +176,7 @@ pub(super) fn linear_classifier(call: &mut Call<'_>) -> Results {
         let probabilities = match transform {
             PostTransform::None => raw,
             PostTransform::Logistic => call.builder.apply(&name, Op::Sigmoid, &raw, len)?,
-            PostTransform::Softmax => {
-                call.builder
-                    .apply(&name, Op::Softmax { classes }, &raw, len)?
-            }
+            PostTransform::Softmax => call.builder.apply(&name, Op::Softmax { classes }, &raw, len)?,
         };
         (label, probabilities)
     };
@@ -276,22 +262,15 @@ pub(super) fn normalizer(call: &mut Call<'_>) -> Results {
         }
     };
     if norm == Norm::L1 && operand.distribution {
-        call.builder.notes.push(format!(
-            "{} dropped: its operand already adds up to one",
-            call.label
-        ));
+        call.builder
+            .notes
+            .push(format!("{} dropped: its operand already adds up to one", call.label));
         return Ok(vec![Value::Tensor(operand)]);
     }
     let len = operand.elements.len();
     let op = Op::Normalize { norm, width };
-    let elements = call
-        .builder
-        .apply(&call.label, op, &operand.elements, len)?;
-    Ok(vec![call.number_tensor(
-        DataType::Float32,
-        operand.shape,
-        elements,
-    )])
+    let elements = call.builder.apply(&call.label, op, &operand.elements, len)?;
+    Ok(vec![call.number_tensor(DataType::Float32, operand.shape, elements)])
 }
 
 /// One bit per category.
@@ -337,9 +316,7 @@ pub(super) fn one_hot_encoder(call: &mut Call<'_>) -> Results {
     let op = Op::OneHot {
         categories: vec![categories.to_vec(); operand.elements.len()],
     };
-    let elements = call
-        .builder
-        .apply(&call.label, op, &operand.elements, len)?;
+    let elements = call.builder.apply(&call.label, op, &operand.elements, len)?;
     call.builder.notes.push(format!(
         "{}: an input in none of {} categories is refused when proving (ONNX Runtime {})",
         call.label,
@@ -356,14 +333,8 @@ pub(super) fn one_hot_encoder(call: &mut Call<'_>) -> Results {
 /// Names the columns of the scores; the numbers stay.
 pub(super) fn zip_map(call: &mut Call<'_>) -> Results {
     call.arity(1, 1, "1")?;
-    let integers = call
-        .attributes
-        .integers("classlabels_int64s")?
-        .unwrap_or_default();
-    let strings = call
-        .attributes
-        .texts("classlabels_strings")?
-        .unwrap_or_default();
+    let integers = call.attributes.integers("classlabels_int64s")?.unwrap_or_default();
+    let strings = call.attributes.texts("classlabels_strings")?.unwrap_or_default();
     let operand = call.numbers(0)?;
     let (_, classes) = table(&operand.shape)?;
     let names = if strings.is_empty() {
