@@ -89,11 +89,6 @@ pub fn encode_verify(proof: &[u8], public_inputs: &[U256]) -> Vec<u8> {
         .abi_encode()
 }
 
-/// The calldata of a getter of the interface, and the word it returns.
-pub(crate) fn encode_verifying_key_digest() -> Vec<u8> {
-    IVerdictVerifier::VERIFYING_KEY_DIGESTCall {}.abi_encode()
-}
-
 /// Decodes the data of a revert.
 #[must_use]
 pub fn decode_revert(data: &[u8]) -> RevertReason {

@@ -20,22 +20,22 @@
 //! The crate stands above `zkverdict-solidity` and below the facade.
 
 pub mod abi;
-//X pub mod anvil;
+pub mod anvil;
 pub mod build;
-//X pub mod chain;
-//X pub mod deploy;
+pub mod chain;
+pub mod deploy;
 mod error;
-//X pub mod keys;
+pub mod keys;
 pub mod simulator;
-//X pub mod submit;
+pub mod submit;
 
 pub use abi::{Rejection, RevertReason, decode_revert, encode_verify};
 pub use alloy::primitives::{Address, B256, U256};
-//X pub use anvil::{Anvil, AnvilOptions};
+pub use anvil::{Anvil, AnvilOptions};
 pub use build::{KnownProof, VerifiedBuild, build_verified};
-//X pub use chain::{ChainTarget, SrsPolicy, block_on};
-//X pub use deploy::{DeployReceipt, deploy};
+pub use chain::{ChainTarget, SendOptions, SrsPolicy, block_on};
+pub use deploy::{DeployReceipt, deploy};
 pub use error::EvmError;
-//X pub use keys::{KeySource, PasswordSource, Prompt};
+pub use keys::{KeySource, PasswordSource, Prompt};
 pub use simulator::{DeploymentReport, Outcome, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport};
-//X pub use submit::{DryRun, SubmitReceipt, SubmitRequest, dry_run, submit};
+pub use submit::{DryRun, SubmitReceipt, SubmitRequest, dry_run, submit};

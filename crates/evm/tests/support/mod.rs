@@ -123,14 +123,14 @@ impl Circuit<Fr> for Toy {
 }
 
 /// One toy model: its keys, and everything that follows from them.
-pub struct ToyModel {
+pub(crate) struct ToyModel {
     weight: u64,
     params: ParamsKZG<Bn256>,
     pk: ProvingKey<G1Affine>,
 }
 
 impl ToyModel {
-    pub fn new(weight: u64) -> Self {
+    pub(crate) fn new(weight: u64) -> Self {
         let params = ParamsKZG::<Bn256>::setup(K, StdRng::seed_from_u64(7));
         let circuit = Toy { weight, a: Value::unknown(), b: Value::unknown() };
         let vk = keygen_vk(&params, &circuit).unwrap();
@@ -138,15 +138,15 @@ impl ToyModel {
         Self { weight, params, pk }
     }
 
-    pub fn protocol(&self) -> PlonkProtocol<G1Affine> {
+    pub(crate) fn protocol(&self) -> PlonkProtocol<G1Affine> {
         compile(&self.params, self.pk.get_vk(), Config::kzg().with_num_instance(vec![PUBLIC_INPUTS]))
     }
 
-    pub fn deciding_key(&self) -> KzgDecidingKey<Bn256> {
+    pub(crate) fn deciding_key(&self) -> KzgDecidingKey<Bn256> {
         (self.params.get_g()[0], self.params.g2(), self.params.s_g2()).into()
     }
 
-    pub fn source(&self) -> VerifierSource {
+    pub(crate) fn source(&self) -> VerifierSource {
         let metadata = ContractMetadata {
             contract_name: "ToyVerifier".to_owned(),
             model: "a toy with two phases".to_owned(),
@@ -157,11 +157,11 @@ impl ToyModel {
         generate_reference(&self.protocol(), &self.deciding_key(), &metadata).unwrap()
     }
 
-    pub fn raw_source(&self) -> VerifierSource {
+    pub(crate) fn raw_source(&self) -> VerifierSource {
         raw_reference(&self.protocol(), &self.deciding_key()).unwrap()
     }
 
-    pub fn prove(&self, context: u64, a: u64, b: u64) -> KnownProof {
+    pub(crate) fn prove(&self, context: u64, a: u64, b: u64) -> KnownProof {
         let [a, b] = [a, b].map(Fr::from);
         let circuit = Toy { weight: self.weight, a: Value::known(a), b: Value::known(b) };
         let instances = [Fr::from(context), a, Fr::from(self.weight) * a * b];
@@ -179,7 +179,7 @@ impl ToyModel {
     }
 
     /// Whether halo2's own verifier accepts, with canonical public inputs and the whole proof read.
-    pub fn native_accepts(&self, proof: &[u8], public_inputs: &[U256]) -> bool {
+    pub(crate) fn native_accepts(&self, proof: &[u8], public_inputs: &[U256]) -> bool {
         let Some(instances) = public_inputs.iter().map(from_u256).collect::<Option<Vec<Fr>>>() else {
             return false;
         };
@@ -216,6 +216,6 @@ fn from_u256(value: &U256) -> Option<Fr> {
 }
 
 /// The order of the scalar field.
-pub fn scalar_modulus() -> U256 {
+pub(crate) fn scalar_modulus() -> U256 {
     to_u256(-Fr::ONE) + U256::from(1)
 }
