@@ -76,7 +76,9 @@ impl std::fmt::Display for RevertReason {
             Self::Verifier { error, meaning, .. } => write!(f, "{error}: {meaning}"),
             Self::Panic { code } => write!(f, "Panic({code})"),
             Self::Message { message } => write!(f, "Error(\"{message}\")"),
-            Self::Silent => f.write_str("no reason given: the calldata cannot be decoded, or this is no verifier"),
+            Self::Silent => f.write_str(
+                "no reason given: the calldata cannot be decoded, or this is no verifier",
+            ),
             Self::Unknown { data } => write!(f, "an error that is none of the verifier's: {data}"),
         }
     }
@@ -85,8 +87,11 @@ impl std::fmt::Display for RevertReason {
 /// The calldata of `verify(proof, publicInputs)`.
 #[must_use]
 pub fn encode_verify(proof: &[u8], public_inputs: &[U256]) -> Vec<u8> {
-    IVerdictVerifier::verifyCall { proof: Bytes::copy_from_slice(proof), publicInputs: public_inputs.to_vec() }
-        .abi_encode()
+    IVerdictVerifier::verifyCall {
+        proof: Bytes::copy_from_slice(proof),
+        publicInputs: public_inputs.to_vec(),
+    }
+    .abi_encode()
 }
 
 /// Decodes the data of a revert.
@@ -97,15 +102,25 @@ pub fn decode_revert(data: &[u8]) -> RevertReason {
     }
     if let Ok(error) = IVerdictVerifierErrors::abi_decode_validate(data) {
         let (rejection, error, meaning) = describe(&error);
-        return RevertReason::Verifier { rejection, error, meaning: meaning.to_owned() };
+        return RevertReason::Verifier {
+            rejection,
+            error,
+            meaning: meaning.to_owned(),
+        };
     }
     if let Ok(panic) = Panic::abi_decode_validate(data) {
-        return RevertReason::Panic { code: format!("{:#x}", panic.code) };
+        return RevertReason::Panic {
+            code: format!("{:#x}", panic.code),
+        };
     }
     if let Ok(revert) = Revert::abi_decode_validate(data) {
-        return RevertReason::Message { message: revert.reason };
+        return RevertReason::Message {
+            message: revert.reason,
+        };
     }
-    RevertReason::Unknown { data: format!("0x{}", hex::encode(data)) }
+    RevertReason::Unknown {
+        data: format!("0x{}", hex::encode(data)),
+    }
 }
 
 fn describe(error: &IVerdictVerifierErrors) -> (Rejection, String, &'static str) {
@@ -114,7 +129,10 @@ fn describe(error: &IVerdictVerifierErrors) -> (Rejection, String, &'static str)
     match error {
         E::CalldataLengthMismatch(e) => (
             MalformedInput,
-            format!("CalldataLengthMismatch(expected: {}, got: {})", e.expected, e.got),
+            format!(
+                "CalldataLengthMismatch(expected: {}, got: {})",
+                e.expected, e.got
+            ),
             "the calldata has bytes that do not belong to the call, or lacks some",
         ),
         E::CalldataNotCanonical(_) => (
@@ -124,12 +142,18 @@ fn describe(error: &IVerdictVerifierErrors) -> (Rejection, String, &'static str)
         ),
         E::ProofLengthMismatch(e) => (
             MalformedInput,
-            format!("ProofLengthMismatch(expected: {}, got: {})", e.expected, e.got),
+            format!(
+                "ProofLengthMismatch(expected: {}, got: {})",
+                e.expected, e.got
+            ),
             "the proof has the wrong length; it belongs to another circuit, or was cut",
         ),
         E::PublicInputCountMismatch(e) => (
             MalformedInput,
-            format!("PublicInputCountMismatch(expected: {}, got: {})", e.expected, e.got),
+            format!(
+                "PublicInputCountMismatch(expected: {}, got: {})",
+                e.expected, e.got
+            ),
             "the number of public inputs is wrong; they belong to another circuit",
         ),
         E::PublicInputNotCanonical(e) => (
@@ -166,19 +190,34 @@ mod tests {
 
     #[test]
     fn decodes_every_kind_of_revert() {
-        let data = IVerdictVerifier::ProofPointInvalid { offset: U256::from(64) }.abi_encode();
+        let data = IVerdictVerifier::ProofPointInvalid {
+            offset: U256::from(64),
+        }
+        .abi_encode();
         let reason = decode_revert(&data);
         assert_eq!(reason.rejection(), Some(Rejection::MalformedInput));
-        assert!(reason.to_string().starts_with("ProofPointInvalid(offset: 64): "));
+        assert!(
+            reason
+                .to_string()
+                .starts_with("ProofPointInvalid(offset: 64): ")
+        );
         assert_eq!(decode_revert(&[]), RevertReason::Silent);
         assert_eq!(
             decode_revert(&Revert::from("no").abi_encode()),
-            RevertReason::Message { message: "no".to_owned() }
+            RevertReason::Message {
+                message: "no".to_owned()
+            }
         );
-        assert!(matches!(decode_revert(&[1, 2, 3, 4, 5]), RevertReason::Unknown { .. }));
+        assert!(matches!(
+            decode_revert(&[1, 2, 3, 4, 5]),
+            RevertReason::Unknown { .. }
+        ));
         let mut trailing = data;
         trailing.push(0);
-        assert!(matches!(decode_revert(&trailing), RevertReason::Unknown { .. } | RevertReason::Verifier { .. }));
+        assert!(matches!(
+            decode_revert(&trailing),
+            RevertReason::Unknown { .. } | RevertReason::Verifier { .. }
+        ));
     }
 
     #[test]

@@ -33,7 +33,9 @@ pub struct Anvil {
 
 impl fmt::Debug for Anvil {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Anvil").field("endpoint", &self.endpoint()).finish_non_exhaustive()
+        f.debug_struct("Anvil")
+            .field("endpoint", &self.endpoint())
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,9 +49,13 @@ impl Anvil {
             .program
             .clone()
             .or_else(|| find_program("anvil", "ZKVERDICT_ANVIL"))
-            .ok_or_else(|| EvmError::AnvilMissing { tools: tools_folder() })?;
-        let mut builder =
-            Builder::at(&program).host("127.0.0.1").timeout(START_TIMEOUT).args(["--hardfork", HARDFORK]);
+            .ok_or_else(|| EvmError::AnvilMissing {
+                tools: tools_folder(),
+            })?;
+        let mut builder = Builder::at(&program)
+            .host("127.0.0.1")
+            .timeout(START_TIMEOUT)
+            .args(["--hardfork", HARDFORK]);
         if let Some(chain_id) = options.chain_id {
             builder = builder.chain_id(chain_id);
         }
@@ -57,7 +63,10 @@ impl Anvil {
             .args(&options.arguments)
             .keep_stdout()
             .try_spawn()
-            .map_err(|error| EvmError::AnvilStart { path: program, reason: error.to_string() })?;
+            .map_err(|error| EvmError::AnvilStart {
+                path: program,
+                reason: error.to_string(),
+            })?;
         let mut anvil = Self { instance };
         anvil.drain();
         Ok(anvil)
@@ -85,12 +94,17 @@ impl Anvil {
     /// The chain behind it.
     #[must_use]
     pub fn target(&self) -> ChainTarget {
-        ChainTarget { expected_chain_id: Some(self.instance.chain_id()), ..ChainTarget::new(self.endpoint()) }
+        ChainTarget {
+            expected_chain_id: Some(self.instance.chain_id()),
+            ..ChainTarget::new(self.endpoint())
+        }
     }
 
     /// The key of one of its funded accounts, counted from zero; there are ten.
     #[must_use]
     pub fn key(&self, index: usize) -> Option<KeySource> {
-        self.instance.nth_key(index).map(|key| KeySource::Signer(PrivateKeySigner::from(key.clone())))
+        self.instance
+            .nth_key(index)
+            .map(|key| KeySource::Signer(PrivateKeySigner::from(key.clone())))
     }
 }

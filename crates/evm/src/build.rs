@@ -39,7 +39,9 @@ pub fn build_verified(
     choice: &SolcChoice,
 ) -> Result<VerifiedBuild, EvmError> {
     let layout = &source.layout;
-    if known.proof.len() != layout.proof_length() || known.public_inputs.len() != layout.public_inputs {
+    if known.proof.len() != layout.proof_length()
+        || known.public_inputs.len() != layout.public_inputs
+    {
         return Err(EvmError::KnownProofShape {
             expected_bytes: layout.proof_length(),
             got_bytes: known.proof.len(),
@@ -51,15 +53,26 @@ pub fn build_verified(
     let mut simulator = Simulator::deploy(&compiled)?;
     let verification = simulator.verify(&known.proof, &known.public_inputs)?;
     if !verification.outcome.is_accepted() {
-        return Err(EvmError::SelfCheckRejectsValid { outcome: verification.outcome });
+        return Err(EvmError::SelfCheckRejectsValid {
+            outcome: verification.outcome,
+        });
     }
     for forgery in forgeries(source, known) {
-        let outcome = simulator.verify(&forgery.proof, &forgery.public_inputs)?.outcome;
+        let outcome = simulator
+            .verify(&forgery.proof, &forgery.public_inputs)?
+            .outcome;
         if outcome.reason().and_then(|reason| reason.rejection()) != Some(forgery.expected) {
-            return Err(EvmError::SelfCheckForgery { forgery: forgery.what, outcome });
+            return Err(EvmError::SelfCheckForgery {
+                forgery: forgery.what,
+                outcome,
+            });
         }
     }
-    Ok(VerifiedBuild { compiled, deployment: simulator.deployment().clone(), verification })
+    Ok(VerifiedBuild {
+        compiled,
+        deployment: simulator.deployment().clone(),
+        verification,
+    })
 }
 
 struct Forgery {
@@ -74,37 +87,74 @@ fn forgeries(source: &VerifierSource, known: &KnownProof) -> Vec<Forgery> {
     let mut forge = |what, expected, change: &dyn Fn(&mut Vec<u8>, &mut Vec<U256>)| {
         let (mut proof, mut public_inputs) = (known.proof.clone(), known.public_inputs.clone());
         change(&mut proof, &mut public_inputs);
-        forgeries.push(Forgery { what, proof, public_inputs, expected });
+        forgeries.push(Forgery {
+            what,
+            proof,
+            public_inputs,
+            expected,
+        });
     };
     // Zero stays canonical when it becomes one, and every other value when it becomes zero.
-    let other = |value: U256| if value.is_zero() { U256::from(1) } else { U256::ZERO };
+    let other = |value: U256| {
+        if value.is_zero() {
+            U256::from(1)
+        } else {
+            U256::ZERO
+        }
+    };
     for index in 0..known.public_inputs.len() {
-        forge("another public input", Rejection::InvalidProof, &|_, inputs| {
-            if let Some(input) = inputs.get_mut(index) {
-                *input = other(*input);
-            }
-        });
+        forge(
+            "another public input",
+            Rejection::InvalidProof,
+            &|_, inputs| {
+                if let Some(input) = inputs.get_mut(index) {
+                    *input = other(*input);
+                }
+            },
+        );
     }
-    if let Some((offset, _)) = source.layout.items().find(|(_, kind)| *kind == WordKind::Scalar) {
-        forge("another evaluation", Rejection::InvalidProof, &|proof, _| {
-            if let Some(word) = proof.get_mut(offset..offset + 32) {
-                let changed = other(U256::from_be_slice(word));
-                word.copy_from_slice(&changed.to_be_bytes::<32>());
-            }
-        });
-        forge("an evaluation that is not canonical", Rejection::MalformedInput, &|proof, _| {
-            if let Some(word) = proof.get_mut(offset..offset + 32) {
-                word.fill(0xff);
-            }
-        });
+    if let Some((offset, _)) = source
+        .layout
+        .items()
+        .find(|(_, kind)| *kind == WordKind::Scalar)
+    {
+        forge(
+            "another evaluation",
+            Rejection::InvalidProof,
+            &|proof, _| {
+                if let Some(word) = proof.get_mut(offset..offset + 32) {
+                    let changed = other(U256::from_be_slice(word));
+                    word.copy_from_slice(&changed.to_be_bytes::<32>());
+                }
+            },
+        );
+        forge(
+            "an evaluation that is not canonical",
+            Rejection::MalformedInput,
+            &|proof, _| {
+                if let Some(word) = proof.get_mut(offset..offset + 32) {
+                    word.fill(0xff);
+                }
+            },
+        );
     }
-    if let Some((offset, _)) = source.layout.items().find(|(_, kind)| *kind == WordKind::Point) {
-        forge("the identity as a point", Rejection::MalformedInput, &|proof, _| {
-            if let Some(point) = proof.get_mut(offset..offset + 64) {
-                point.fill(0);
-            }
-        });
+    if let Some((offset, _)) = source
+        .layout
+        .items()
+        .find(|(_, kind)| *kind == WordKind::Point)
+    {
+        forge(
+            "the identity as a point",
+            Rejection::MalformedInput,
+            &|proof, _| {
+                if let Some(point) = proof.get_mut(offset..offset + 64) {
+                    point.fill(0);
+                }
+            },
+        );
     }
-    forge("a shorter proof", Rejection::MalformedInput, &|proof, _| proof.truncate(proof.len() - 32));
+    forge("a shorter proof", Rejection::MalformedInput, &|proof, _| {
+        proof.truncate(proof.len() - 32)
+    });
     forgeries
 }

@@ -9,7 +9,7 @@ use std::{
 use alloy::{
     eips::BlockId,
     network::{Ethereum, EthereumWallet, Network, TransactionBuilder},
-    primitives::{Address, B256, Bytes},
+    primitives::{Address, B256, Bytes, U256},
     providers::{DynProvider, Provider, ProviderBuilder},
     signers::local::PrivateKeySigner,
     transports::{
@@ -107,8 +107,13 @@ pub(crate) struct About {
 
 impl Connection {
     /// Connects, and checks the chain id. With a signer the connection can send transactions.
-    pub(crate) async fn open(target: &ChainTarget, signer: Option<PrivateKeySigner>) -> Result<Self, EvmError> {
-        let malformed = || EvmError::RpcAddress { url: redacted(&target.rpc_url) };
+    pub(crate) async fn open(
+        target: &ChainTarget,
+        signer: Option<PrivateKeySigner>,
+    ) -> Result<Self, EvmError> {
+        let malformed = || EvmError::RpcAddress {
+            url: redacted(&target.rpc_url),
+        };
         let url = Url::parse(&target.rpc_url).map_err(|_| malformed())?;
         let host = url.host_str().ok_or_else(malformed)?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -127,7 +132,10 @@ impl Connection {
         })?;
         let builder = ProviderBuilder::new().disable_recommended_fillers();
         let provider = match signer {
-            Some(signer) => builder.wallet(EthereumWallet::from(signer)).connect_reqwest(client, url).erased(),
+            Some(signer) => builder
+                .wallet(EthereumWallet::from(signer))
+                .connect_reqwest(client, url)
+                .erased(),
             None => builder.connect_reqwest(client, url).erased(),
         };
         let mut connection = Self {
@@ -138,11 +146,14 @@ impl Connection {
             request_timeout: target.request_timeout,
             receipt_timeout: target.receipt_timeout,
         };
-        connection.chain_id = connection.ask("reading the chain id", connection.provider.get_chain_id()).await?;
+        connection.chain_id = connection
+            .ask("reading the chain id", connection.provider.get_chain_id())
+            .await?;
         match target.expected_chain_id {
-            Some(expected) if expected != connection.chain_id => {
-                Err(EvmError::WrongChain { expected, got: connection.chain_id })
-            }
+            Some(expected) if expected != connection.chain_id => Err(EvmError::WrongChain {
+                expected,
+                got: connection.chain_id,
+            }),
             _ => Ok(connection),
         }
     }
@@ -159,25 +170,42 @@ impl Connection {
     pub(crate) fn check_srs(&self, policy: SrsPolicy) -> Result<(), EvmError> {
         let is_local = self.is_loopback && DEVELOPMENT_CHAINS.contains(&self.chain_id);
         if policy.srs_is_unsafe && !policy.allow_unsafe_srs && !is_local {
-            return Err(EvmError::UnsafeSrs { chain_id: self.chain_id, endpoint: self.endpoint.clone() });
+            return Err(EvmError::UnsafeSrs {
+                chain_id: self.chain_id,
+                endpoint: self.endpoint.clone(),
+            });
         }
         Ok(())
     }
 
     pub(crate) async fn code(&self, address: Address) -> Result<Bytes, EvmError> {
-        self.ask("reading the code at the address", self.provider.get_code_at(address)).await
+        self.ask(
+            "reading the code at the address",
+            self.provider.get_code_at(address),
+        )
+        .await
     }
 
     /// Runs a call without sending it, on the latest block.
-    pub(crate) async fn call(&self, request: TransactionRequest, about: About) -> Result<Bytes, EvmError> {
+    pub(crate) async fn call(
+        &self,
+        request: TransactionRequest,
+        about: About,
+    ) -> Result<Bytes, EvmError> {
         let gas_limit = request.gas;
         self.raw(self.provider.call(request))
             .await
             .map_err(|error| self.classify(error, about, None, gas_limit))
     }
 
-    pub(crate) async fn estimate(&self, request: TransactionRequest, about: About) -> Result<u64, EvmError> {
-        self.raw(self.provider.estimate_gas(request)).await.map_err(|error| self.classify(error, about, None, None))
+    pub(crate) async fn estimate(
+        &self,
+        request: TransactionRequest,
+        about: About,
+    ) -> Result<u64, EvmError> {
+        self.raw(self.provider.estimate_gas(request))
+            .await
+            .map_err(|error| self.classify(error, about, None, None))
     }
 
     /// Sends a transaction and waits until it is in a block and succeeded.
@@ -191,42 +219,83 @@ impl Connection {
         let nonce = match options.nonce {
             Some(nonce) => nonce,
             None => {
-                self.ask("reading the account's nonce", self.provider.get_transaction_count(account).pending()).await?
+                self.ask(
+                    "reading the account's nonce",
+                    self.provider.get_transaction_count(account).pending(),
+                )
+                .await?
             }
         };
-        let mut request = request.with_from(account).with_nonce(nonce).with_chain_id(self.chain_id);
-        self.set_fees(&mut request).await?;
+        let request = request
+            .with_from(account)
+            .with_nonce(nonce)
+            .with_chain_id(self.chain_id);
         let gas_limit = match options.gas_limit {
+            // Nodes may take such a transaction and never mine it.
+            Some(limit) if limit < least_gas(&request) => {
+                return Err(EvmError::OutOfGas {
+                    transaction: None,
+                    gas_limit: Some(limit),
+                });
+            }
             Some(limit) => limit,
             None => {
                 let estimate = self.estimate(request.clone(), about).await?;
                 if estimate > TRANSACTION_GAS_LIMIT {
-                    return Err(EvmError::OutOfGas { transaction: None, gas_limit: Some(TRANSACTION_GAS_LIMIT) });
+                    return Err(EvmError::OutOfGas {
+                        transaction: None,
+                        gas_limit: Some(TRANSACTION_GAS_LIMIT),
+                    });
                 }
-                estimate.saturating_add(estimate / 20).min(TRANSACTION_GAS_LIMIT)
+                estimate
+                    .saturating_add(estimate / 20)
+                    .min(TRANSACTION_GAS_LIMIT)
             }
         };
-        let request = request.with_gas_limit(gas_limit);
+        // Fees come after the estimate: with them, nodes call an empty account "out of gas".
+        let mut request = request.with_gas_limit(gas_limit);
+        let price = self.set_fees(&mut request).await?;
+        let needed = U256::from(price).saturating_mul(U256::from(gas_limit));
+        let balance = self
+            .ask(
+                "reading the account's balance",
+                self.provider.get_balance(account),
+            )
+            .await?;
+        if balance < needed {
+            let message =
+                format!("it holds {balance} wei and the transaction may cost {needed} wei");
+            return Err(EvmError::InsufficientFunds { account, message });
+        }
         let pending = self
             .raw(async { self.provider.send_transaction(request.clone()).await })
             .await
             .map_err(|error| self.classify(error, about, None, Some(gas_limit)))?;
         let transaction = *pending.tx_hash();
         let receipt = self.receipt(transaction).await?;
-        if receipt.status() { Ok(receipt) } else { Err(self.why_failed(request, &receipt, about).await) }
+        if receipt.status() {
+            Ok(receipt)
+        } else {
+            Err(self.why_failed(request, &receipt, about).await)
+        }
     }
 
-    async fn set_fees(&self, request: &mut TransactionRequest) -> Result<(), EvmError> {
+    /// Sets the fees, and returns the most that one gas may cost in wei.
+    async fn set_fees(&self, request: &mut TransactionRequest) -> Result<u128, EvmError> {
         let during = "reading the fees";
-        match self.raw(async { self.provider.estimate_eip1559_fees().await }).await {
+        match self
+            .raw(async { self.provider.estimate_eip1559_fees().await })
+            .await
+        {
             Ok(fees) => {
                 request.set_max_fee_per_gas(fees.max_fee_per_gas);
                 request.set_max_priority_fee_per_gas(fees.max_priority_fee_per_gas);
-                Ok(())
+                Ok(fees.max_fee_per_gas)
             }
             Err(RpcError::UnsupportedFeature(_) | RpcError::ErrorResp(_)) => {
-                request.set_gas_price(self.ask(during, self.provider.get_gas_price()).await?);
-                Ok(())
+                let price = self.ask(during, self.provider.get_gas_price()).await?;
+                request.set_gas_price(price);
+                Ok(price)
             }
             Err(error) => Err(self.failure(error, during)),
         }
@@ -236,7 +305,10 @@ impl Connection {
         let mut failures = 0;
         let waiting = async {
             loop {
-                match self.raw(self.provider.get_transaction_receipt(transaction)).await {
+                match self
+                    .raw(self.provider.get_transaction_receipt(transaction))
+                    .await
+                {
                     Ok(Some(receipt)) => return Ok(receipt),
                     Ok(None) => failures = 0,
                     Err(error) => {
@@ -253,35 +325,67 @@ impl Connection {
                 tokio::time::sleep(RECEIPT_INTERVAL).await;
             }
         };
-        tokio::time::timeout(self.receipt_timeout, waiting).await.unwrap_or_else(|_| {
-            Err(EvmError::ReceiptTimeout { transaction, seconds: self.receipt_timeout.as_secs() })
-        })
+        tokio::time::timeout(self.receipt_timeout, waiting)
+            .await
+            .unwrap_or_else(|_| {
+                Err(EvmError::ReceiptTimeout {
+                    transaction,
+                    seconds: self.receipt_timeout.as_secs(),
+                })
+            })
     }
 
     /// Runs a failed transaction again as a call, on the block it is in, to learn the reason.
-    async fn why_failed(&self, request: TransactionRequest, receipt: &TransactionReceipt, about: About) -> EvmError {
+    async fn why_failed(
+        &self,
+        request: TransactionRequest,
+        receipt: &TransactionReceipt,
+        about: About,
+    ) -> EvmError {
         let transaction = Some(receipt.transaction_hash);
         let gas_limit = request.gas;
         let used_all = gas_limit.is_some_and(|limit| receipt.gas_used >= limit);
-        let block = receipt.block_number.map_or_else(BlockId::latest, BlockId::number);
+        let block = receipt
+            .block_number
+            .map_or_else(BlockId::latest, BlockId::number);
         let replay = self.raw(self.provider.call(request).block(block)).await;
         match replay {
-            Err(error @ RpcError::ErrorResp(_)) => match self.classify(error, about, transaction, gas_limit) {
-                named @ (EvmError::Reverted { .. } | EvmError::OutOfGas { .. }) => named,
-                _ if used_all => EvmError::OutOfGas { transaction, gas_limit },
-                _ => EvmError::Reverted { transaction, reason: RevertReason::Silent },
+            Err(error @ RpcError::ErrorResp(_)) => {
+                match self.classify(error, about, transaction, gas_limit) {
+                    named @ (EvmError::Reverted { .. } | EvmError::OutOfGas { .. }) => named,
+                    _ if used_all => EvmError::OutOfGas {
+                        transaction,
+                        gas_limit,
+                    },
+                    _ => EvmError::Reverted {
+                        transaction,
+                        reason: RevertReason::Silent,
+                    },
+                }
+            }
+            _ if used_all => EvmError::OutOfGas {
+                transaction,
+                gas_limit,
             },
-            _ if used_all => EvmError::OutOfGas { transaction, gas_limit },
-            _ => EvmError::Reverted { transaction, reason: RevertReason::Silent },
+            _ => EvmError::Reverted {
+                transaction,
+                reason: RevertReason::Silent,
+            },
         }
     }
 
     /// Awaits one request, for no longer than it may take.
-    async fn raw<T>(&self, request: impl IntoFuture<Output = TransportResult<T>>) -> TransportResult<T> {
+    async fn raw<T>(
+        &self,
+        request: impl IntoFuture<Output = TransportResult<T>>,
+    ) -> TransportResult<T> {
         // The HTTP client has the same limit; this one holds for requests that are made of several.
-        tokio::time::timeout(self.request_timeout.saturating_mul(2), request.into_future())
-            .await
-            .unwrap_or_else(|_| Err(TransportErrorKind::custom_str("no answer in time")))
+        tokio::time::timeout(
+            self.request_timeout.saturating_mul(2),
+            request.into_future(),
+        )
+        .await
+        .unwrap_or_else(|_| Err(TransportErrorKind::custom_str("no answer in time")))
     }
 
     async fn ask<T>(
@@ -289,18 +393,31 @@ impl Connection {
         during: &'static str,
         request: impl IntoFuture<Output = TransportResult<T>>,
     ) -> Result<T, EvmError> {
-        self.raw(request).await.map_err(|error| self.failure(error, during))
+        self.raw(request)
+            .await
+            .map_err(|error| self.failure(error, during))
     }
 
     /// The error of a request that is about no transaction.
     fn failure(&self, error: TransportError, during: &'static str) -> EvmError {
         let endpoint = self.endpoint.clone();
         match error {
-            RpcError::ErrorResp(payload) => {
-                EvmError::RpcRefused { endpoint, during, code: payload.code, message: payload.message.into_owned() }
-            }
-            RpcError::Transport(_) => EvmError::RpcUnreachable { endpoint, during, reason: reason(&error) },
-            _ => EvmError::RpcAnswer { endpoint, during, reason: reason(&error) },
+            RpcError::ErrorResp(payload) => EvmError::RpcRefused {
+                endpoint,
+                during,
+                code: payload.code,
+                message: payload.message.into_owned(),
+            },
+            RpcError::Transport(_) => EvmError::RpcUnreachable {
+                endpoint,
+                during,
+                reason: reason(&error),
+            },
+            _ => EvmError::RpcAnswer {
+                endpoint,
+                during,
+                reason: reason(&error),
+            },
         }
     }
 
@@ -312,23 +429,59 @@ impl Connection {
         transaction: Option<B256>,
         gas_limit: Option<u64>,
     ) -> EvmError {
-        let RpcError::ErrorResp(payload) = &error else { return self.failure(error, about.during) };
+        let RpcError::ErrorResp(payload) = &error else {
+            return self.failure(error, about.during);
+        };
         let message = payload.message.to_string();
         let lower = message.to_lowercase();
         let says = |needles: &[&str]| needles.iter().any(|needle| lower.contains(needle));
         if let Some(data) = payload.as_revert_data().filter(|data| !data.is_empty()) {
-            EvmError::Reverted { transaction, reason: decode_revert(&data) }
-        } else if says(&["nonce too low", "nonce too high", "invalid nonce", "already known", "underpriced", "replacement"])
-        {
+            EvmError::Reverted {
+                transaction,
+                reason: decode_revert(&data),
+            }
+        } else if says(&[
+            "nonce too low",
+            "nonce too high",
+            "invalid nonce",
+            "already known",
+            "underpriced",
+            "replacement",
+        ]) {
             EvmError::NonceConflict { message }
         } else if says(&["insufficient funds", "insufficient balance"]) {
-            EvmError::InsufficientFunds { account: about.account, message }
-        } else if says(&["code size", "codesize", "initcode", "init code", "createcontractsizelimit"]) {
-            EvmError::CodeSizeLimit { got: about.code_bytes, message }
-        } else if says(&["out of gas", "outofgas", "intrinsic gas", "gas required exceeds", "gas limit", "gas too low"]) {
-            EvmError::OutOfGas { transaction, gas_limit }
+            EvmError::InsufficientFunds {
+                account: about.account,
+                message,
+            }
+        } else if says(&[
+            "code size",
+            "codesize",
+            "initcode",
+            "init code",
+            "createcontractsizelimit",
+        ]) {
+            EvmError::CodeSizeLimit {
+                got: about.code_bytes,
+                message,
+            }
+        } else if says(&[
+            "out of gas",
+            "outofgas",
+            "intrinsic gas",
+            "gas required exceeds",
+            "gas limit",
+            "gas too low",
+        ]) {
+            EvmError::OutOfGas {
+                transaction,
+                gas_limit,
+            }
         } else if says(&["revert"]) {
-            EvmError::Reverted { transaction, reason: RevertReason::Silent }
+            EvmError::Reverted {
+                transaction,
+                reason: RevertReason::Silent,
+            }
         } else {
             self.failure(error, about.during)
         }
@@ -338,10 +491,14 @@ impl Connection {
 /// What went wrong, without the address, which may hold an API key.
 fn reason(error: &TransportError) -> String {
     match error {
-        RpcError::Transport(TransportErrorKind::Custom(source) | TransportErrorKind::NonRetryable(source)) => source
+        RpcError::Transport(
+            TransportErrorKind::Custom(source) | TransportErrorKind::NonRetryable(source),
+        ) => source
             .downcast_ref::<reqwest::Error>()
             .map_or_else(|| source.to_string(), describe),
-        RpcError::Transport(TransportErrorKind::HttpError(http)) => format!("HTTP status {}", http.status),
+        RpcError::Transport(TransportErrorKind::HttpError(http)) => {
+            format!("HTTP status {}", http.status)
+        }
         RpcError::DeserError { err, .. } => err.to_string(),
         other => other.to_string(),
     }
@@ -359,11 +516,31 @@ fn describe(error: &reqwest::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    if std::ptr::addr_eq(cause, error) { what.to_owned() } else { format!("{what}: {cause}") }
+    if std::ptr::addr_eq(cause, error) {
+        what.to_owned()
+    } else {
+        format!("{what}: {cause}")
+    }
+}
+
+/// The least gas limit of a transaction with this calldata: 21,000 and 10 for each token (EIP-7623), where a zero byte is
+/// one token and any other byte four.
+fn least_gas(request: &TransactionRequest) -> u64 {
+    let input = request
+        .input
+        .input()
+        .map_or(&[][..], |input| input.as_ref());
+    21_000
+        + input
+            .iter()
+            .map(|&byte| if byte == 0 { 10 } else { 40 })
+            .sum::<u64>()
 }
 
 fn redacted(url: &str) -> String {
-    let Ok(url) = Url::parse(url) else { return "(not a URL)".to_owned() };
+    let Ok(url) = Url::parse(url) else {
+        return "(not a URL)".to_owned();
+    };
     let host = url.host_str().unwrap_or_default();
     match url.port() {
         Some(port) => format!("{}://{host}:{port}", url.scheme()),
@@ -373,7 +550,10 @@ fn redacted(url: &str) -> String {
 
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || address
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -385,14 +565,24 @@ mod tests {
         for host in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]", "::1"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["10.0.0.1", "localhost.example.org", "example.org", "0.0.0.0", "127.0.0.1.example.org", ""] {
+        for host in [
+            "10.0.0.1",
+            "localhost.example.org",
+            "example.org",
+            "0.0.0.0",
+            "127.0.0.1.example.org",
+            "",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }
 
     #[test]
     fn addresses_lose_their_secrets() {
-        assert_eq!(redacted("https://user:pass@rpc.example.org:8443/v3/KEY?x=1"), "https://rpc.example.org:8443");
+        assert_eq!(
+            redacted("https://user:pass@rpc.example.org:8443/v3/KEY?x=1"),
+            "https://rpc.example.org:8443"
+        );
         assert_eq!(redacted("nonsense"), "(not a URL)");
     }
 }

@@ -47,7 +47,11 @@ pub async fn deploy(
 ) -> Result<DeployReceipt, EvmError> {
     let code_bytes = verifier.runtime_code.len();
     if code_bytes > CODE_SIZE_LIMIT {
-        return Err(SolidityError::CodeTooLarge { limit: CODE_SIZE_LIMIT, got: code_bytes }.into());
+        return Err(SolidityError::CodeTooLarge {
+            limit: CODE_SIZE_LIMIT,
+            got: code_bytes,
+        }
+        .into());
     }
     // What the chain is decides whether the key is needed at all.
     Connection::open(target, None).await?.check_srs(policy)?;
@@ -56,17 +60,27 @@ pub async fn deploy(
     let connection = Connection::open(target, Some(signer)).await?;
     connection.check_srs(policy)?;
     let request = TransactionRequest::default().with_deploy_code(verifier.init_code.clone());
-    let about = About { account: deployer, code_bytes, during: "deploying the verifier" };
+    let about = About {
+        account: deployer,
+        code_bytes,
+        during: "deploying the verifier",
+    };
     let receipt = connection.send(request, options, about).await?;
     let transaction = receipt.transaction_hash;
-    let address = receipt.contract_address.ok_or_else(|| EvmError::NoContractInReceipt {
-        transaction,
-        endpoint: connection.endpoint().to_owned(),
-    })?;
+    let address = receipt
+        .contract_address
+        .ok_or_else(|| EvmError::NoContractInReceipt {
+            transaction,
+            endpoint: connection.endpoint().to_owned(),
+        })?;
     let code = connection.code(address).await?;
     let (expected, got) = (keccak256(&verifier.runtime_code), keccak256(&code));
     if expected != got {
-        return Err(EvmError::OtherCode { address, expected, got });
+        return Err(EvmError::OtherCode {
+            address,
+            expected,
+            got,
+        });
     }
     Ok(DeployReceipt {
         address,

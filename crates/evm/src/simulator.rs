@@ -145,16 +145,20 @@ impl Simulator {
     /// # Errors
     /// The deployment fails.
     pub fn deploy_code(init_code: &[u8]) -> Result<Self, EvmError> {
-        let context: Context<BlockEnv, TxEnv, CfgEnv, Db, Journal<Db>, ()> =
-            Context::mainnet().with_db(CacheDB::new(EmptyDB::default())).modify_cfg_chained(|cfg| {
+        let context: Context<BlockEnv, TxEnv, CfgEnv, Db, Journal<Db>, ()> = Context::mainnet()
+            .with_db(CacheDB::new(EmptyDB::default()))
+            .modify_cfg_chained(|cfg| {
                 cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA);
                 cfg.tx_gas_limit_cap = Some(TRANSACTION_GAS_LIMIT);
             });
         let mut evm = context.build_mainnet();
-        let transaction = transaction(TxKind::Create, init_code.to_vec(), 0, TRANSACTION_GAS_LIMIT)?;
-        let result = evm
-            .transact_commit(transaction)
-            .map_err(|error| EvmError::TransactionRefused { reason: error.to_string() })?;
+        let transaction =
+            transaction(TxKind::Create, init_code.to_vec(), 0, TRANSACTION_GAS_LIMIT)?;
+        let result =
+            evm.transact_commit(transaction)
+                .map_err(|error| EvmError::TransactionRefused {
+                    reason: error.to_string(),
+                })?;
         let (gas, outcome) = (result.tx_gas_used(), outcome(&result));
         let (Some(address), Outcome::Accepted) = (result.created_address(), &outcome) else {
             return Err(EvmError::DeploymentFailed { outcome });
@@ -200,7 +204,11 @@ impl Simulator {
     ///
     /// # Errors
     /// The EVM refuses the transaction before it runs, as it does when the calldata alone costs more than the limit.
-    pub fn verify(&mut self, proof: &[u8], public_inputs: &[U256]) -> Result<VerificationReport, EvmError> {
+    pub fn verify(
+        &mut self,
+        proof: &[u8],
+        public_inputs: &[U256],
+    ) -> Result<VerificationReport, EvmError> {
         self.call(&encode_verify(proof, public_inputs), TRANSACTION_GAS_LIMIT)
     }
 
@@ -208,22 +216,41 @@ impl Simulator {
     ///
     /// # Errors
     /// As [`Simulator::verify`].
-    pub fn call(&mut self, calldata: &[u8], gas_limit: u64) -> Result<VerificationReport, EvmError> {
-        let transaction = transaction(TxKind::Call(self.address), calldata.to_vec(), self.nonce, gas_limit)?;
+    pub fn call(
+        &mut self,
+        calldata: &[u8],
+        gas_limit: u64,
+    ) -> Result<VerificationReport, EvmError> {
+        let transaction = transaction(
+            TxKind::Call(self.address),
+            calldata.to_vec(),
+            self.nonce,
+            gas_limit,
+        )?;
         let result = self
             .evm
             .transact(transaction)
-            .map_err(|error| EvmError::TransactionRefused { reason: error.to_string() })?
+            .map_err(|error| EvmError::TransactionRefused {
+                reason: error.to_string(),
+            })?
             .result;
         let gas: &ResultGas = result.gas();
         let calldata_gas = calldata
             .iter()
-            .map(|&byte| if byte == 0 { CALLDATA_BYTE_GAS.0 } else { CALLDATA_BYTE_GAS.1 })
+            .map(|&byte| {
+                if byte == 0 {
+                    CALLDATA_BYTE_GAS.0
+                } else {
+                    CALLDATA_BYTE_GAS.1
+                }
+            })
             .sum::<u64>();
         Ok(VerificationReport {
             outcome: outcome(&result),
             transaction_gas: result.tx_gas_used(),
-            execution_gas: gas.total_gas_spent().saturating_sub(TRANSACTION_BASE_GAS + calldata_gas),
+            execution_gas: gas
+                .total_gas_spent()
+                .saturating_sub(TRANSACTION_BASE_GAS + calldata_gas),
             calldata_gas,
             floor_gas: gas.floor_gas(),
             calldata_bytes: calldata.len(),
@@ -240,14 +267,23 @@ fn transaction(kind: TxKind, data: Vec<u8>, nonce: u64, gas_limit: u64) -> Resul
         .gas_limit(gas_limit)
         .gas_price(0)
         .build()
-        .map_err(|error| EvmError::TransactionRefused { reason: format!("{error:?}") })
+        .map_err(|error| EvmError::TransactionRefused {
+            reason: format!("{error:?}"),
+        })
 }
 
 fn outcome(result: &ExecutionResult) -> Outcome {
     match result {
         ExecutionResult::Success { .. } => Outcome::Accepted,
-        ExecutionResult::Revert { output, .. } => Outcome::Reverted { reason: decode_revert(output) },
-        ExecutionResult::Halt { reason: HaltReason::OutOfGas(_), .. } => Outcome::OutOfGas,
-        ExecutionResult::Halt { reason, .. } => Outcome::Halted { reason: format!("{reason:?}") },
+        ExecutionResult::Revert { output, .. } => Outcome::Reverted {
+            reason: decode_revert(output),
+        },
+        ExecutionResult::Halt {
+            reason: HaltReason::OutOfGas(_),
+            ..
+        } => Outcome::OutOfGas,
+        ExecutionResult::Halt { reason, .. } => Outcome::Halted {
+            reason: format!("{reason:?}"),
+        },
     }
 }

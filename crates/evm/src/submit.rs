@@ -82,8 +82,14 @@ pub async fn submit(
     let sender = signer.address();
     let connection = Connection::open(target, Some(signer)).await?;
     connection.check_srs(policy)?;
-    let about = About { account: sender, code_bytes: 0, during: "submitting the proof" };
-    let receipt = connection.send(transaction(request), options, about).await?;
+    let about = About {
+        account: sender,
+        code_bytes: 0,
+        during: "submitting the proof",
+    };
+    let receipt = connection
+        .send(transaction(request), options, about)
+        .await?;
     Ok(SubmitReceipt {
         address: request.address,
         chain_id: connection.chain_id(),
@@ -108,7 +114,11 @@ pub async fn dry_run(
     let connection = Connection::open(target, None).await?;
     check_code(&connection, request).await?;
     let account = sender.unwrap_or_default();
-    let about = About { account, code_bytes: 0, during: "trying the proof" };
+    let about = About {
+        account,
+        code_bytes: 0,
+        during: "trying the proof",
+    };
     let call = transaction(request).with_from(account);
     connection.call(call.clone(), about).await?;
     Ok(DryRun {
@@ -123,11 +133,18 @@ async fn check_code(connection: &Connection, request: &SubmitRequest) -> Result<
     let address = request.address;
     let code = connection.code(address).await?;
     if code.is_empty() {
-        return Err(EvmError::NoCode { address, chain_id: connection.chain_id() });
+        return Err(EvmError::NoCode {
+            address,
+            chain_id: connection.chain_id(),
+        });
     }
     let got = keccak256(&code);
     match request.expected_code_hash {
-        Some(expected) if expected != got => Err(EvmError::OtherCode { address, expected, got }),
+        Some(expected) if expected != got => Err(EvmError::OtherCode {
+            address,
+            expected,
+            got,
+        }),
         _ => Ok(()),
     }
 }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use foundry_compilers::{
     artifacts::{
-        BytecodeHash, Contract, EvmVersion, Optimizer, OptimizerDetails, Settings, SettingsMetadata, Severity,
-        SolcInput, SolcLanguage, Source, Sources, output_selection::OutputSelection,
+        BytecodeHash, Contract, EvmVersion, Optimizer, OptimizerDetails, Settings,
+        SettingsMetadata, Severity, SolcInput, SolcLanguage, Source, Sources,
+        output_selection::OutputSelection,
     },
     solc::Solc,
 };
@@ -51,10 +52,16 @@ pub struct CompiledVerifier {
 ///
 /// # Errors
 /// No solc of the pinned version; solc's errors; code over the EVM's limit.
-pub fn compile(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledVerifier, SolidityError> {
+pub fn compile(
+    source: &VerifierSource,
+    choice: &SolcChoice,
+) -> Result<CompiledVerifier, SolidityError> {
     let compiled = compile_any_size(source, choice)?;
     if compiled.runtime_code.len() > CODE_SIZE_LIMIT {
-        return Err(SolidityError::CodeTooLarge { limit: CODE_SIZE_LIMIT, got: compiled.runtime_code.len() });
+        return Err(SolidityError::CodeTooLarge {
+            limit: CODE_SIZE_LIMIT,
+            got: compiled.runtime_code.len(),
+        });
     }
     Ok(compiled)
 }
@@ -63,18 +70,30 @@ pub fn compile(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledV
 ///
 /// # Errors
 /// As [`compile`], the size aside.
-pub fn compile_any_size(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledVerifier, SolidityError> {
+pub fn compile_any_size(
+    source: &VerifierSource,
+    choice: &SolcChoice,
+) -> Result<CompiledVerifier, SolidityError> {
     let solc = find_solc(choice)?;
     let input = standard_input(source);
-    let output = solc.compile_exact(&input).map_err(|error| SolidityError::SolcUnusable {
-        path: solc.solc.clone(),
-        reason: error.to_string(),
-    })?;
+    let output = solc
+        .compile_exact(&input)
+        .map_err(|error| SolidityError::SolcUnusable {
+            path: solc.solc.clone(),
+            reason: error.to_string(),
+        })?;
     let messages: Vec<String> = output
         .errors
         .iter()
         .filter(|error| error.severity == Severity::Error)
-        .map(|error| error.formatted_message.clone().unwrap_or_else(|| error.message.clone()).trim().to_owned())
+        .map(|error| {
+            error
+                .formatted_message
+                .clone()
+                .unwrap_or_else(|| error.message.clone())
+                .trim()
+                .to_owned()
+        })
         .collect();
     if !messages.is_empty() {
         return Err(SolidityError::Compile { messages });
@@ -84,8 +103,12 @@ pub fn compile_any_size(source: &VerifierSource, choice: &SolcChoice) -> Result<
         .get(&file_name(source))
         .and_then(|contracts| contracts.get(&source.contract_name))
         .ok_or_else(|| missing(source, &solc, "contract"))?;
-    let (init_code, runtime_code) = code(contract).ok_or_else(|| missing(source, &solc, "bytecode"))?;
-    let abi = contract.abi.as_ref().and_then(|abi| serde_json::to_value(abi).ok());
+    let (init_code, runtime_code) =
+        code(contract).ok_or_else(|| missing(source, &solc, "bytecode"))?;
+    let abi = contract
+        .abi
+        .as_ref()
+        .and_then(|abi| serde_json::to_value(abi).ok());
     Ok(CompiledVerifier {
         contract_name: source.contract_name.clone(),
         source: source.source.clone(),
@@ -94,12 +117,17 @@ pub fn compile_any_size(source: &VerifierSource, choice: &SolcChoice) -> Result<
         init_code,
         runtime_code,
         solc_version: solc.version.to_string(),
-        standard_json_input: serde_json::to_value(&input).map_err(|_| missing(source, &solc, "input"))?,
+        standard_json_input: serde_json::to_value(&input)
+            .map_err(|_| missing(source, &solc, "input"))?,
     })
 }
 
 fn missing(source: &VerifierSource, solc: &Solc, what: &'static str) -> SolidityError {
-    SolidityError::CompileOutput { contract: source.contract_name.clone(), what, path: solc.solc.clone() }
+    SolidityError::CompileOutput {
+        contract: source.contract_name.clone(),
+        what,
+        path: solc.solc.clone(),
+    }
 }
 
 fn file_name(source: &VerifierSource) -> PathBuf {
@@ -109,7 +137,14 @@ fn file_name(source: &VerifierSource) -> PathBuf {
 fn code(contract: &Contract) -> Option<(Vec<u8>, Vec<u8>)> {
     let evm = contract.evm.as_ref()?;
     let init = evm.bytecode.as_ref()?.object.as_bytes()?.to_vec();
-    let runtime = evm.deployed_bytecode.as_ref()?.bytecode.as_ref()?.object.as_bytes()?.to_vec();
+    let runtime = evm
+        .deployed_bytecode
+        .as_ref()?
+        .bytecode
+        .as_ref()?
+        .object
+        .as_bytes()?
+        .to_vec();
     (!init.is_empty() && !runtime.is_empty()).then_some((init, runtime))
 }
 
@@ -126,7 +161,11 @@ fn standard_input(source: &VerifierSource) -> SolcInput {
         ..OptimizerDetails::default()
     };
     let settings = Settings {
-        optimizer: Optimizer { enabled: None, runs: Some(OPTIMIZER_RUNS), details: Some(details) },
+        optimizer: Optimizer {
+            enabled: None,
+            runs: Some(OPTIMIZER_RUNS),
+            details: Some(details),
+        },
         metadata: Some(SettingsMetadata::new(BytecodeHash::None, false)),
         evm_version: Some(EvmVersion::Cancun),
         via_ir: None,

@@ -71,7 +71,11 @@ pub enum Stage {
 /// A frame, statement, count or order that is not the known one; see the module's documentation. Nothing is emitted
 /// then.
 pub fn harden(emitted: &str, expected: Expected) -> Result<Hardened, SolidityError> {
-    let lines: Vec<&str> = emitted.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = emitted
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     let body = strip_frame(&lines)?;
     let mut rewriter = Rewriter::new(expected);
     for (index, statement) in body.iter().enumerate() {
@@ -124,15 +128,32 @@ const EPILOGUE: &[&str] = &[
 ];
 
 fn strip_frame<'a, 'b>(lines: &'b [&'a str]) -> Result<&'b [&'a str], SolidityError> {
-    let rest =
-        lines.strip_prefix(PROLOGUE).ok_or(SolidityError::UnknownFrame { part: "first lines" })?;
-    rest.strip_suffix(EPILOGUE).ok_or(SolidityError::UnknownFrame { part: "last lines" })
+    let rest = lines
+        .strip_prefix(PROLOGUE)
+        .ok_or(SolidityError::UnknownFrame {
+            part: "first lines",
+        })?;
+    rest.strip_suffix(EPILOGUE)
+        .ok_or(SolidityError::UnknownFrame { part: "last lines" })
 }
 
 /// Names that may stand in a statement which reads no input and calls nothing.
 const HARMLESS: &[&str] = &[
-    "let", "mstore", "mstore8", "mload", "mulmod", "addmod", "mod", "sub", "keccak256", "f_q", "hash", "result",
-    "prod", "inv", "v",
+    "let",
+    "mstore",
+    "mstore8",
+    "mload",
+    "mulmod",
+    "addmod",
+    "mod",
+    "sub",
+    "keccak256",
+    "f_q",
+    "hash",
+    "result",
+    "prod",
+    "inv",
+    "v",
 ];
 
 struct Rewriter {
@@ -168,7 +189,8 @@ impl Rewriter {
 
     fn emit(&mut self, statement: &str) {
         const BASE: usize = 16;
-        self.out.extend(std::iter::repeat_n(' ', BASE + 4 * self.depth));
+        self.out
+            .extend(std::iter::repeat_n(' ', BASE + 4 * self.depth));
         self.out.push_str(statement);
         self.out.push('\n');
     }
@@ -178,8 +200,10 @@ impl Rewriter {
     }
 
     fn statement(&mut self, line: usize, statement: &str) -> Result<(), SolidityError> {
-        let unknown =
-            || SolidityError::UnknownStatement { line, statement: statement.chars().take(200).collect() };
+        let unknown = || SolidityError::UnknownStatement {
+            line,
+            statement: statement.chars().take(200).collect(),
+        };
         if self.decided {
             return Err(unknown());
         }
@@ -227,7 +251,11 @@ impl Rewriter {
 
     /// Leaves the block on malformed input, at the first statement outside any block after the last word was read.
     fn close_input_when_read(&mut self) {
-        if !self.input_closed && self.depth == 0 && self.read == self.input_length() && self.open_point.is_none() {
+        if !self.input_closed
+            && self.depth == 0
+            && self.read == self.input_length()
+            && self.open_point.is_none()
+        {
             self.input_closed = true;
             self.emit("// The whole input is read: leave before the first precompile if a word is malformed.");
             self.emit("if iszero(success) { break }");
@@ -237,7 +265,10 @@ impl Rewriter {
 
     fn advance(&mut self, offset: usize) -> Result<usize, SolidityError> {
         if offset != self.read {
-            return Err(SolidityError::ReadOrder { expected: self.read, got: offset });
+            return Err(SolidityError::ReadOrder {
+                expected: self.read,
+                got: offset,
+            });
         }
         self.read += WORD;
         Ok(self.calldata_position(offset))
@@ -247,7 +278,11 @@ impl Rewriter {
     fn calldata_position(&self, offset: usize) -> usize {
         let instances = WORD * self.expected.public_inputs;
         let proof = WORD * (2 * self.expected.points + self.expected.scalars);
-        if offset < instances { PROOF_START + proof + WORD + offset } else { PROOF_START + offset - instances }
+        if offset < instances {
+            PROOF_START + proof + WORD + offset
+        } else {
+            PROOF_START + offset - instances
+        }
     }
 
     fn scalar(&mut self, pointer: &str, offset: usize) -> Result<(), SolidityError> {
@@ -309,18 +344,41 @@ impl Rewriter {
         self.decided = true;
         self.emit("// A chain without the precompile succeeds and returns nothing.");
         self.emit("if iszero(and(eq(returndatasize(), 0x20), success)) { break }");
-        self.emit(&format!("stage := add({}, eq(mload({pointer}), 1))", Stage::Pairing as usize));
+        self.emit(&format!(
+            "stage := add({}, eq(mload({pointer}), 1))",
+            Stage::Pairing as usize
+        ));
         self.emit("break");
     }
 
     fn finish(self) -> Result<Hardened, SolidityError> {
         let count = |pattern, expected, got| {
-            if expected == got { Ok(()) } else { Err(SolidityError::PatternCount { pattern, expected, got }) }
+            if expected == got {
+                Ok(())
+            } else {
+                Err(SolidityError::PatternCount {
+                    pattern,
+                    expected,
+                    got,
+                })
+            }
         };
-        count("public input", self.expected.public_inputs, self.layout.public_inputs)?;
-        count("point of the proof", self.expected.points, self.layout.count(WordKind::Point))?;
+        count(
+            "public input",
+            self.expected.public_inputs,
+            self.layout.public_inputs,
+        )?;
+        count(
+            "point of the proof",
+            self.expected.points,
+            self.layout.count(WordKind::Point),
+        )?;
         count("point check", self.expected.points, self.checked)?;
-        count("scalar of the proof", self.expected.scalars, self.layout.count(WordKind::Scalar))?;
+        count(
+            "scalar of the proof",
+            self.expected.scalars,
+            self.layout.count(WordKind::Scalar),
+        )?;
         count("pairing", 1, self.calls[Precompile::Pairing.index()])?;
         count("final decision", 1, usize::from(self.decided))?;
         count("open block", 0, self.depth)?;
@@ -332,7 +390,10 @@ impl Rewriter {
             let got = self.calls[precompile.index()];
             count(pattern, got.max(1), got)?;
         }
-        Ok(Hardened { body: self.out, layout: self.layout })
+        Ok(Hardened {
+            body: self.out,
+            layout: self.layout,
+        })
     }
 }
 
@@ -382,8 +443,11 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn parse(statement: &'a str) -> Option<Self> {
-        let arguments =
-            between(statement, "success := and(eq(staticcall(gas(), ", "), 1), success)")?;
+        let arguments = between(
+            statement,
+            "success := and(eq(staticcall(gas(), ",
+            "), 1), success)",
+        )?;
         let parts: Vec<&str> = arguments.split(", ").collect();
         let &[address, input, input_length, output, output_length] = parts.as_slice() else {
             return None;
@@ -392,7 +456,14 @@ impl<'a> Call<'a> {
             return None;
         }
         let precompile = Precompile::of(address, input_length, output_length)?;
-        Some(Self { precompile, address, input, input_length, output, output_length })
+        Some(Self {
+            precompile,
+            address,
+            input,
+            input_length,
+            output,
+            output_length,
+        })
     }
 }
 
@@ -436,8 +507,9 @@ fn decision(statement: &str) -> Option<&str> {
 
 /// A statement that computes on memory and the scalar field only, and writes to free memory only.
 fn is_harmless(statement: &str) -> bool {
-    let known_form = if let Some(arguments) =
-        statement.strip_prefix("mstore8(").or_else(|| statement.strip_prefix("mstore("))
+    let known_form = if let Some(arguments) = statement
+        .strip_prefix("mstore8(")
+        .or_else(|| statement.strip_prefix("mstore("))
     {
         arguments
             .split_once(',')
@@ -448,16 +520,20 @@ fn is_harmless(statement: &str) -> bool {
         let name = target.split(" := ").next().unwrap_or(target);
         matches!(name, "hash" | "result" | "prod" | "inv" | "v")
     };
-    let known_characters =
-        statement.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '(' | ')' | ',' | ' ' | ':' | '='));
+    let known_characters = statement
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '(' | ')' | ',' | ' ' | ':' | '='));
     known_form
         && known_characters
-        && words(statement).all(|word| word.starts_with(|c: char| c.is_ascii_digit()) || HARMLESS.contains(&word))
+        && words(statement)
+            .all(|word| word.starts_with(|c: char| c.is_ascii_digit()) || HARMLESS.contains(&word))
         && statement.matches("mstore").count() <= 1
 }
 
 fn words(statement: &str) -> impl Iterator<Item = &str> {
-    statement.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
+    statement
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

@@ -56,13 +56,20 @@ impl ProofLayout {
     /// The number of items of one kind.
     #[must_use]
     pub fn count(&self, kind: WordKind) -> usize {
-        self.runs.iter().filter(|run| run.kind == kind).map(|run| run.count).sum()
+        self.runs
+            .iter()
+            .filter(|run| run.kind == kind)
+            .map(|run| run.count)
+            .sum()
     }
 
     /// Bytes of a proof.
     #[must_use]
     pub fn proof_length(&self) -> usize {
-        self.runs.iter().map(|run| run.kind.bytes() * run.count).sum()
+        self.runs
+            .iter()
+            .map(|run| run.kind.bytes() * run.count)
+            .sum()
     }
 
     /// Bytes of the one canonical calldata: selector, two offsets, and both arguments behind their lengths.

@@ -77,7 +77,11 @@ pub fn generate_reference(
     let expected = expected(protocol)?;
     let hardened = harden(&emit(protocol, deciding_key)?, expected)?;
     let source = render(metadata, &hardened.body, &hardened.layout)?;
-    Ok(VerifierSource { contract_name: metadata.contract_name.clone(), source, layout: hardened.layout })
+    Ok(VerifierSource {
+        contract_name: metadata.contract_name.clone(),
+        source,
+        layout: hardened.layout,
+    })
 }
 
 /// What snark-verifier emits for a circuit, with nothing changed but the version in its pragma.
@@ -91,9 +95,15 @@ pub fn raw_reference(
     deciding_key: &KzgDecidingKey<Bn256>,
 ) -> Result<VerifierSource, SolidityError> {
     let layout = harden(&emit(protocol, deciding_key)?, expected(protocol)?)?.layout;
-    let source = emit(protocol, deciding_key)?
-        .replace("pragma solidity 0.8.19;", &format!("pragma solidity {SOLC_VERSION};"));
-    Ok(VerifierSource { contract_name: "Halo2Verifier".to_owned(), source, layout })
+    let source = emit(protocol, deciding_key)?.replace(
+        "pragma solidity 0.8.19;",
+        &format!("pragma solidity {SOLC_VERSION};"),
+    );
+    Ok(VerifierSource {
+        contract_name: "Halo2Verifier".to_owned(),
+        source,
+        layout,
+    })
 }
 
 fn expected(protocol: &PlonkProtocol<G1Affine>) -> Result<Expected, SolidityError> {
@@ -107,7 +117,11 @@ fn expected(protocol: &PlonkProtocol<G1Affine>) -> Result<Expected, SolidityErro
     if protocol.instance_committing_key.is_some() {
         return unsupported("its instances are committed; compile the protocol with Config::kzg()");
     }
-    if protocol.accumulator_indices.iter().any(|indices| !indices.is_empty()) {
+    if protocol
+        .accumulator_indices
+        .iter()
+        .any(|indices| !indices.is_empty())
+    {
         return unsupported("it carries accumulators of other proofs");
     }
     if protocol.domain_as_witness.is_some() || protocol.linearization.is_some() {
@@ -117,12 +131,20 @@ fn expected(protocol: &PlonkProtocol<G1Affine>) -> Result<Expected, SolidityErro
         return unsupported("its transcript does not absorb the verifying key's digest");
     }
     // The loader cannot load the identity as a constant; a fixed column of zeros commits to it.
-    if protocol.preprocessed.iter().any(|point| bool::from(point.coordinates().is_none())) {
-        return unsupported("a fixed column is zero in every row, so it commits to the identity; leave the column out");
+    if protocol
+        .preprocessed
+        .iter()
+        .any(|point| bool::from(point.coordinates().is_none()))
+    {
+        return unsupported(
+            "a fixed column is zero in every row, so it commits to the identity; leave the column out",
+        );
     }
     Ok(Expected {
         public_inputs,
-        points: protocol.num_witness.iter().sum::<usize>() + protocol.quotient.num_chunk() + SHPLONK_POINTS,
+        points: protocol.num_witness.iter().sum::<usize>()
+            + protocol.quotient.num_chunk()
+            + SHPLONK_POINTS,
         scalars: protocol.evaluations.len(),
     })
 }
@@ -131,13 +153,15 @@ fn emit(
     protocol: &PlonkProtocol<G1Affine>,
     deciding_key: &KzgDecidingKey<Bn256>,
 ) -> Result<String, SolidityError> {
-    let refused = |error: snark_verifier::Error| SolidityError::Loader { reason: format!("{error:?}") };
+    let refused = |error: snark_verifier::Error| SolidityError::Loader {
+        reason: format!("{error:?}"),
+    };
     let loader = EvmLoader::new::<Fq, Fr>();
     let loaded = protocol.loaded(&loader);
     let mut transcript = EvmTranscript::<_, Rc<EvmLoader>, _, _>::new(&loader);
     let instances = transcript.load_instances(protocol.num_instance.clone());
-    let proof =
-        Verifier::read_proof(deciding_key, &loaded, &instances, &mut transcript).map_err(refused)?;
+    let proof = Verifier::read_proof(deciding_key, &loaded, &instances, &mut transcript)
+        .map_err(refused)?;
     Verifier::verify(deciding_key, &loaded, &instances, &proof).map_err(refused)?;
     Ok(loader.solidity_code())
 }
@@ -150,7 +174,10 @@ fn check_metadata(metadata: &ContractMetadata) -> Result<(), SolidityError> {
     if !is_identifier {
         return Err(SolidityError::ContractName { name: name.clone() });
     }
-    for (field, text) in [("model's name", &metadata.model), ("SRS's name", &metadata.srs)] {
+    for (field, text) in [
+        ("model's name", &metadata.model),
+        ("SRS's name", &metadata.srs),
+    ] {
         if text.chars().any(char::is_control) || text.contains("*/") || text.trim().is_empty() {
             return Err(SolidityError::HeaderText { field });
         }
@@ -160,7 +187,9 @@ fn check_metadata(metadata: &ContractMetadata) -> Result<(), SolidityError> {
 
 /// The interface without the two lines that may stand only once in a file.
 fn interface_body() -> Result<&'static str, SolidityError> {
-    let part = || SolidityError::UnknownFrame { part: "interface file" };
+    let part = || SolidityError::UnknownFrame {
+        part: "interface file",
+    };
     let (license, rest) = INTERFACE.split_once('\n').ok_or_else(part)?;
     let (pragma, body) = rest.split_once('\n').ok_or_else(part)?;
     if license.starts_with("// SPDX-License-Identifier:") && pragma.starts_with("pragma solidity") {
@@ -170,10 +199,21 @@ fn interface_body() -> Result<&'static str, SolidityError> {
     }
 }
 
-fn render(metadata: &ContractMetadata, body: &str, layout: &ProofLayout) -> Result<String, SolidityError> {
+fn render(
+    metadata: &ContractMetadata,
+    body: &str,
+    layout: &ProofLayout,
+) -> Result<String, SolidityError> {
     let interface = interface_body()?;
-    let ContractMetadata { contract_name, model, srs, circuit_digest, verifying_key_digest } = metadata;
-    let [circuit_digest, verifying_key_digest] = [circuit_digest, verifying_key_digest].map(hex::encode);
+    let ContractMetadata {
+        contract_name,
+        model,
+        srs,
+        circuit_digest,
+        verifying_key_digest,
+    } = metadata;
+    let [circuit_digest, verifying_key_digest] =
+        [circuit_digest, verifying_key_digest].map(hex::encode);
     let proof_length = layout.proof_length();
     let public_inputs = layout.public_inputs;
     let calldata_length = layout.calldata_length();
@@ -302,7 +342,10 @@ fn explanation(layout: &ProofLayout) -> String {
                 WordKind::Point => "_rejectPoints",
                 WordKind::Scalar => "_rejectScalars",
             };
-            format!("            offset = {function}(proof, offset, {});\n", run.count)
+            format!(
+                "            offset = {function}(proof, offset, {});\n",
+                run.count
+            )
         })
         .collect()
 }

@@ -30,15 +30,24 @@ pub fn tools_folder() -> PathBuf {
     if let Some(folder) = env::var_os("ZKVERDICT_TOOLS").filter(|folder| !folder.is_empty()) {
         return PathBuf::from(folder);
     }
-    let cache = env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let home = || env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(".cache");
+    let cache = env::var_os("XDG_CACHE_HOME")
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from);
+    let home = || {
+        env::var_os("HOME")
+            .map(PathBuf::from)
+            .unwrap_or_default()
+            .join(".cache")
+    };
     cache.unwrap_or_else(home).join("zkverdict").join("tools")
 }
 
 /// Looks for a program: in the environment variable, on `PATH`, in the tools folder. Does not run it.
 #[must_use]
 pub fn find_program(name: &str, variable: &str) -> Option<PathBuf> {
-    named(variable).or_else(|| on_path(name)).or_else(|| in_tools(name))
+    named(variable)
+        .or_else(|| on_path(name))
+        .or_else(|| in_tools(name))
 }
 
 /// Finds a solc of the pinned version.
@@ -53,7 +62,10 @@ pub fn find_solc(choice: &SolcChoice) -> Result<Solc, SolidityError> {
         .into_iter()
         .chain(in_tools("solc"))
         .find_map(|path| open(&path).ok())
-        .ok_or_else(|| SolidityError::SolcMissing { version: SOLC_VERSION, tools: tools_folder() })
+        .ok_or_else(|| SolidityError::SolcMissing {
+            version: SOLC_VERSION,
+            tools: tools_folder(),
+        })
 }
 
 fn open(path: &Path) -> Result<Solc, SolidityError> {
@@ -63,17 +75,25 @@ fn open(path: &Path) -> Result<Solc, SolidityError> {
     })?;
     let got = Version::new(version.major, version.minor, version.patch);
     if got != SOLC_VERSION || !version.pre.is_empty() {
-        return Err(SolidityError::SolcVersion { path: path.to_owned(), expected: SOLC_VERSION, got: version });
+        return Err(SolidityError::SolcVersion {
+            path: path.to_owned(),
+            expected: SOLC_VERSION,
+            got: version,
+        });
     }
     Ok(Solc::new_with_version(path, version))
 }
 
 fn named(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+    env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 fn in_tools(name: &str) -> Option<PathBuf> {

@@ -1,6 +1,10 @@
 use super::*;
 
-const EXPECTED: Expected = Expected { public_inputs: 1, points: 1, scalars: 1 };
+const EXPECTED: Expected = Expected {
+    public_inputs: 1,
+    points: 1,
+    scalars: 1,
+};
 
 const BODY: &str = "
 mstore(0xa0, mod(calldataload(0x0), f_q))
@@ -41,7 +45,10 @@ fn rewrites_every_trap() {
     let Hardened { body, layout } = harden(&emitted(BODY), EXPECTED).unwrap();
     assert_eq!(layout.proof_length(), 96);
     assert_eq!(layout.public_inputs, 1);
-    assert_eq!(layout.items().collect::<Vec<_>>(), [(0, WordKind::Point), (64, WordKind::Scalar)]);
+    assert_eq!(
+        layout.items().collect::<Vec<_>>(),
+        [(0, WordKind::Point), (64, WordKind::Scalar)]
+    );
     assert!(!body.contains("gas()"));
     assert!(!body.contains("mod(calldataload"));
     // The public input stands behind the proof and its own length: 100 + 96 + 32.
@@ -56,9 +63,17 @@ fn rewrites_every_trap() {
 #[test]
 fn refuses_an_unknown_frame() {
     let unknown = emitted(BODY).replace("fallback(", "receive(");
-    assert!(matches!(harden(&unknown, EXPECTED), Err(SolidityError::UnknownFrame { part: "first lines" })));
+    assert!(matches!(
+        harden(&unknown, EXPECTED),
+        Err(SolidityError::UnknownFrame {
+            part: "first lines"
+        })
+    ));
     let unknown = emitted(BODY).replace("return(0, 0)", "return(0, 32)");
-    assert!(matches!(harden(&unknown, EXPECTED), Err(SolidityError::UnknownFrame { part: "last lines" })));
+    assert!(matches!(
+        harden(&unknown, EXPECTED),
+        Err(SolidityError::UnknownFrame { part: "last lines" })
+    ));
 }
 
 #[test]
@@ -71,31 +86,55 @@ fn refuses_unknown_statements() {
         ("mstore(0x140, hash)", "f_q := 1"),
         ("mstore(0x140, hash)", "mstore(0x140, calldataload(0))"),
         ("mstore(0x140, hash)", "mstore(0x140, gas())"),
-        ("success := and(validate_ec_point(x, y), success)", "success := validate_ec_point(x, y)"),
-        ("success := and(validate_ec_point(x, y), success)", "success := and(validate_ec_point(y, x), success)"),
+        (
+            "success := and(validate_ec_point(x, y), success)",
+            "success := validate_ec_point(x, y)",
+        ),
+        (
+            "success := and(validate_ec_point(x, y), success)",
+            "success := and(validate_ec_point(y, x), success)",
+        ),
         ("gas(), 0x7, 0x180, 0x60", "gas(), 0x7, 0x180, 0x80"),
         ("gas(), 0x7,", "gas(), 0x9,"),
-        ("mload(0x180), 1), success)", "mload(0x180), 1), success)\nmstore(0x180, 1)"),
+        (
+            "mload(0x180), 1), success)",
+            "mload(0x180), 1), success)\nmstore(0x180, 1)",
+        ),
         ("mstore(0xe0, y)", "mstore(0xe0, x)"),
     ] {
         let error = refused(from, to);
-        assert!(matches!(error, SolidityError::UnknownStatement { .. }), "{to}: {error}");
+        assert!(
+            matches!(error, SolidityError::UnknownStatement { .. }),
+            "{to}: {error}"
+        );
     }
 }
 
 #[test]
 fn refuses_wrong_counts_and_orders() {
     for (from, to) in [
-        ("success := and(eq(staticcall(gas(), 0x5, 0x180, 0xc0, 0x1a0, 0x20), 1), success)\n", ""),
+        (
+            "success := and(eq(staticcall(gas(), 0x5, 0x180, 0xc0, 0x1a0, 0x20), 1), success)\n",
+            "",
+        ),
         ("success := and(eq(mload(0x180), 1), success)", ""),
-        ("success := and(eq(staticcall(gas(), 0x7, 0x180, 0x60, 0x180, 0x40), 1), success)\n", ""),
+        (
+            "success := and(eq(staticcall(gas(), 0x7, 0x180, 0x60, 0x180, 0x40), 1), success)\n",
+            "",
+        ),
     ] {
         let error = refused(from, to);
-        assert!(matches!(error, SolidityError::PatternCount { .. }), "{from}: {error}");
+        assert!(
+            matches!(error, SolidityError::PatternCount { .. }),
+            "{from}: {error}"
+        );
     }
     assert!(matches!(
         refused("calldataload(0x40)", "calldataload(0x60)"),
-        SolidityError::ReadOrder { expected: 0x40, got: 0x60 }
+        SolidityError::ReadOrder {
+            expected: 0x40,
+            got: 0x60
+        }
     ));
     assert!(matches!(
         refused(
@@ -106,11 +145,26 @@ fn refuses_wrong_counts_and_orders() {
         SolidityError::PrecompileBeforeInput { .. }
     ));
     for expected in [
-        Expected { public_inputs: 2, ..EXPECTED },
-        Expected { points: 2, ..EXPECTED },
-        Expected { points: 0, ..EXPECTED },
-        Expected { scalars: 0, ..EXPECTED },
-        Expected { scalars: 2, ..EXPECTED },
+        Expected {
+            public_inputs: 2,
+            ..EXPECTED
+        },
+        Expected {
+            points: 2,
+            ..EXPECTED
+        },
+        Expected {
+            points: 0,
+            ..EXPECTED
+        },
+        Expected {
+            scalars: 0,
+            ..EXPECTED
+        },
+        Expected {
+            scalars: 2,
+            ..EXPECTED
+        },
     ] {
         assert!(harden(&emitted(BODY), expected).is_err(), "{expected:?}");
     }

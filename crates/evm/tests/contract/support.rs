@@ -1,5 +1,7 @@
 //! A small two-phase circuit, its keys on a development SRS, real proofs, and the native verifier's opinion.
 
+use std::sync::OnceLock;
+
 use alloy::primitives::U256;
 use halo2_proofs::{
     circuit::{Layouter, SimpleFloorPlanner, Value},
@@ -8,8 +10,8 @@ use halo2_proofs::{
         ff::{Field, PrimeField},
     },
     plonk::{
-        Advice, Challenge, Circuit, Column, ConstraintSystem, Error, FirstPhase, Fixed, Instance, ProvingKey,
-        SecondPhase, Selector, create_proof, keygen_pk, keygen_vk, verify_proof,
+        Advice, Challenge, Circuit, Column, ConstraintSystem, Error, FirstPhase, Fixed, Instance,
+        ProvingKey, SecondPhase, Selector, create_proof, keygen_pk, keygen_vk, verify_proof,
     },
     poly::{
         Rotation,
@@ -28,8 +30,10 @@ use snark_verifier::{
     system::halo2::{Config, compile, transcript::evm::EvmTranscript},
     verifier::plonk::PlonkProtocol,
 };
-use zkverdict_evm::KnownProof;
-use zkverdict_solidity::{ContractMetadata, VerifierSource, generate_reference, raw_reference};
+use zkverdict_evm::{KnownProof, VerifiedBuild, build_verified};
+use zkverdict_solidity::{
+    ContractMetadata, SolcChoice, VerifierSource, generate_reference, raw_reference,
+};
 
 const K: u32 = 6;
 const ROWS: usize = 8;
@@ -61,7 +65,11 @@ impl Circuit<Fr> for Toy {
     type Params = ();
 
     fn without_witnesses(&self) -> Self {
-        Self { weight: self.weight, a: Value::unknown(), b: Value::unknown() }
+        Self {
+            weight: self.weight,
+            a: Value::unknown(),
+            b: Value::unknown(),
+        }
     }
 
     fn configure(meta: &mut ConstraintSystem<Fr>) -> ToyConfig {
@@ -78,14 +86,24 @@ impl Circuit<Fr> for Toy {
         meta.create_gate("weighted product and random combination", |meta| {
             let q_toy = meta.query_selector(q_toy);
             let weight = meta.query_fixed(weight, Rotation::cur());
-            let [a, b, out, c] = [a, b, out, c].map(|column| meta.query_advice(column, Rotation::cur()));
+            let [a, b, out, c] =
+                [a, b, out, c].map(|column| meta.query_advice(column, Rotation::cur()));
             let gamma = meta.query_challenge(gamma);
             vec![
                 q_toy.clone() * (weight * a.clone() * b.clone() - out),
                 q_toy * (a + gamma * b - c),
             ]
         });
-        ToyConfig { q_toy, weight, a, b, out, c, gamma, instance }
+        ToyConfig {
+            q_toy,
+            weight,
+            a,
+            b,
+            out,
+            c,
+            gamma,
+            instance,
+        }
     }
 
     fn synthesize(&self, config: ToyConfig, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
@@ -132,14 +150,22 @@ pub(crate) struct ToyModel {
 impl ToyModel {
     pub(crate) fn new(weight: u64) -> Self {
         let params = ParamsKZG::<Bn256>::setup(K, StdRng::seed_from_u64(7));
-        let circuit = Toy { weight, a: Value::unknown(), b: Value::unknown() };
+        let circuit = Toy {
+            weight,
+            a: Value::unknown(),
+            b: Value::unknown(),
+        };
         let vk = keygen_vk(&params, &circuit).unwrap();
         let pk = keygen_pk(&params, vk, &circuit).unwrap();
         Self { weight, params, pk }
     }
 
     pub(crate) fn protocol(&self) -> PlonkProtocol<G1Affine> {
-        compile(&self.params, self.pk.get_vk(), Config::kzg().with_num_instance(vec![PUBLIC_INPUTS]))
+        compile(
+            &self.params,
+            self.pk.get_vk(),
+            Config::kzg().with_num_instance(vec![PUBLIC_INPUTS]),
+        )
     }
 
     pub(crate) fn deciding_key(&self) -> KzgDecidingKey<Bn256> {
@@ -163,10 +189,21 @@ impl ToyModel {
 
     pub(crate) fn prove(&self, context: u64, a: u64, b: u64) -> KnownProof {
         let [a, b] = [a, b].map(Fr::from);
-        let circuit = Toy { weight: self.weight, a: Value::known(a), b: Value::known(b) };
+        let circuit = Toy {
+            weight: self.weight,
+            a: Value::known(a),
+            b: Value::known(b),
+        };
         let instances = [Fr::from(context), a, Fr::from(self.weight) * a * b];
         let mut transcript = TranscriptWriterBuffer::<_, G1Affine, _>::init(Vec::new());
-        create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, EvmTranscript<_, _, _, _>, _>(
+        create_proof::<
+            KZGCommitmentScheme<Bn256>,
+            ProverSHPLONK<'_, Bn256>,
+            _,
+            _,
+            EvmTranscript<_, _, _, _>,
+            _,
+        >(
             &self.params,
             &self.pk,
             &[circuit],
@@ -175,12 +212,19 @@ impl ToyModel {
             &mut transcript,
         )
         .unwrap();
-        KnownProof { proof: transcript.finalize(), public_inputs: instances.map(to_u256).to_vec() }
+        KnownProof {
+            proof: transcript.finalize(),
+            public_inputs: instances.map(to_u256).to_vec(),
+        }
     }
 
     /// Whether halo2's own verifier accepts, with canonical public inputs and the whole proof read.
     pub(crate) fn native_accepts(&self, proof: &[u8], public_inputs: &[U256]) -> bool {
-        let Some(instances) = public_inputs.iter().map(from_u256).collect::<Option<Vec<Fr>>>() else {
+        let Some(instances) = public_inputs
+            .iter()
+            .map(from_u256)
+            .collect::<Option<Vec<Fr>>>()
+        else {
             return false;
         };
         if instances.len() != PUBLIC_INPUTS {
@@ -205,6 +249,30 @@ impl ToyModel {
         .is_ok();
         accepted && rest.is_empty()
     }
+}
+
+/// A model, its contract, and a proof that both verifiers accept; made once for all tests.
+pub(crate) struct Fixture {
+    pub(crate) model: ToyModel,
+    pub(crate) source: VerifierSource,
+    pub(crate) build: VerifiedBuild,
+    pub(crate) known: KnownProof,
+}
+
+pub(crate) fn fixture() -> &'static Fixture {
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
+        let model = ToyModel::new(5);
+        let source = model.source();
+        let known = model.prove(1234, 11, 13);
+        let build = build_verified(&source, &known, &SolcChoice::default()).unwrap();
+        Fixture {
+            model,
+            source,
+            build,
+            known,
+        }
+    })
 }
 
 fn to_u256(value: Fr) -> U256 {
