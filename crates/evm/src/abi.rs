@@ -76,9 +76,7 @@ impl std::fmt::Display for RevertReason {
             Self::Verifier { error, meaning, .. } => write!(f, "{error}: {meaning}"),
             Self::Panic { code } => write!(f, "Panic({code})"),
             Self::Message { message } => write!(f, "Error(\"{message}\")"),
-            Self::Silent => f.write_str(
-                "no reason given: the calldata cannot be decoded, or this is no verifier",
-            ),
+            Self::Silent => f.write_str("no reason given: the calldata cannot be decoded, or this is no verifier"),
             Self::Unknown { data } => write!(f, "an error that is none of the verifier's: {data}"),
         }
     }
@@ -114,9 +112,7 @@ pub fn decode_revert(data: &[u8]) -> RevertReason {
         };
     }
     if let Ok(revert) = Revert::abi_decode_validate(data) {
-        return RevertReason::Message {
-            message: revert.reason,
-        };
+        return RevertReason::Message { message: revert.reason };
     }
     RevertReason::Unknown {
         data: format!("0x{}", hex::encode(data)),
@@ -129,10 +125,7 @@ fn describe(error: &IVerdictVerifierErrors) -> (Rejection, String, &'static str)
     match error {
         E::CalldataLengthMismatch(e) => (
             MalformedInput,
-            format!(
-                "CalldataLengthMismatch(expected: {}, got: {})",
-                e.expected, e.got
-            ),
+            format!("CalldataLengthMismatch(expected: {}, got: {})", e.expected, e.got),
             "the calldata has bytes that do not belong to the call, or lacks some",
         ),
         E::CalldataNotCanonical(_) => (
@@ -142,18 +135,12 @@ fn describe(error: &IVerdictVerifierErrors) -> (Rejection, String, &'static str)
         ),
         E::ProofLengthMismatch(e) => (
             MalformedInput,
-            format!(
-                "ProofLengthMismatch(expected: {}, got: {})",
-                e.expected, e.got
-            ),
+            format!("ProofLengthMismatch(expected: {}, got: {})", e.expected, e.got),
             "the proof has the wrong length; it belongs to another circuit, or was cut",
         ),
         E::PublicInputCountMismatch(e) => (
             MalformedInput,
-            format!(
-                "PublicInputCountMismatch(expected: {}, got: {})",
-                e.expected, e.got
-            ),
+            format!("PublicInputCountMismatch(expected: {}, got: {})", e.expected, e.got),
             "the number of public inputs is wrong; they belong to another circuit",
         ),
         E::PublicInputNotCanonical(e) => (
@@ -190,17 +177,10 @@ mod tests {
 
     #[test]
     fn decodes_every_kind_of_revert() {
-        let data = IVerdictVerifier::ProofPointInvalid {
-            offset: U256::from(64),
-        }
-        .abi_encode();
+        let data = IVerdictVerifier::ProofPointInvalid { offset: U256::from(64) }.abi_encode();
         let reason = decode_revert(&data);
         assert_eq!(reason.rejection(), Some(Rejection::MalformedInput));
-        assert!(
-            reason
-                .to_string()
-                .starts_with("ProofPointInvalid(offset: 64): ")
-        );
+        assert!(reason.to_string().starts_with("ProofPointInvalid(offset: 64): "));
         assert_eq!(decode_revert(&[]), RevertReason::Silent);
         assert_eq!(
             decode_revert(&Revert::from("no").abi_encode()),
@@ -208,10 +188,7 @@ mod tests {
                 message: "no".to_owned()
             }
         );
-        assert!(matches!(
-            decode_revert(&[1, 2, 3, 4, 5]),
-            RevertReason::Unknown { .. }
-        ));
+        assert!(matches!(decode_revert(&[1, 2, 3, 4, 5]), RevertReason::Unknown { .. }));
         let mut trailing = data;
         trailing.push(0);
         assert!(matches!(

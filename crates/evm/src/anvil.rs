@@ -49,9 +49,7 @@ impl Anvil {
             .program
             .clone()
             .or_else(|| find_program("anvil", "ZKVERDICT_ANVIL"))
-            .ok_or_else(|| EvmError::AnvilMissing {
-                tools: tools_folder(),
-            })?;
+            .ok_or_else(|| EvmError::AnvilMissing { tools: tools_folder() })?;
         let mut builder = Builder::at(&program)
             .host("127.0.0.1")
             .timeout(START_TIMEOUT)

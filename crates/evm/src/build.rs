@@ -39,9 +39,7 @@ pub fn build_verified(
     choice: &SolcChoice,
 ) -> Result<VerifiedBuild, EvmError> {
     let layout = &source.layout;
-    if known.proof.len() != layout.proof_length()
-        || known.public_inputs.len() != layout.public_inputs
-    {
+    if known.proof.len() != layout.proof_length() || known.public_inputs.len() != layout.public_inputs {
         return Err(EvmError::KnownProofShape {
             expected_bytes: layout.proof_length(),
             got_bytes: known.proof.len(),
@@ -58,9 +56,7 @@ pub fn build_verified(
         });
     }
     for forgery in forgeries(source, known) {
-        let outcome = simulator
-            .verify(&forgery.proof, &forgery.public_inputs)?
-            .outcome;
+        let outcome = simulator.verify(&forgery.proof, &forgery.public_inputs)?.outcome;
         if outcome.reason().and_then(|reason| reason.rejection()) != Some(forgery.expected) {
             return Err(EvmError::SelfCheckForgery {
                 forgery: forgery.what,
@@ -96,38 +92,22 @@ fn forgeries(source: &VerifierSource, known: &KnownProof) -> Vec<Forgery> {
     };
     // Zero stays canonical when it becomes one, and every other value when it becomes zero.
     let other = |value: U256| {
-        if value.is_zero() {
-            U256::from(1)
-        } else {
-            U256::ZERO
-        }
+        if value.is_zero() { U256::from(1) } else { U256::ZERO }
     };
     for index in 0..known.public_inputs.len() {
-        forge(
-            "another public input",
-            Rejection::InvalidProof,
-            &|_, inputs| {
-                if let Some(input) = inputs.get_mut(index) {
-                    *input = other(*input);
-                }
-            },
-        );
+        forge("another public input", Rejection::InvalidProof, &|_, inputs| {
+            if let Some(input) = inputs.get_mut(index) {
+                *input = other(*input);
+            }
+        });
     }
-    if let Some((offset, _)) = source
-        .layout
-        .items()
-        .find(|(_, kind)| *kind == WordKind::Scalar)
-    {
-        forge(
-            "another evaluation",
-            Rejection::InvalidProof,
-            &|proof, _| {
-                if let Some(word) = proof.get_mut(offset..offset + 32) {
-                    let changed = other(U256::from_be_slice(word));
-                    word.copy_from_slice(&changed.to_be_bytes::<32>());
-                }
-            },
-        );
+    if let Some((offset, _)) = source.layout.items().find(|(_, kind)| *kind == WordKind::Scalar) {
+        forge("another evaluation", Rejection::InvalidProof, &|proof, _| {
+            if let Some(word) = proof.get_mut(offset..offset + 32) {
+                let changed = other(U256::from_be_slice(word));
+                word.copy_from_slice(&changed.to_be_bytes::<32>());
+            }
+        });
         forge(
             "an evaluation that is not canonical",
             Rejection::MalformedInput,
@@ -138,20 +118,12 @@ fn forgeries(source: &VerifierSource, known: &KnownProof) -> Vec<Forgery> {
             },
         );
     }
-    if let Some((offset, _)) = source
-        .layout
-        .items()
-        .find(|(_, kind)| *kind == WordKind::Point)
-    {
-        forge(
-            "the identity as a point",
-            Rejection::MalformedInput,
-            &|proof, _| {
-                if let Some(point) = proof.get_mut(offset..offset + 64) {
-                    point.fill(0);
-                }
-            },
-        );
+    if let Some((offset, _)) = source.layout.items().find(|(_, kind)| *kind == WordKind::Point) {
+        forge("the identity as a point", Rejection::MalformedInput, &|proof, _| {
+            if let Some(point) = proof.get_mut(offset..offset + 64) {
+                point.fill(0);
+            }
+        });
     }
     forge("a shorter proof", Rejection::MalformedInput, &|proof, _| {
         proof.truncate(proof.len() - 32)

@@ -107,10 +107,7 @@ pub(crate) struct About {
 
 impl Connection {
     /// Connects, and checks the chain id. With a signer the connection can send transactions.
-    pub(crate) async fn open(
-        target: &ChainTarget,
-        signer: Option<PrivateKeySigner>,
-    ) -> Result<Self, EvmError> {
+    pub(crate) async fn open(target: &ChainTarget, signer: Option<PrivateKeySigner>) -> Result<Self, EvmError> {
         let malformed = || EvmError::RpcAddress {
             url: redacted(&target.rpc_url),
         };
@@ -179,30 +176,19 @@ impl Connection {
     }
 
     pub(crate) async fn code(&self, address: Address) -> Result<Bytes, EvmError> {
-        self.ask(
-            "reading the code at the address",
-            self.provider.get_code_at(address),
-        )
-        .await
+        self.ask("reading the code at the address", self.provider.get_code_at(address))
+            .await
     }
 
     /// Runs a call without sending it, on the latest block.
-    pub(crate) async fn call(
-        &self,
-        request: TransactionRequest,
-        about: About,
-    ) -> Result<Bytes, EvmError> {
+    pub(crate) async fn call(&self, request: TransactionRequest, about: About) -> Result<Bytes, EvmError> {
         let gas_limit = request.gas;
         self.raw(self.provider.call(request))
             .await
             .map_err(|error| self.classify(error, about, None, gas_limit))
     }
 
-    pub(crate) async fn estimate(
-        &self,
-        request: TransactionRequest,
-        about: About,
-    ) -> Result<u64, EvmError> {
+    pub(crate) async fn estimate(&self, request: TransactionRequest, about: About) -> Result<u64, EvmError> {
         self.raw(self.provider.estimate_gas(request))
             .await
             .map_err(|error| self.classify(error, about, None, None))
@@ -247,9 +233,7 @@ impl Connection {
                         gas_limit: Some(TRANSACTION_GAS_LIMIT),
                     });
                 }
-                estimate
-                    .saturating_add(estimate / 20)
-                    .min(TRANSACTION_GAS_LIMIT)
+                estimate.saturating_add(estimate / 20).min(TRANSACTION_GAS_LIMIT)
             }
         };
         // Fees come after the estimate: with them, nodes call an empty account "out of gas".
@@ -257,14 +241,10 @@ impl Connection {
         let price = self.set_fees(&mut request).await?;
         let needed = U256::from(price).saturating_mul(U256::from(gas_limit));
         let balance = self
-            .ask(
-                "reading the account's balance",
-                self.provider.get_balance(account),
-            )
+            .ask("reading the account's balance", self.provider.get_balance(account))
             .await?;
         if balance < needed {
-            let message =
-                format!("it holds {balance} wei and the transaction may cost {needed} wei");
+            let message = format!("it holds {balance} wei and the transaction may cost {needed} wei");
             return Err(EvmError::InsufficientFunds { account, message });
         }
         let pending = self
@@ -283,10 +263,7 @@ impl Connection {
     /// Sets the fees, and returns the most that one gas may cost in wei.
     async fn set_fees(&self, request: &mut TransactionRequest) -> Result<u128, EvmError> {
         let during = "reading the fees";
-        match self
-            .raw(async { self.provider.estimate_eip1559_fees().await })
-            .await
-        {
+        match self.raw(async { self.provider.estimate_eip1559_fees().await }).await {
             Ok(fees) => {
                 request.set_max_fee_per_gas(fees.max_fee_per_gas);
                 request.set_max_priority_fee_per_gas(fees.max_priority_fee_per_gas);
@@ -305,10 +282,7 @@ impl Connection {
         let mut failures = 0;
         let waiting = async {
             loop {
-                match self
-                    .raw(self.provider.get_transaction_receipt(transaction))
-                    .await
-                {
+                match self.raw(self.provider.get_transaction_receipt(transaction)).await {
                     Ok(Some(receipt)) => return Ok(receipt),
                     Ok(None) => failures = 0,
                     Err(error) => {
@@ -336,37 +310,22 @@ impl Connection {
     }
 
     /// Runs a failed transaction again as a call, on the block it is in, to learn the reason.
-    async fn why_failed(
-        &self,
-        request: TransactionRequest,
-        receipt: &TransactionReceipt,
-        about: About,
-    ) -> EvmError {
+    async fn why_failed(&self, request: TransactionRequest, receipt: &TransactionReceipt, about: About) -> EvmError {
         let transaction = Some(receipt.transaction_hash);
         let gas_limit = request.gas;
         let used_all = gas_limit.is_some_and(|limit| receipt.gas_used >= limit);
-        let block = receipt
-            .block_number
-            .map_or_else(BlockId::latest, BlockId::number);
+        let block = receipt.block_number.map_or_else(BlockId::latest, BlockId::number);
         let replay = self.raw(self.provider.call(request).block(block)).await;
         match replay {
-            Err(error @ RpcError::ErrorResp(_)) => {
-                match self.classify(error, about, transaction, gas_limit) {
-                    named @ (EvmError::Reverted { .. } | EvmError::OutOfGas { .. }) => named,
-                    _ if used_all => EvmError::OutOfGas {
-                        transaction,
-                        gas_limit,
-                    },
-                    _ => EvmError::Reverted {
-                        transaction,
-                        reason: RevertReason::Silent,
-                    },
-                }
-            }
-            _ if used_all => EvmError::OutOfGas {
-                transaction,
-                gas_limit,
+            Err(error @ RpcError::ErrorResp(_)) => match self.classify(error, about, transaction, gas_limit) {
+                named @ (EvmError::Reverted { .. } | EvmError::OutOfGas { .. }) => named,
+                _ if used_all => EvmError::OutOfGas { transaction, gas_limit },
+                _ => EvmError::Reverted {
+                    transaction,
+                    reason: RevertReason::Silent,
+                },
             },
+            _ if used_all => EvmError::OutOfGas { transaction, gas_limit },
             _ => EvmError::Reverted {
                 transaction,
                 reason: RevertReason::Silent,
@@ -375,17 +334,11 @@ impl Connection {
     }
 
     /// Awaits one request, for no longer than it may take.
-    async fn raw<T>(
-        &self,
-        request: impl IntoFuture<Output = TransportResult<T>>,
-    ) -> TransportResult<T> {
+    async fn raw<T>(&self, request: impl IntoFuture<Output = TransportResult<T>>) -> TransportResult<T> {
         // The HTTP client has the same limit; this one holds for requests that are made of several.
-        tokio::time::timeout(
-            self.request_timeout.saturating_mul(2),
-            request.into_future(),
-        )
-        .await
-        .unwrap_or_else(|_| Err(TransportErrorKind::custom_str("no answer in time")))
+        tokio::time::timeout(self.request_timeout.saturating_mul(2), request.into_future())
+            .await
+            .unwrap_or_else(|_| Err(TransportErrorKind::custom_str("no answer in time")))
     }
 
     async fn ask<T>(
@@ -393,9 +346,7 @@ impl Connection {
         during: &'static str,
         request: impl IntoFuture<Output = TransportResult<T>>,
     ) -> Result<T, EvmError> {
-        self.raw(request)
-            .await
-            .map_err(|error| self.failure(error, during))
+        self.raw(request).await.map_err(|error| self.failure(error, during))
     }
 
     /// The error of a request that is about no transaction.
@@ -473,10 +424,7 @@ impl Connection {
             "gas limit",
             "gas too low",
         ]) {
-            EvmError::OutOfGas {
-                transaction,
-                gas_limit,
-            }
+            EvmError::OutOfGas { transaction, gas_limit }
         } else if says(&["revert"]) {
             EvmError::Reverted {
                 transaction,
@@ -491,9 +439,7 @@ impl Connection {
 /// What went wrong, without the address, which may hold an API key.
 fn reason(error: &TransportError) -> String {
     match error {
-        RpcError::Transport(
-            TransportErrorKind::Custom(source) | TransportErrorKind::NonRetryable(source),
-        ) => source
+        RpcError::Transport(TransportErrorKind::Custom(source) | TransportErrorKind::NonRetryable(source)) => source
             .downcast_ref::<reqwest::Error>()
             .map_or_else(|| source.to_string(), describe),
         RpcError::Transport(TransportErrorKind::HttpError(http)) => {
@@ -526,15 +472,8 @@ fn describe(error: &reqwest::Error) -> String {
 /// The least gas limit of a transaction with this calldata: 21,000 and 10 for each token (EIP-7623), where a zero byte is
 /// one token and any other byte four.
 fn least_gas(request: &TransactionRequest) -> u64 {
-    let input = request
-        .input
-        .input()
-        .map_or(&[][..], |input| input.as_ref());
-    21_000
-        + input
-            .iter()
-            .map(|&byte| if byte == 0 { 10 } else { 40 })
-            .sum::<u64>()
+    let input = request.input.input().map_or(&[][..], |input| input.as_ref());
+    21_000 + input.iter().map(|&byte| if byte == 0 { 10 } else { 40 }).sum::<u64>()
 }
 
 fn redacted(url: &str) -> String {
@@ -550,10 +489,7 @@ fn redacted(url: &str) -> String {
 
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || address
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

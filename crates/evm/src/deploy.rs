@@ -67,20 +67,14 @@ pub async fn deploy(
     };
     let receipt = connection.send(request, options, about).await?;
     let transaction = receipt.transaction_hash;
-    let address = receipt
-        .contract_address
-        .ok_or_else(|| EvmError::NoContractInReceipt {
-            transaction,
-            endpoint: connection.endpoint().to_owned(),
-        })?;
+    let address = receipt.contract_address.ok_or_else(|| EvmError::NoContractInReceipt {
+        transaction,
+        endpoint: connection.endpoint().to_owned(),
+    })?;
     let code = connection.code(address).await?;
     let (expected, got) = (keccak256(&verifier.runtime_code), keccak256(&code));
     if expected != got {
-        return Err(EvmError::OtherCode {
-            address,
-            expected,
-            got,
-        });
+        return Err(EvmError::OtherCode { address, expected, got });
     }
     Ok(DeployReceipt {
         address,

@@ -28,9 +28,7 @@ pub enum EvmError {
         outcome: Outcome,
     },
     /// The code that the constructor returned is not the code that the compiler promised.
-    #[error(
-        "the deployed code has the hash {got}, and the compiled code {expected}; compile the contract again"
-    )]
+    #[error("the deployed code has the hash {got}, and the compiled code {expected}; compile the contract again")]
     DeployedCodeDiffers {
         /// keccak256 of the compiler's runtime code.
         expected: B256,
@@ -47,9 +45,7 @@ pub enum EvmError {
         outcome: Outcome,
     },
     /// The compiled contract does not reject a forged proof as it must.
-    #[error(
-        "the compiled verifier answers '{outcome}' to a forged proof ({forgery}), so it was not kept"
-    )]
+    #[error("the compiled verifier answers '{outcome}' to a forged proof ({forgery}), so it was not kept")]
     SelfCheckForgery {
         /// What was forged.
         forgery: &'static str,
@@ -79,9 +75,7 @@ pub enum EvmError {
         url: String,
     },
     /// The RPC does not answer.
-    #[error(
-        "the RPC at {endpoint} does not answer ({during}): {reason}; check the address, and that the node runs"
-    )]
+    #[error("the RPC at {endpoint} does not answer ({during}): {reason}; check the address, and that the node runs")]
     RpcUnreachable {
         /// The host of the RPC; paths are left out, they hold API keys.
         endpoint: String,
@@ -136,9 +130,7 @@ pub enum EvmError {
         reason: String,
     },
     /// The RPC serves another chain.
-    #[error(
-        "this is chain {got}, and chain {expected} was asked for; use the RPC of chain {expected}"
-    )]
+    #[error("this is chain {got}, and chain {expected} was asked for; use the RPC of chain {expected}")]
     WrongChain {
         /// The chain that was asked for.
         expected: u64,
@@ -158,9 +150,7 @@ pub enum EvmError {
         endpoint: String,
     },
     /// There is no contract at the address.
-    #[error(
-        "there is no code at {address} on chain {chain_id}; check the address, or deploy the verifier first"
-    )]
+    #[error("there is no code at {address} on chain {chain_id}; check the address, or deploy the verifier first")]
     NoCode {
         /// The address.
         address: Address,
@@ -216,9 +206,7 @@ pub enum EvmError {
         message: String,
     },
     /// The chain refuses the contract's size.
-    #[error(
-        "the chain refuses {got} bytes of code: {message}; the limit is 24,576 bytes (EIP-170)"
-    )]
+    #[error("the chain refuses {got} bytes of code: {message}; the limit is 24,576 bytes (EIP-170)")]
     CodeSizeLimit {
         /// The size of the runtime code.
         got: usize,
@@ -226,9 +214,7 @@ pub enum EvmError {
         message: String,
     },
     /// The receipt of a deployment names no contract.
-    #[error(
-        "the receipt of deployment {transaction} names no contract; the RPC at fault is {endpoint}"
-    )]
+    #[error("the receipt of deployment {transaction} names no contract; the RPC at fault is {endpoint}")]
     NoContractInReceipt {
         /// The transaction.
         transaction: B256,
@@ -237,9 +223,7 @@ pub enum EvmError {
     },
 
     /// The environment variable for the key or password is not set.
-    #[error(
-        "the environment variable {variable} is not set; put the {what} there, or choose another source"
-    )]
+    #[error("the environment variable {variable} is not set; put the {what} there, or choose another source")]
     SecretMissing {
         /// The variable.
         variable: String,
@@ -278,9 +262,7 @@ pub enum EvmError {
     },
 
     /// No anvil was found.
-    #[error(
-        "no anvil was found in ZKVERDICT_ANVIL, PATH or {tools}; run scripts/tools/install, or install Foundry"
-    )]
+    #[error("no anvil was found in ZKVERDICT_ANVIL, PATH or {tools}; run scripts/tools/install, or install Foundry")]
     AnvilMissing {
         /// The tools folder that was searched last.
         tools: PathBuf,
@@ -299,10 +281,7 @@ pub enum EvmError {
 }
 
 fn sent_prefix(transaction: Option<B256>) -> String {
-    transaction.map_or_else(
-        || "the call ".to_owned(),
-        |hash| format!("transaction {hash} "),
-    )
+    transaction.map_or_else(|| "the call ".to_owned(), |hash| format!("transaction {hash} "))
 }
 
 fn limit_suffix(gas_limit: Option<u64>) -> String {

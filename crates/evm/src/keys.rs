@@ -72,17 +72,12 @@ impl KeySource {
         match self {
             Self::Keystore { path, password } => {
                 let password = password.open()?;
-                PrivateKeySigner::decrypt_keystore(&path, password.as_bytes()).map_err(|error| {
-                    EvmError::Keystore {
-                        path,
-                        reason: error.to_string(),
-                    }
+                PrivateKeySigner::decrypt_keystore(&path, password.as_bytes()).map_err(|error| EvmError::Keystore {
+                    path,
+                    reason: error.to_string(),
                 })
             }
-            Self::Environment(variable) => parse(
-                &environment(variable, "private key")?,
-                "environment variable",
-            ),
+            Self::Environment(variable) => parse(&environment(variable, "private key")?, "environment variable"),
             Self::Prompt(prompt) => {
                 let what = "private key";
                 parse(
@@ -103,14 +98,10 @@ impl PasswordSource {
                 let text = fs::read_to_string(&path)
                     .map(Zeroizing::new)
                     .map_err(|source| EvmError::KeyFile { path, source })?;
-                Ok(Zeroizing::new(
-                    text.lines().next().unwrap_or_default().to_owned(),
-                ))
+                Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
             }
             Self::Environment(variable) => environment(variable, what),
-            Self::Prompt(prompt) => {
-                prompt(what).map_err(|source| EvmError::Prompt { what, source })
-            }
+            Self::Prompt(prompt) => prompt(what).map_err(|source| EvmError::Prompt { what, source }),
         }
     }
 }
@@ -145,19 +136,9 @@ mod tests {
     #[test]
     fn opens_a_key_and_shows_none() {
         let signer = entered(KEY).open().unwrap();
-        let shown = format!(
-            "{:?} {:?} {signer:?}",
-            entered(KEY),
-            KeySource::Signer(signer.clone())
-        );
-        assert!(
-            !shown.to_lowercase().contains("ac0974bec39a17e3"),
-            "{shown}"
-        );
-        assert_eq!(
-            entered(&KEY[2..]).open().unwrap().address(),
-            signer.address()
-        );
+        let shown = format!("{:?} {:?} {signer:?}", entered(KEY), KeySource::Signer(signer.clone()));
+        assert!(!shown.to_lowercase().contains("ac0974bec39a17e3"), "{shown}");
+        assert_eq!(entered(&KEY[2..]).open().unwrap().address(), signer.address());
     }
 
     #[test]
@@ -173,15 +154,10 @@ mod tests {
             let source = KeySource::Prompt(Box::new(move |_| Ok(Zeroizing::new(owned))));
             let error = source.open().unwrap_err();
             assert!(matches!(error, EvmError::KeyMalformed { .. }));
-            assert!(
-                text.is_empty() || text.len() < 3 || !format!("{error} {error:?}").contains(text)
-            );
+            assert!(text.is_empty() || text.len() < 3 || !format!("{error} {error:?}").contains(text));
         }
         let zero = "0x0000000000000000000000000000000000000000000000000000000000000000";
-        assert!(matches!(
-            entered(zero).open(),
-            Err(EvmError::KeyMalformed { .. })
-        ));
+        assert!(matches!(entered(zero).open(), Err(EvmError::KeyMalformed { .. })));
         assert!(matches!(
             KeySource::Environment("ZKVERDICT_TEST_UNSET_VARIABLE".to_owned()).open(),
             Err(EvmError::SecretMissing { .. })
@@ -196,29 +172,13 @@ mod tests {
         eth_keystore_file(folder.path(), &mut random, &key);
         let source = |password: &'static str| KeySource::Keystore {
             path: folder.path().join("key.json"),
-            password: PasswordSource::Prompt(Box::new(move |_| {
-                Ok(Zeroizing::new(password.to_owned()))
-            })),
+            password: PasswordSource::Prompt(Box::new(move |_| Ok(Zeroizing::new(password.to_owned())))),
         };
         assert_eq!(source("right").open().unwrap().address(), key.address());
-        assert!(matches!(
-            source("wrong").open(),
-            Err(EvmError::Keystore { .. })
-        ));
+        assert!(matches!(source("wrong").open(), Err(EvmError::Keystore { .. })));
     }
 
-    fn eth_keystore_file(
-        folder: &std::path::Path,
-        random: &mut rand::rngs::ThreadRng,
-        key: &PrivateKeySigner,
-    ) {
-        PrivateKeySigner::encrypt_keystore(
-            folder,
-            random,
-            key.to_bytes(),
-            "right",
-            Some("key.json"),
-        )
-        .unwrap();
+    fn eth_keystore_file(folder: &std::path::Path, random: &mut rand::rngs::ThreadRng, key: &PrivateKeySigner) {
+        PrivateKeySigner::encrypt_keystore(folder, random, key.to_bytes(), "right", Some("key.json")).unwrap();
     }
 }

@@ -37,7 +37,5 @@ pub use chain::{ChainTarget, SendOptions, SrsPolicy, block_on};
 pub use deploy::{DeployReceipt, deploy};
 pub use error::EvmError;
 pub use keys::{KeySource, PasswordSource, Prompt};
-pub use simulator::{
-    DeploymentReport, Outcome, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport,
-};
+pub use simulator::{DeploymentReport, Outcome, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport};
 pub use submit::{DryRun, SubmitReceipt, SubmitRequest, dry_run, submit};

@@ -152,13 +152,12 @@ impl Simulator {
                 cfg.tx_gas_limit_cap = Some(TRANSACTION_GAS_LIMIT);
             });
         let mut evm = context.build_mainnet();
-        let transaction =
-            transaction(TxKind::Create, init_code.to_vec(), 0, TRANSACTION_GAS_LIMIT)?;
-        let result =
-            evm.transact_commit(transaction)
-                .map_err(|error| EvmError::TransactionRefused {
-                    reason: error.to_string(),
-                })?;
+        let transaction = transaction(TxKind::Create, init_code.to_vec(), 0, TRANSACTION_GAS_LIMIT)?;
+        let result = evm
+            .transact_commit(transaction)
+            .map_err(|error| EvmError::TransactionRefused {
+                reason: error.to_string(),
+            })?;
         let (gas, outcome) = (result.tx_gas_used(), outcome(&result));
         let (Some(address), Outcome::Accepted) = (result.created_address(), &outcome) else {
             return Err(EvmError::DeploymentFailed { outcome });
@@ -204,11 +203,7 @@ impl Simulator {
     ///
     /// # Errors
     /// The EVM refuses the transaction before it runs, as it does when the calldata alone costs more than the limit.
-    pub fn verify(
-        &mut self,
-        proof: &[u8],
-        public_inputs: &[U256],
-    ) -> Result<VerificationReport, EvmError> {
+    pub fn verify(&mut self, proof: &[u8], public_inputs: &[U256]) -> Result<VerificationReport, EvmError> {
         self.call(&encode_verify(proof, public_inputs), TRANSACTION_GAS_LIMIT)
     }
 
@@ -216,17 +211,8 @@ impl Simulator {
     ///
     /// # Errors
     /// As [`Simulator::verify`].
-    pub fn call(
-        &mut self,
-        calldata: &[u8],
-        gas_limit: u64,
-    ) -> Result<VerificationReport, EvmError> {
-        let transaction = transaction(
-            TxKind::Call(self.address),
-            calldata.to_vec(),
-            self.nonce,
-            gas_limit,
-        )?;
+    pub fn call(&mut self, calldata: &[u8], gas_limit: u64) -> Result<VerificationReport, EvmError> {
+        let transaction = transaction(TxKind::Call(self.address), calldata.to_vec(), self.nonce, gas_limit)?;
         let result = self
             .evm
             .transact(transaction)

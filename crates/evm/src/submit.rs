@@ -87,9 +87,7 @@ pub async fn submit(
         code_bytes: 0,
         during: "submitting the proof",
     };
-    let receipt = connection
-        .send(transaction(request), options, about)
-        .await?;
+    let receipt = connection.send(transaction(request), options, about).await?;
     Ok(SubmitReceipt {
         address: request.address,
         chain_id: connection.chain_id(),
@@ -140,11 +138,7 @@ async fn check_code(connection: &Connection, request: &SubmitRequest) -> Result<
     }
     let got = keccak256(&code);
     match request.expected_code_hash {
-        Some(expected) if expected != got => Err(EvmError::OtherCode {
-            address,
-            expected,
-            got,
-        }),
+        Some(expected) if expected != got => Err(EvmError::OtherCode { address, expected, got }),
         _ => Ok(()),
     }
 }

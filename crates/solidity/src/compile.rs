@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use foundry_compilers::{
     artifacts::{
-        BytecodeHash, Contract, EvmVersion, Optimizer, OptimizerDetails, Settings,
-        SettingsMetadata, Severity, SolcInput, SolcLanguage, Source, Sources,
-        output_selection::OutputSelection,
+        BytecodeHash, Contract, EvmVersion, Optimizer, OptimizerDetails, Settings, SettingsMetadata, Severity,
+        SolcInput, SolcLanguage, Source, Sources, output_selection::OutputSelection,
     },
     solc::Solc,
 };
@@ -52,10 +51,7 @@ pub struct CompiledVerifier {
 ///
 /// # Errors
 /// No solc of the pinned version; solc's errors; code over the EVM's limit.
-pub fn compile(
-    source: &VerifierSource,
-    choice: &SolcChoice,
-) -> Result<CompiledVerifier, SolidityError> {
+pub fn compile(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledVerifier, SolidityError> {
     let compiled = compile_any_size(source, choice)?;
     if compiled.runtime_code.len() > CODE_SIZE_LIMIT {
         return Err(SolidityError::CodeTooLarge {
@@ -70,10 +66,7 @@ pub fn compile(
 ///
 /// # Errors
 /// As [`compile`], the size aside.
-pub fn compile_any_size(
-    source: &VerifierSource,
-    choice: &SolcChoice,
-) -> Result<CompiledVerifier, SolidityError> {
+pub fn compile_any_size(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledVerifier, SolidityError> {
     let solc = find_solc(choice)?;
     let input = standard_input(source);
     let output = solc
@@ -103,12 +96,8 @@ pub fn compile_any_size(
         .get(&file_name(source))
         .and_then(|contracts| contracts.get(&source.contract_name))
         .ok_or_else(|| missing(source, &solc, "contract"))?;
-    let (init_code, runtime_code) =
-        code(contract).ok_or_else(|| missing(source, &solc, "bytecode"))?;
-    let abi = contract
-        .abi
-        .as_ref()
-        .and_then(|abi| serde_json::to_value(abi).ok());
+    let (init_code, runtime_code) = code(contract).ok_or_else(|| missing(source, &solc, "bytecode"))?;
+    let abi = contract.abi.as_ref().and_then(|abi| serde_json::to_value(abi).ok());
     Ok(CompiledVerifier {
         contract_name: source.contract_name.clone(),
         source: source.source.clone(),
@@ -117,8 +106,7 @@ pub fn compile_any_size(
         init_code,
         runtime_code,
         solc_version: solc.version.to_string(),
-        standard_json_input: serde_json::to_value(&input)
-            .map_err(|_| missing(source, &solc, "input"))?,
+        standard_json_input: serde_json::to_value(&input).map_err(|_| missing(source, &solc, "input"))?,
     })
 }
 

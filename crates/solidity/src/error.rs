@@ -51,9 +51,7 @@ pub enum SolidityError {
         got: usize,
     },
     /// The words of the proof are not read in order, each exactly once.
-    #[error(
-        "the emitted code reads calldata at {got:#x} where {expected:#x} comes next, so it was not hardened"
-    )]
+    #[error("the emitted code reads calldata at {got:#x} where {expected:#x} comes next, so it was not hardened")]
     ReadOrder {
         /// The offset that had to follow.
         expected: usize,
@@ -69,17 +67,13 @@ pub enum SolidityError {
         line: usize,
     },
     /// The name is not a Solidity identifier.
-    #[error(
-        "'{name}' is not a name for a contract; use letters, digits and underscores, and start with a letter"
-    )]
+    #[error("'{name}' is not a name for a contract; use letters, digits and underscores, and start with a letter")]
     ContractName {
         /// The name that was asked for.
         name: String,
     },
     /// Text for the contract's header would end the comment it stands in.
-    #[error(
-        "the {field} cannot stand in a Solidity comment; leave out line breaks, control characters and '*/'"
-    )]
+    #[error("the {field} cannot stand in a Solidity comment; leave out line breaks, control characters and '*/'")]
     HeaderText {
         /// Which field of the metadata it is.
         field: &'static str,
@@ -104,9 +98,7 @@ pub enum SolidityError {
         reason: String,
     },
     /// A solc of another version was named.
-    #[error(
-        "{path} is solc {got}, and the verifier is pinned to {expected}; run scripts/tools/install to get it"
-    )]
+    #[error("{path} is solc {got}, and the verifier is pinned to {expected}; run scripts/tools/install to get it")]
     SolcVersion {
         /// The program.
         path: PathBuf,
@@ -122,9 +114,7 @@ pub enum SolidityError {
         messages: Vec<String>,
     },
     /// solc's answer lacks the bytecode.
-    #[error(
-        "solc's answer has no {what} for the contract {contract}; check that {path} is the real compiler"
-    )]
+    #[error("solc's answer has no {what} for the contract {contract}; check that {path} is the real compiler")]
     CompileOutput {
         /// The contract.
         contract: String,

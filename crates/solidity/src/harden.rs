@@ -71,11 +71,7 @@ pub enum Stage {
 /// A frame, statement, count or order that is not the known one; see the module's documentation. Nothing is emitted
 /// then.
 pub fn harden(emitted: &str, expected: Expected) -> Result<Hardened, SolidityError> {
-    let lines: Vec<&str> = emitted
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = emitted.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let body = strip_frame(&lines)?;
     let mut rewriter = Rewriter::new(expected);
     for (index, statement) in body.iter().enumerate() {
@@ -130,9 +126,7 @@ const EPILOGUE: &[&str] = &[
 fn strip_frame<'a, 'b>(lines: &'b [&'a str]) -> Result<&'b [&'a str], SolidityError> {
     let rest = lines
         .strip_prefix(PROLOGUE)
-        .ok_or(SolidityError::UnknownFrame {
-            part: "first lines",
-        })?;
+        .ok_or(SolidityError::UnknownFrame { part: "first lines" })?;
     rest.strip_suffix(EPILOGUE)
         .ok_or(SolidityError::UnknownFrame { part: "last lines" })
 }
@@ -189,8 +183,7 @@ impl Rewriter {
 
     fn emit(&mut self, statement: &str) {
         const BASE: usize = 16;
-        self.out
-            .extend(std::iter::repeat_n(' ', BASE + 4 * self.depth));
+        self.out.extend(std::iter::repeat_n(' ', BASE + 4 * self.depth));
         self.out.push_str(statement);
         self.out.push('\n');
     }
@@ -251,11 +244,7 @@ impl Rewriter {
 
     /// Leaves the block on malformed input, at the first statement outside any block after the last word was read.
     fn close_input_when_read(&mut self) {
-        if !self.input_closed
-            && self.depth == 0
-            && self.read == self.input_length()
-            && self.open_point.is_none()
-        {
+        if !self.input_closed && self.depth == 0 && self.read == self.input_length() && self.open_point.is_none() {
             self.input_closed = true;
             self.emit("// The whole input is read: leave before the first precompile if a word is malformed.");
             self.emit("if iszero(success) { break }");
@@ -356,18 +345,10 @@ impl Rewriter {
             if expected == got {
                 Ok(())
             } else {
-                Err(SolidityError::PatternCount {
-                    pattern,
-                    expected,
-                    got,
-                })
+                Err(SolidityError::PatternCount { pattern, expected, got })
             }
         };
-        count(
-            "public input",
-            self.expected.public_inputs,
-            self.layout.public_inputs,
-        )?;
+        count("public input", self.expected.public_inputs, self.layout.public_inputs)?;
         count(
             "point of the proof",
             self.expected.points,
@@ -443,11 +424,7 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn parse(statement: &'a str) -> Option<Self> {
-        let arguments = between(
-            statement,
-            "success := and(eq(staticcall(gas(), ",
-            "), 1), success)",
-        )?;
+        let arguments = between(statement, "success := and(eq(staticcall(gas(), ", "), 1), success)")?;
         let parts: Vec<&str> = arguments.split(", ").collect();
         let &[address, input, input_length, output, output_length] = parts.as_slice() else {
             return None;
@@ -525,8 +502,7 @@ fn is_harmless(statement: &str) -> bool {
         .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '(' | ')' | ',' | ' ' | ':' | '='));
     known_form
         && known_characters
-        && words(statement)
-            .all(|word| word.starts_with(|c: char| c.is_ascii_digit()) || HARMLESS.contains(&word))
+        && words(statement).all(|word| word.starts_with(|c: char| c.is_ascii_digit()) || HARMLESS.contains(&word))
         && statement.matches("mstore").count() <= 1
 }
 

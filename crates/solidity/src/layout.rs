@@ -66,10 +66,7 @@ impl ProofLayout {
     /// Bytes of a proof.
     #[must_use]
     pub fn proof_length(&self) -> usize {
-        self.runs
-            .iter()
-            .map(|run| run.kind.bytes() * run.count)
-            .sum()
+        self.runs.iter().map(|run| run.kind.bytes() * run.count).sum()
     }
 
     /// Bytes of the one canonical calldata: selector, two offsets, and both arguments behind their lengths.

@@ -9,13 +9,15 @@ use halo2_proofs::halo2curves::{
 use serde::{Deserialize, Serialize};
 use snark_verifier::{
     loader::evm::EvmLoader,
-    pcs::kzg::{Bdfg21, KzgAs, KzgDecidingKey},
+    pcs::kzg::{Bdfg21, KzgAs},
     system::halo2::transcript::evm::EvmTranscript,
     verifier::{
         SnarkVerifier,
         plonk::{PlonkProtocol, PlonkVerifier},
     },
 };
+
+use zkverdict_verifier::VerifyingKey;
 
 use crate::{
     SolidityError,
@@ -46,8 +48,6 @@ pub struct ContractMetadata {
     pub srs: String,
     /// The digest of the compiled circuit.
     pub circuit_digest: [u8; 32],
-    /// The digest of the verifying key.
-    pub verifying_key_digest: [u8; 32],
 }
 
 /// A generated contract.
@@ -61,22 +61,18 @@ pub struct VerifierSource {
     pub layout: ProofLayout,
 }
 
-/// Generates the hardened contract for a circuit.
+/// Generates the hardened contract for a verifying key.
 ///
-/// The same protocol, key and metadata give the same bytes.
+/// The same key and metadata give the same bytes.
 ///
 /// # Errors
 /// A protocol with anything but one instance column, with accumulators or committed instances; metadata that cannot
 /// stand in Solidity; emitted code that the hardener does not know.
-pub fn generate_reference(
-    protocol: &PlonkProtocol<G1Affine>,
-    deciding_key: &KzgDecidingKey<Bn256>,
-    metadata: &ContractMetadata,
-) -> Result<VerifierSource, SolidityError> {
+pub fn generate_reference(key: &VerifyingKey, metadata: &ContractMetadata) -> Result<VerifierSource, SolidityError> {
     check_metadata(metadata)?;
-    let expected = expected(protocol)?;
-    let hardened = harden(&emit(protocol, deciding_key)?, expected)?;
-    let source = render(metadata, &hardened.body, &hardened.layout)?;
+    let expected = expected(&key.protocol)?;
+    let hardened = harden(&emit(key)?, expected)?;
+    let source = render(metadata, key, &hardened.body, &hardened.layout)?;
     Ok(VerifierSource {
         contract_name: metadata.contract_name.clone(),
         source,
@@ -90,15 +86,10 @@ pub fn generate_reference(
 ///
 /// # Errors
 /// As [`generate_reference`], metadata aside.
-pub fn raw_reference(
-    protocol: &PlonkProtocol<G1Affine>,
-    deciding_key: &KzgDecidingKey<Bn256>,
-) -> Result<VerifierSource, SolidityError> {
-    let layout = harden(&emit(protocol, deciding_key)?, expected(protocol)?)?.layout;
-    let source = emit(protocol, deciding_key)?.replace(
-        "pragma solidity 0.8.19;",
-        &format!("pragma solidity {SOLC_VERSION};"),
-    );
+pub fn raw_reference(key: &VerifyingKey) -> Result<VerifierSource, SolidityError> {
+    let emitted = emit(key)?;
+    let layout = harden(&emitted, expected(&key.protocol)?)?.layout;
+    let source = emitted.replace("pragma solidity 0.8.19;", &format!("pragma solidity {SOLC_VERSION};"));
     Ok(VerifierSource {
         contract_name: "Halo2Verifier".to_owned(),
         source,
@@ -117,11 +108,7 @@ fn expected(protocol: &PlonkProtocol<G1Affine>) -> Result<Expected, SolidityErro
     if protocol.instance_committing_key.is_some() {
         return unsupported("its instances are committed; compile the protocol with Config::kzg()");
     }
-    if protocol
-        .accumulator_indices
-        .iter()
-        .any(|indices| !indices.is_empty())
-    {
+    if protocol.accumulator_indices.iter().any(|indices| !indices.is_empty()) {
         return unsupported("it carries accumulators of other proofs");
     }
     if protocol.domain_as_witness.is_some() || protocol.linearization.is_some() {
@@ -136,33 +123,25 @@ fn expected(protocol: &PlonkProtocol<G1Affine>) -> Result<Expected, SolidityErro
         .iter()
         .any(|point| bool::from(point.coordinates().is_none()))
     {
-        return unsupported(
-            "a fixed column is zero in every row, so it commits to the identity; leave the column out",
-        );
+        return unsupported("a fixed column is zero in every row, so it commits to the identity; leave the column out");
     }
     Ok(Expected {
         public_inputs,
-        points: protocol.num_witness.iter().sum::<usize>()
-            + protocol.quotient.num_chunk()
-            + SHPLONK_POINTS,
+        points: protocol.num_witness.iter().sum::<usize>() + protocol.quotient.num_chunk() + SHPLONK_POINTS,
         scalars: protocol.evaluations.len(),
     })
 }
 
-fn emit(
-    protocol: &PlonkProtocol<G1Affine>,
-    deciding_key: &KzgDecidingKey<Bn256>,
-) -> Result<String, SolidityError> {
+fn emit(key: &VerifyingKey) -> Result<String, SolidityError> {
     let refused = |error: snark_verifier::Error| SolidityError::Loader {
         reason: format!("{error:?}"),
     };
     let loader = EvmLoader::new::<Fq, Fr>();
-    let loaded = protocol.loaded(&loader);
+    let protocol = key.protocol.loaded(&loader);
     let mut transcript = EvmTranscript::<_, Rc<EvmLoader>, _, _>::new(&loader);
-    let instances = transcript.load_instances(protocol.num_instance.clone());
-    let proof = Verifier::read_proof(deciding_key, &loaded, &instances, &mut transcript)
-        .map_err(refused)?;
-    Verifier::verify(deciding_key, &loaded, &instances, &proof).map_err(refused)?;
+    let instances = transcript.load_instances(key.protocol.num_instance.clone());
+    let proof = Verifier::read_proof(&key.deciding_key, &protocol, &instances, &mut transcript).map_err(refused)?;
+    Verifier::verify(&key.deciding_key, &protocol, &instances, &proof).map_err(refused)?;
     Ok(loader.solidity_code())
 }
 
@@ -174,10 +153,7 @@ fn check_metadata(metadata: &ContractMetadata) -> Result<(), SolidityError> {
     if !is_identifier {
         return Err(SolidityError::ContractName { name: name.clone() });
     }
-    for (field, text) in [
-        ("model's name", &metadata.model),
-        ("SRS's name", &metadata.srs),
-    ] {
+    for (field, text) in [("model's name", &metadata.model), ("SRS's name", &metadata.srs)] {
         if text.chars().any(char::is_control) || text.contains("*/") || text.trim().is_empty() {
             return Err(SolidityError::HeaderText { field });
         }
@@ -187,9 +163,7 @@ fn check_metadata(metadata: &ContractMetadata) -> Result<(), SolidityError> {
 
 /// The interface without the two lines that may stand only once in a file.
 fn interface_body() -> Result<&'static str, SolidityError> {
-    let part = || SolidityError::UnknownFrame {
-        part: "interface file",
-    };
+    let part = || SolidityError::UnknownFrame { part: "interface file" };
     let (license, rest) = INTERFACE.split_once('\n').ok_or_else(part)?;
     let (pragma, body) = rest.split_once('\n').ok_or_else(part)?;
     if license.starts_with("// SPDX-License-Identifier:") && pragma.starts_with("pragma solidity") {
@@ -201,6 +175,7 @@ fn interface_body() -> Result<&'static str, SolidityError> {
 
 fn render(
     metadata: &ContractMetadata,
+    key: &VerifyingKey,
     body: &str,
     layout: &ProofLayout,
 ) -> Result<String, SolidityError> {
@@ -210,10 +185,9 @@ fn render(
         model,
         srs,
         circuit_digest,
-        verifying_key_digest,
     } = metadata;
-    let [circuit_digest, verifying_key_digest] =
-        [circuit_digest, verifying_key_digest].map(hex::encode);
+    let circuit_digest = hex::encode(circuit_digest);
+    let verifying_key_digest = hex::encode(key.digest().0);
     let proof_length = layout.proof_length();
     let public_inputs = layout.public_inputs;
     let calldata_length = layout.calldata_length();
@@ -342,10 +316,7 @@ fn explanation(layout: &ProofLayout) -> String {
                 WordKind::Point => "_rejectPoints",
                 WordKind::Scalar => "_rejectScalars",
             };
-            format!(
-                "            offset = {function}(proof, offset, {});\n",
-                run.count
-            )
+            format!("            offset = {function}(proof, offset, {});\n", run.count)
         })
         .collect()
 }

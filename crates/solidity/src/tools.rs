@@ -45,9 +45,7 @@ pub fn tools_folder() -> PathBuf {
 /// Looks for a program: in the environment variable, on `PATH`, in the tools folder. Does not run it.
 #[must_use]
 pub fn find_program(name: &str, variable: &str) -> Option<PathBuf> {
-    named(variable)
-        .or_else(|| on_path(name))
-        .or_else(|| in_tools(name))
+    named(variable).or_else(|| on_path(name)).or_else(|| in_tools(name))
 }
 
 /// Finds a solc of the pinned version.

@@ -7,8 +7,8 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use zkverdict_evm::{
-    Anvil, AnvilOptions, ChainTarget, EvmError, KeySource, Rejection, SendOptions, SrsPolicy,
-    SubmitRequest, block_on, deploy, dry_run, submit,
+    Anvil, AnvilOptions, ChainTarget, EvmError, KeySource, Rejection, SendOptions, SrsPolicy, SubmitRequest, block_on,
+    deploy, dry_run, submit,
 };
 use zkverdict_solidity::CompiledVerifier;
 
@@ -20,10 +20,7 @@ const UNSAFE: SrsPolicy = SrsPolicy {
 };
 
 fn anvil(arguments: &[&str]) -> Anvil {
-    let arguments = arguments
-        .iter()
-        .map(|&argument| argument.to_owned())
-        .collect();
+    let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
     Anvil::start(&AnvilOptions {
         arguments,
         ..AnvilOptions::default()
@@ -54,14 +51,7 @@ fn deployed(anvil: &Anvil) -> SubmitRequest {
 }
 
 fn send(anvil: &Anvil, request: &SubmitRequest, options: SendOptions) -> Result<u64, EvmError> {
-    block_on(submit(
-        &anvil.target(),
-        key(anvil),
-        request,
-        UNSAFE,
-        options,
-    ))
-    .map(|receipt| receipt.gas_used)
+    block_on(submit(&anvil.target(), key(anvil), request, UNSAFE, options)).map(|receipt| receipt.gas_used)
 }
 
 #[test]
@@ -101,11 +91,7 @@ fn rejected_proofs_are_named_before_and_after_sending() {
         nonce: None,
     };
     for (options, is_sent) in [(SendOptions::default(), false), (on_chain, true)] {
-        let Err(EvmError::Reverted {
-            transaction,
-            reason,
-        }) = send(&anvil, &request, options)
-        else {
+        let Err(EvmError::Reverted { transaction, reason }) = send(&anvil, &request, options) else {
             panic!("the forged proof must revert")
         };
         assert_eq!(transaction.is_some(), is_sent);
@@ -153,14 +139,7 @@ fn another_chain_is_refused() {
         expected_chain_id: Some(1),
         ..anvil.target()
     };
-    let error = block_on(submit(
-        &target,
-        key(&anvil),
-        &request,
-        UNSAFE,
-        SendOptions::default(),
-    ))
-    .unwrap_err();
+    let error = block_on(submit(&target, key(&anvil), &request, UNSAFE, SendOptions::default())).unwrap_err();
     assert!(
         matches!(
             error,
@@ -190,10 +169,7 @@ fn an_unsafe_srs_stays_on_local_chains() {
             SendOptions::default(),
         ))
     };
-    assert!(matches!(
-        try_with(UNSAFE),
-        Err(EvmError::UnsafeSrs { chain_id: 1, .. })
-    ));
+    assert!(matches!(try_with(UNSAFE), Err(EvmError::UnsafeSrs { chain_id: 1, .. })));
     try_with(SrsPolicy {
         allow_unsafe_srs: true,
         ..UNSAFE
@@ -206,31 +182,17 @@ fn an_unsafe_srs_stays_on_local_chains() {
 fn gas_nonce_and_funds_have_names() {
     let anvil = anvil(&[]);
     let request = deployed(&anvil);
-    let with =
-        |gas_limit, nonce| send(&anvil, &request, SendOptions { gas_limit, nonce }).unwrap_err();
+    let with = |gas_limit, nonce| send(&anvil, &request, SendOptions { gas_limit, nonce }).unwrap_err();
     for limit in [30_000, 120_000] {
         let error = with(Some(limit), None);
-        assert!(
-            matches!(error, EvmError::OutOfGas { .. }),
-            "{limit}: {error}"
-        );
+        assert!(matches!(error, EvmError::OutOfGas { .. }), "{limit}: {error}");
     }
     let error = with(None, Some(0));
     assert!(matches!(error, EvmError::NonceConflict { .. }), "{error}");
 
     let poor = KeySource::Signer(PrivateKeySigner::random());
-    let error = block_on(submit(
-        &anvil.target(),
-        poor,
-        &request,
-        UNSAFE,
-        SendOptions::default(),
-    ))
-    .unwrap_err();
-    assert!(
-        matches!(error, EvmError::InsufficientFunds { .. }),
-        "{error}"
-    );
+    let error = block_on(submit(&anvil.target(), poor, &request, UNSAFE, SendOptions::default())).unwrap_err();
+    assert!(matches!(error, EvmError::InsufficientFunds { .. }), "{error}");
 }
 
 #[test]
@@ -242,18 +204,8 @@ fn too_large_contracts_are_refused_here_and_there() {
         ..honest.clone()
     };
     let try_deploy = |verifier: &CompiledVerifier, gas_limit| {
-        let options = SendOptions {
-            gas_limit,
-            nonce: None,
-        };
-        block_on(deploy(
-            &anvil.target(),
-            key(&anvil),
-            verifier,
-            UNSAFE,
-            options,
-        ))
-        .unwrap_err()
+        let options = SendOptions { gas_limit, nonce: None };
+        block_on(deploy(&anvil.target(), key(&anvil), verifier, UNSAFE, options)).unwrap_err()
     };
     let error = try_deploy(&large, None);
     assert!(matches!(error, EvmError::Solidity(_)), "{error}");
@@ -277,10 +229,7 @@ fn an_rpc_that_is_gone_is_named() {
 
     for address in ["", "nonsense", "ftp://127.0.0.1", "127.0.0.1:8545"] {
         let error = block_on(dry_run(&ChainTarget::new(address), None, &request)).unwrap_err();
-        assert!(
-            matches!(error, EvmError::RpcAddress { .. }),
-            "{address}: {error}"
-        );
+        assert!(matches!(error, EvmError::RpcAddress { .. }), "{address}: {error}");
     }
 }
 
@@ -291,14 +240,7 @@ fn an_rpc_that_goes_away_after_sending_names_the_transaction() {
     let (target, signer) = (anvil.target(), key(&anvil));
     let verifier = fixture().build.compiled.clone();
     let waiting = std::thread::spawn(move || {
-        block_on(deploy(
-            &target,
-            signer,
-            &verifier,
-            UNSAFE,
-            SendOptions::default(),
-        ))
-        .unwrap_err()
+        block_on(deploy(&target, signer, &verifier, UNSAFE, SendOptions::default())).unwrap_err()
     });
     std::thread::sleep(Duration::from_secs(4));
     drop(anvil);
@@ -314,14 +256,7 @@ fn a_transaction_that_is_not_mined_times_out_by_name() {
         ..anvil.target()
     };
     let compiled = &fixture().build.compiled;
-    let error = block_on(deploy(
-        &target,
-        key(&anvil),
-        compiled,
-        UNSAFE,
-        SendOptions::default(),
-    ))
-    .unwrap_err();
+    let error = block_on(deploy(&target, key(&anvil), compiled, UNSAFE, SendOptions::default())).unwrap_err();
     assert!(matches!(error, EvmError::ReceiptTimeout { .. }), "{error}");
 }
 

@@ -35,10 +35,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 #[test]
 fn the_forge_fixture_is_current() {
     let fixture = fixture();
-    let KnownProof {
-        proof,
-        public_inputs,
-    } = &fixture.known;
+    let KnownProof { proof, public_inputs } = &fixture.known;
     let points: Vec<usize> = fixture
         .source
         .layout
@@ -54,10 +51,7 @@ fn the_forge_fixture_is_current() {
         "publicInputs": public_inputs.iter().map(|input| format!("{input:#066x}")).collect::<Vec<_>>(),
         "pointOffsets": points,
     });
-    let (json_path, source_path) = (
-        folder().join("toy.json"),
-        folder().join("ToyVerifier.sol.txt"),
-    );
+    let (json_path, source_path) = (folder().join("toy.json"), folder().join("ToyVerifier.sol.txt"));
     if std::env::var_os("ZKVERDICT_BLESS").is_some() {
         fs::write(&json_path, format!("{current:#}\n")).unwrap();
         fs::write(&source_path, &fixture.source.source).unwrap();
@@ -72,13 +66,7 @@ fn the_forge_fixture_is_current() {
         "{remedy}"
     );
     // The proof's blinding is random, so what counts is that the committed one is valid.
-    let committed_proof = hex::decode(
-        committed["proof"]
-            .as_str()
-            .unwrap()
-            .trim_start_matches("0x"),
-    )
-    .unwrap();
+    let committed_proof = hex::decode(committed["proof"].as_str().unwrap().trim_start_matches("0x")).unwrap();
     let mut simulator = Simulator::deploy(&fixture.build.compiled).unwrap();
     assert!(
         simulator

@@ -10,8 +10,8 @@ use halo2_proofs::{
         ff::{Field, PrimeField},
     },
     plonk::{
-        Advice, Challenge, Circuit, Column, ConstraintSystem, Error, FirstPhase, Fixed, Instance,
-        ProvingKey, SecondPhase, Selector, create_proof, keygen_pk, keygen_vk, verify_proof,
+        Advice, Challenge, Circuit, Column, ConstraintSystem, Error, FirstPhase, Fixed, Instance, ProvingKey,
+        SecondPhase, Selector, create_proof, keygen_pk, keygen_vk, verify_proof,
     },
     poly::{
         Rotation,
@@ -25,15 +25,10 @@ use halo2_proofs::{
     transcript::{TranscriptReadBuffer, TranscriptWriterBuffer},
 };
 use rand::{SeedableRng, rngs::StdRng};
-use snark_verifier::{
-    pcs::kzg::KzgDecidingKey,
-    system::halo2::{Config, compile, transcript::evm::EvmTranscript},
-    verifier::plonk::PlonkProtocol,
-};
+use snark_verifier::system::halo2::{Config, compile, transcript::evm::EvmTranscript};
 use zkverdict_evm::{KnownProof, VerifiedBuild, build_verified};
-use zkverdict_solidity::{
-    ContractMetadata, SolcChoice, VerifierSource, generate_reference, raw_reference,
-};
+use zkverdict_solidity::{ContractMetadata, SolcChoice, VerifierSource, generate_reference, raw_reference};
+use zkverdict_verifier::VerifyingKey;
 
 const K: u32 = 6;
 const ROWS: usize = 8;
@@ -86,8 +81,7 @@ impl Circuit<Fr> for Toy {
         meta.create_gate("weighted product and random combination", |meta| {
             let q_toy = meta.query_selector(q_toy);
             let weight = meta.query_fixed(weight, Rotation::cur());
-            let [a, b, out, c] =
-                [a, b, out, c].map(|column| meta.query_advice(column, Rotation::cur()));
+            let [a, b, out, c] = [a, b, out, c].map(|column| meta.query_advice(column, Rotation::cur()));
             let gamma = meta.query_challenge(gamma);
             vec![
                 q_toy.clone() * (weight * a.clone() * b.clone() - out),
@@ -160,16 +154,11 @@ impl ToyModel {
         Self { weight, params, pk }
     }
 
-    pub(crate) fn protocol(&self) -> PlonkProtocol<G1Affine> {
-        compile(
-            &self.params,
-            self.pk.get_vk(),
-            Config::kzg().with_num_instance(vec![PUBLIC_INPUTS]),
-        )
-    }
-
-    pub(crate) fn deciding_key(&self) -> KzgDecidingKey<Bn256> {
-        (self.params.get_g()[0], self.params.g2(), self.params.s_g2()).into()
+    /// The product's verifying key, which is what contracts are generated from.
+    pub(crate) fn verifying_key(&self) -> VerifyingKey {
+        let config = Config::kzg().with_num_instance(vec![PUBLIC_INPUTS]);
+        let protocol = compile(&self.params, self.pk.get_vk(), config);
+        VerifyingKey::new(protocol, self.params.get_g()[0], self.params.g2(), self.params.s_g2())
     }
 
     pub(crate) fn source(&self) -> VerifierSource {
@@ -178,13 +167,12 @@ impl ToyModel {
             model: "a toy with two phases".to_owned(),
             srs: "UNSAFE development SRS".to_owned(),
             circuit_digest: [0x11; 32],
-            verifying_key_digest: [0x22; 32],
         };
-        generate_reference(&self.protocol(), &self.deciding_key(), &metadata).unwrap()
+        generate_reference(&self.verifying_key(), &metadata).unwrap()
     }
 
     pub(crate) fn raw_source(&self) -> VerifierSource {
-        raw_reference(&self.protocol(), &self.deciding_key()).unwrap()
+        raw_reference(&self.verifying_key()).unwrap()
     }
 
     pub(crate) fn prove(&self, context: u64, a: u64, b: u64) -> KnownProof {
@@ -196,14 +184,7 @@ impl ToyModel {
         };
         let instances = [Fr::from(context), a, Fr::from(self.weight) * a * b];
         let mut transcript = TranscriptWriterBuffer::<_, G1Affine, _>::init(Vec::new());
-        create_proof::<
-            KZGCommitmentScheme<Bn256>,
-            ProverSHPLONK<'_, Bn256>,
-            _,
-            _,
-            EvmTranscript<_, _, _, _>,
-            _,
-        >(
+        create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, EvmTranscript<_, _, _, _>, _>(
             &self.params,
             &self.pk,
             &[circuit],
@@ -218,21 +199,17 @@ impl ToyModel {
         }
     }
 
-    /// Whether halo2's own verifier accepts, with canonical public inputs and the whole proof read.
+    /// Whether halo2's own verifier accepts, with canonical public inputs and the whole proof read. The product's native
+    /// verifier must say the same.
     pub(crate) fn native_accepts(&self, proof: &[u8], public_inputs: &[U256]) -> bool {
-        let Some(instances) = public_inputs
-            .iter()
-            .map(from_u256)
-            .collect::<Option<Vec<Fr>>>()
-        else {
+        let Some(instances) = public_inputs.iter().map(from_u256).collect::<Option<Vec<Fr>>>() else {
             return false;
         };
         if instances.len() != PUBLIC_INPUTS {
             return false;
         }
         let mut rest = proof;
-        let mut transcript: EvmTranscript<G1Affine, _, _, _> =
-            TranscriptReadBuffer::<_, G1Affine, _>::init(&mut rest);
+        let mut transcript: EvmTranscript<G1Affine, _, _, _> = TranscriptReadBuffer::<_, G1Affine, _>::init(&mut rest);
         let accepted = verify_proof::<
             KZGCommitmentScheme<Bn256>,
             VerifierSHPLONK<'_, Bn256>,
@@ -247,7 +224,10 @@ impl ToyModel {
             &mut transcript,
         )
         .is_ok();
-        accepted && rest.is_empty()
+        let accepted = accepted && rest.is_empty();
+        let native = self.verifying_key().verify(proof, &instances).is_ok();
+        assert_eq!(native, accepted, "the native verifier and halo2 disagree");
+        accepted
     }
 }
 

@@ -4,8 +4,7 @@ use std::sync::OnceLock;
 
 use alloy::primitives::U256;
 use zkverdict_evm::{
-    KnownProof, Outcome, Rejection, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport,
-    build_verified, encode_verify,
+    KnownProof, Outcome, Rejection, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport, build_verified, encode_verify,
 };
 use zkverdict_solidity::{SolcChoice, WordKind, compile::compile_any_size};
 
@@ -22,28 +21,14 @@ fn simulator() -> Simulator {
 }
 
 fn rejection(report: &VerificationReport) -> Option<Rejection> {
-    report
-        .outcome
-        .reason()
-        .and_then(|reason| reason.rejection())
+    report.outcome.reason().and_then(|reason| reason.rejection())
 }
 
 /// Rejected by both verifiers, for the named kind of reason, and for no more gas than an honest proof and some.
-fn assert_rejected(
-    simulator: &mut Simulator,
-    proof: &[u8],
-    inputs: &[U256],
-    expected: Rejection,
-    what: &str,
-) {
+fn assert_rejected(simulator: &mut Simulator, proof: &[u8], inputs: &[U256], expected: Rejection, what: &str) {
     let honest = honest_gas();
     let report = simulator.verify(proof, inputs).unwrap();
-    assert_eq!(
-        rejection(&report),
-        Some(expected),
-        "{what}: {}",
-        report.outcome
-    );
+    assert_eq!(rejection(&report), Some(expected), "{what}: {}", report.outcome);
     assert!(
         report.transaction_gas < honest + 100_000,
         "{what}: {} gas",
@@ -81,10 +66,7 @@ fn accepts_what_the_native_verifier_accepts() {
     let Fixture { model, .. } = fixture();
     let mut simulator = simulator();
     for (context, a, b) in [(1, 2, 3), (0, 0, 0), (u64::MAX, 1, 0), (77, 1 << 40, 9)] {
-        let KnownProof {
-            proof,
-            public_inputs,
-        } = model.prove(context, a, b);
+        let KnownProof { proof, public_inputs } = model.prove(context, a, b);
         assert!(model.native_accepts(&proof, &public_inputs));
         let report = simulator.verify(&proof, &public_inputs).unwrap();
         assert_eq!(report.outcome, Outcome::Accepted);
@@ -94,10 +76,7 @@ fn accepts_what_the_native_verifier_accepts() {
 #[test]
 fn rejects_flipped_bits_in_every_word_of_the_proof() {
     let Fixture {
-        known: KnownProof {
-            proof,
-            public_inputs,
-        },
+        known: KnownProof { proof, public_inputs },
         ..
     } = fixture();
     let mut simulator = simulator();
@@ -123,10 +102,7 @@ fn rejects_flipped_bits_in_every_word_of_the_proof() {
 fn rejects_aliases_of_scalars_and_coordinates() {
     let Fixture {
         source,
-        known: KnownProof {
-            proof,
-            public_inputs,
-        },
+        known: KnownProof { proof, public_inputs },
         ..
     } = fixture();
     let base_modulus = U256::from_str_radix(BASE_MODULUS, 16).unwrap();
@@ -161,10 +137,7 @@ fn rejects_aliases_of_scalars_and_coordinates() {
 #[test]
 fn rejects_changed_and_aliased_public_inputs() {
     let Fixture {
-        known: KnownProof {
-            proof,
-            public_inputs,
-        },
+        known: KnownProof { proof, public_inputs },
         ..
     } = fixture();
     let mut simulator = simulator();
@@ -209,10 +182,7 @@ fn rejects_changed_and_aliased_public_inputs() {
 #[test]
 fn rejects_wrong_lengths() {
     let Fixture {
-        known: KnownProof {
-            proof,
-            public_inputs,
-        },
+        known: KnownProof { proof, public_inputs },
         ..
     } = fixture();
     let mut simulator = simulator();
@@ -254,10 +224,7 @@ fn rejects_wrong_lengths() {
 #[test]
 fn rejects_calldata_that_is_not_canonical() {
     let Fixture {
-        known: KnownProof {
-            proof,
-            public_inputs,
-        },
+        known: KnownProof { proof, public_inputs },
         ..
     } = fixture();
     let mut simulator = simulator();
@@ -274,13 +241,7 @@ fn rejects_calldata_that_is_not_canonical() {
             "{extra} more bytes"
         );
     }
-    for cut in [
-        1,
-        32,
-        canonical.len() - 4,
-        canonical.len() - 100,
-        canonical.len(),
-    ] {
+    for cut in [1, 32, canonical.len() - 4, canonical.len() - 100, canonical.len()] {
         let outcome = call(&canonical[..canonical.len() - cut]).outcome;
         assert!(outcome.reason().is_some(), "{cut} bytes cut: {outcome}");
     }
@@ -294,10 +255,7 @@ fn rejects_calldata_that_is_not_canonical() {
     swapped.extend(&canonical[68..100 + proof.len()]);
     assert_eq!(swapped.len(), canonical.len());
     let outcome = call(&swapped).outcome;
-    assert!(
-        outcome.to_string().contains("CalldataNotCanonical"),
-        "{outcome}"
-    );
+    assert!(outcome.to_string().contains("CalldataNotCanonical"), "{outcome}");
 
     // Offsets that leave the calldata, or wrap around.
     for offset in [U256::from(canonical.len()), U256::from(u64::MAX), U256::MAX] {
@@ -311,10 +269,7 @@ fn rejects_calldata_that_is_not_canonical() {
 fn rejects_degenerate_proofs() {
     let Fixture {
         source,
-        known: KnownProof {
-            proof,
-            public_inputs,
-        },
+        known: KnownProof { proof, public_inputs },
         ..
     } = fixture();
     let mut simulator = simulator();
@@ -348,11 +303,7 @@ fn rejects_degenerate_proofs() {
                 Rejection::MalformedInput,
                 &what,
             );
-            let reason = simulator
-                .verify(&identity, public_inputs)
-                .unwrap()
-                .outcome
-                .to_string();
+            let reason = simulator.verify(&identity, public_inputs).unwrap().outcome.to_string();
             assert!(
                 reason.contains(&format!("ProofPointInvalid(offset: {offset})")),
                 "{reason}"
@@ -377,10 +328,7 @@ fn rejects_degenerate_proofs() {
 fn rejects_proofs_of_another_statement_or_model() {
     let Fixture {
         model,
-        known: KnownProof {
-            proof,
-            public_inputs,
-        },
+        known: KnownProof { proof, public_inputs },
         ..
     } = fixture();
     let mut simulator = simulator();
@@ -412,10 +360,7 @@ fn rejects_proofs_of_another_statement_or_model() {
 #[test]
 fn little_gas_never_accepts() {
     let Fixture {
-        known: KnownProof {
-            proof,
-            public_inputs,
-        },
+        known: KnownProof { proof, public_inputs },
         ..
     } = fixture();
     let mut simulator = simulator();
@@ -441,22 +386,13 @@ fn dirty_memory_changes_nothing() {
     let Fixture {
         model,
         source,
-        known: KnownProof {
-            proof,
-            public_inputs,
-        },
+        known: KnownProof { proof, public_inputs },
         ..
     } = fixture();
     let dirty = dirty(source);
     let build = build_verified(&dirty, &fixture().known, &SolcChoice::default()).unwrap();
     let mut simulator = Simulator::deploy(&build.compiled).unwrap();
-    assert!(
-        simulator
-            .verify(proof, public_inputs)
-            .unwrap()
-            .outcome
-            .is_accepted()
-    );
+    assert!(simulator.verify(proof, public_inputs).unwrap().outcome.is_accepted());
     let other = model.prove(9, 9, 9);
     assert!(
         !simulator
@@ -472,20 +408,14 @@ fn the_raw_contract_has_the_traps_and_hardening_is_cheap() {
     let Fixture {
         model,
         source,
-        known: KnownProof {
-            proof,
-            public_inputs,
-        },
+        known: KnownProof { proof, public_inputs },
         ..
     } = fixture();
     let raw = compile_any_size(&model.raw_source(), &SolcChoice::default()).unwrap();
     let hardened = compile_any_size(source, &SolcChoice::default()).unwrap();
     let mut raw_simulator = Simulator::deploy(&raw).unwrap();
     let calldata = |inputs: &[U256]| {
-        let mut calldata: Vec<u8> = inputs
-            .iter()
-            .flat_map(|input| input.to_be_bytes::<32>())
-            .collect();
+        let mut calldata: Vec<u8> = inputs.iter().flat_map(|input| input.to_be_bytes::<32>()).collect();
         calldata.extend(proof);
         calldata
     };

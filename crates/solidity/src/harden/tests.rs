@@ -65,9 +65,7 @@ fn refuses_an_unknown_frame() {
     let unknown = emitted(BODY).replace("fallback(", "receive(");
     assert!(matches!(
         harden(&unknown, EXPECTED),
-        Err(SolidityError::UnknownFrame {
-            part: "first lines"
-        })
+        Err(SolidityError::UnknownFrame { part: "first lines" })
     ));
     let unknown = emitted(BODY).replace("return(0, 0)", "return(0, 32)");
     assert!(matches!(
@@ -103,10 +101,7 @@ fn refuses_unknown_statements() {
         ("mstore(0xe0, y)", "mstore(0xe0, x)"),
     ] {
         let error = refused(from, to);
-        assert!(
-            matches!(error, SolidityError::UnknownStatement { .. }),
-            "{to}: {error}"
-        );
+        assert!(matches!(error, SolidityError::UnknownStatement { .. }), "{to}: {error}");
     }
 }
 
@@ -124,10 +119,7 @@ fn refuses_wrong_counts_and_orders() {
         ),
     ] {
         let error = refused(from, to);
-        assert!(
-            matches!(error, SolidityError::PatternCount { .. }),
-            "{from}: {error}"
-        );
+        assert!(matches!(error, SolidityError::PatternCount { .. }), "{from}: {error}");
     }
     assert!(matches!(
         refused("calldataload(0x40)", "calldataload(0x60)"),
@@ -149,22 +141,10 @@ fn refuses_wrong_counts_and_orders() {
             public_inputs: 2,
             ..EXPECTED
         },
-        Expected {
-            points: 2,
-            ..EXPECTED
-        },
-        Expected {
-            points: 0,
-            ..EXPECTED
-        },
-        Expected {
-            scalars: 0,
-            ..EXPECTED
-        },
-        Expected {
-            scalars: 2,
-            ..EXPECTED
-        },
+        Expected { points: 2, ..EXPECTED },
+        Expected { points: 0, ..EXPECTED },
+        Expected { scalars: 0, ..EXPECTED },
+        Expected { scalars: 2, ..EXPECTED },
     ] {
         assert!(harden(&emitted(BODY), expected).is_err(), "{expected:?}");
     }
