@@ -1,0 +1,289 @@
+//! The crate's errors.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256};
+use zkverdict_solidity::SolidityError;
+
+use crate::{Outcome, RevertReason};
+
+/// Why something in the EVM or on a chain went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvmError {
+    /// The contract could not be generated or compiled.
+    #[error(transparent)]
+    Solidity(#[from] SolidityError),
+
+    /// The embedded EVM refused the transaction before running it.
+    #[error("the embedded EVM refused the transaction: {reason}")]
+    TransactionRefused {
+        /// What the EVM says.
+        reason: String,
+    },
+    /// The contract could not be deployed in the embedded EVM.
+    #[error("the embedded EVM did not deploy the contract: {outcome}")]
+    DeploymentFailed {
+        /// How the deployment ended.
+        outcome: Outcome,
+    },
+    /// The code that the constructor returned is not the code that the compiler promised.
+    #[error("the deployed code has the hash {got}, and the compiled code {expected}; compile the contract again")]
+    DeployedCodeDiffers {
+        /// keccak256 of the compiler's runtime code.
+        expected: B256,
+        /// keccak256 of the code at the address.
+        got: B256,
+    },
+    /// The compiled contract rejects a proof that is valid.
+    #[error(
+        "the compiled verifier rejects a valid proof ({outcome}), so it was not kept; this happens when solc's \
+         settings or the circuit's degree are not the ones the generator was made for"
+    )]
+    SelfCheckRejectsValid {
+        /// How the call ended.
+        outcome: Outcome,
+    },
+    /// The compiled contract does not reject a forged proof as it must.
+    #[error("the compiled verifier answers '{outcome}' to a forged proof ({forgery}), so it was not kept")]
+    SelfCheckForgery {
+        /// What was forged.
+        forgery: &'static str,
+        /// How the call ended.
+        outcome: Outcome,
+    },
+    /// The known proof does not fit the contract.
+    #[error(
+        "the known proof has {got_bytes} bytes and {got_inputs} public inputs, and the contract reads \
+         {expected_bytes} and {expected_inputs}; prove again with the current keys"
+    )]
+    KnownProofShape {
+        /// Bytes that the contract reads.
+        expected_bytes: usize,
+        /// Bytes of the proof.
+        got_bytes: usize,
+        /// Public inputs that the contract reads.
+        expected_inputs: usize,
+        /// Public inputs that were given.
+        got_inputs: usize,
+    },
+
+    /// The RPC's address is not a URL.
+    #[error("'{url}' is not an HTTP address; write it as http://host:port")]
+    RpcAddress {
+        /// What was given.
+        url: String,
+    },
+    /// The RPC does not answer.
+    #[error("the RPC at {endpoint} does not answer ({during}): {reason}; check the address, and that the node runs")]
+    RpcUnreachable {
+        /// The host of the RPC; paths are left out, they hold API keys.
+        endpoint: String,
+        /// What was being asked.
+        during: &'static str,
+        /// What the connection says.
+        reason: String,
+    },
+    /// The RPC stopped answering after a transaction was sent.
+    #[error(
+        "the RPC at {endpoint} stopped answering after transaction {transaction} was sent: {reason}; look the \
+         transaction up before you send it again"
+    )]
+    RpcGone {
+        /// The host of the RPC.
+        endpoint: String,
+        /// The transaction's hash.
+        transaction: B256,
+        /// What the connection says.
+        reason: String,
+    },
+    /// The transaction was sent and is not in a block yet.
+    #[error(
+        "transaction {transaction} was sent and is in no block after {seconds} s; look it up before you send it again"
+    )]
+    ReceiptTimeout {
+        /// The transaction's hash.
+        transaction: B256,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The RPC answered with an error that has no better name.
+    #[error("the RPC at {endpoint} refused ({during}): {message} (code {code})")]
+    RpcRefused {
+        /// The host of the RPC.
+        endpoint: String,
+        /// What was being asked.
+        during: &'static str,
+        /// The JSON-RPC code.
+        code: i64,
+        /// The RPC's message.
+        message: String,
+    },
+    /// The RPC's answer is not what the protocol says.
+    #[error("the RPC at {endpoint} gave an answer that is not JSON-RPC ({during}): {reason}")]
+    RpcAnswer {
+        /// The host of the RPC.
+        endpoint: String,
+        /// What was being asked.
+        during: &'static str,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// The RPC serves another chain.
+    #[error("this is chain {got}, and chain {expected} was asked for; use the RPC of chain {expected}")]
+    WrongChain {
+        /// The chain that was asked for.
+        expected: u64,
+        /// The chain that the RPC serves.
+        got: u64,
+    },
+    /// An artifact made with an unsafe SRS is about to leave the local machine.
+    #[error(
+        "this verifier was made with a development SRS, so anybody who made it can forge proofs, and chain {chain_id} \
+         at {endpoint} is no local development chain; set it up with a ceremony's SRS, or allow it on purpose with \
+         --allow-unsafe-srs"
+    )]
+    UnsafeSrs {
+        /// The chain.
+        chain_id: u64,
+        /// The host of the RPC.
+        endpoint: String,
+    },
+    /// There is no contract at the address.
+    #[error("there is no code at {address} on chain {chain_id}; check the address, or deploy the verifier first")]
+    NoCode {
+        /// The address.
+        address: Address,
+        /// The chain.
+        chain_id: u64,
+    },
+    /// Another contract stands at the address.
+    #[error(
+        "the code at {address} has the hash {got}, and this verifier's is {expected}; it is another contract, or the \
+         verifier of another model or version"
+    )]
+    OtherCode {
+        /// The address.
+        address: Address,
+        /// keccak256 of the artifact's runtime code.
+        expected: B256,
+        /// keccak256 of the code at the address.
+        got: B256,
+    },
+    /// The call or transaction reverted.
+    #[error("{}reverted: {reason}", sent_prefix(*.transaction))]
+    Reverted {
+        /// The transaction, if it was sent.
+        transaction: Option<B256>,
+        /// The decoded reason.
+        reason: RevertReason,
+    },
+    /// The call or transaction ran out of gas.
+    #[error(
+        "{}ran out of gas{}; a transaction may use 16,777,216", sent_prefix(*.transaction), limit_suffix(*.gas_limit)
+    )]
+    OutOfGas {
+        /// The transaction, if it was sent.
+        transaction: Option<B256>,
+        /// The limit that did not suffice, if it is known.
+        gas_limit: Option<u64>,
+    },
+    /// Another transaction holds the nonce.
+    #[error(
+        "the account's nonce is in use: {message}; another transaction of this account is on its way, wait for it or \
+         name the next nonce"
+    )]
+    NonceConflict {
+        /// The RPC's message.
+        message: String,
+    },
+    /// The account cannot pay.
+    #[error("{account} cannot pay for the transaction: {message}; fund the account")]
+    InsufficientFunds {
+        /// The account.
+        account: Address,
+        /// The RPC's message.
+        message: String,
+    },
+    /// The chain refuses the contract's size.
+    #[error("the chain refuses {got} bytes of code: {message}; the limit is 24,576 bytes (EIP-170)")]
+    CodeSizeLimit {
+        /// The size of the runtime code.
+        got: usize,
+        /// The RPC's message.
+        message: String,
+    },
+    /// The receipt of a deployment names no contract.
+    #[error("the receipt of deployment {transaction} names no contract; the RPC at fault is {endpoint}")]
+    NoContractInReceipt {
+        /// The transaction.
+        transaction: B256,
+        /// The host of the RPC.
+        endpoint: String,
+    },
+
+    /// The environment variable for the key or password is not set.
+    #[error("the environment variable {variable} is not set; put the {what} there, or choose another source")]
+    SecretMissing {
+        /// The variable.
+        variable: String,
+        /// What it must hold.
+        what: &'static str,
+    },
+    /// The key is not a private key. Its text is never shown.
+    #[error("the {origin} does not hold a private key of 32 bytes in hexadecimal")]
+    KeyMalformed {
+        /// Where the key came from.
+        origin: &'static str,
+    },
+    /// A file for the key could not be read.
+    #[error("cannot read {path}: {source}")]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The keystore could not be opened.
+    #[error("cannot open the keystore {path}: {reason}")]
+    Keystore {
+        /// The file.
+        path: PathBuf,
+        /// Wrong password, or what is wrong with the file.
+        reason: String,
+    },
+    /// The prompt gave nothing.
+    #[error("no {what} was entered: {source}")]
+    Prompt {
+        /// What was asked for.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// No anvil was found.
+    #[error("no anvil was found in ZKVERDICT_ANVIL, PATH or {tools}; run scripts/tools/install, or install Foundry")]
+    AnvilMissing {
+        /// The tools folder that was searched last.
+        tools: PathBuf,
+    },
+    /// anvil did not start.
+    #[error("{path} did not start: {reason}")]
+    AnvilStart {
+        /// The program.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The asynchronous runtime could not be started.
+    #[error("cannot start the runtime for network calls: {0}")]
+    Runtime(std::io::Error),
+}
+
+fn sent_prefix(transaction: Option<B256>) -> String {
+    transaction.map_or_else(|| "the call ".to_owned(), |hash| format!("transaction {hash} "))
+}
+
+fn limit_suffix(gas_limit: Option<u64>) -> String {
+    gas_limit.map_or_else(String::new, |limit| format!(" at a limit of {limit}"))
+}

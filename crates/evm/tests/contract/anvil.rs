@@ -1,0 +1,285 @@
+//! Deployments and submissions on a real anvil: the honest road, and every error by its name.
+
+use std::time::Duration;
+
+use alloy::{
+    primitives::{Address, U256, keccak256},
+    signers::local::PrivateKeySigner,
+};
+use zkverdict_evm::{
+    Anvil, AnvilOptions, ChainTarget, EvmError, KeySource, Rejection, SendOptions, SrsPolicy, SubmitRequest, block_on,
+    deploy, dry_run, submit,
+};
+use zkverdict_solidity::CompiledVerifier;
+
+use crate::support::{Fixture, fixture};
+
+const UNSAFE: SrsPolicy = SrsPolicy {
+    srs_is_unsafe: true,
+    allow_unsafe_srs: false,
+};
+
+fn anvil(arguments: &[&str]) -> Anvil {
+    let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    Anvil::start(&AnvilOptions {
+        arguments,
+        ..AnvilOptions::default()
+    })
+    .unwrap()
+}
+
+fn key(anvil: &Anvil) -> KeySource {
+    anvil.key(0).unwrap()
+}
+
+fn deployed(anvil: &Anvil) -> SubmitRequest {
+    let Fixture { build, known, .. } = fixture();
+    let receipt = block_on(deploy(
+        &anvil.target(),
+        key(anvil),
+        &build.compiled,
+        UNSAFE,
+        SendOptions::default(),
+    ))
+    .unwrap();
+    SubmitRequest {
+        address: receipt.address,
+        proof: known.proof.clone(),
+        public_inputs: known.public_inputs.clone(),
+        expected_code_hash: Some(keccak256(&build.compiled.runtime_code)),
+    }
+}
+
+fn send(anvil: &Anvil, request: &SubmitRequest, options: SendOptions) -> Result<u64, EvmError> {
+    block_on(submit(&anvil.target(), key(anvil), request, UNSAFE, options)).map(|receipt| receipt.gas_used)
+}
+
+#[test]
+fn a_proof_is_accepted_for_the_gas_that_the_simulator_said() {
+    let Fixture { build, .. } = fixture();
+    let anvil = anvil(&[]);
+    let receipt = block_on(deploy(
+        &anvil.target(),
+        key(&anvil),
+        &build.compiled,
+        UNSAFE,
+        SendOptions::default(),
+    ))
+    .unwrap();
+    assert_eq!(receipt.gas_used, build.deployment.gas);
+    assert_eq!(
+        (receipt.chain_id, receipt.code_bytes),
+        (31_337, build.deployment.code_bytes)
+    );
+
+    let request = deployed(&anvil);
+    let trial = block_on(dry_run(&anvil.target(), None, &request)).unwrap();
+    assert!(trial.code_checked && trial.gas_estimate >= build.verification.transaction_gas);
+    assert_eq!(
+        send(&anvil, &request, SendOptions::default()).unwrap(),
+        build.verification.transaction_gas
+    );
+}
+
+#[test]
+fn rejected_proofs_are_named_before_and_after_sending() {
+    let anvil = anvil(&[]);
+    let mut request = deployed(&anvil);
+    request.public_inputs[0] += U256::from(1);
+    let on_chain = SendOptions {
+        gas_limit: Some(1_000_000),
+        nonce: None,
+    };
+    for (options, is_sent) in [(SendOptions::default(), false), (on_chain, true)] {
+        let Err(EvmError::Reverted { transaction, reason }) = send(&anvil, &request, options) else {
+            panic!("the forged proof must revert")
+        };
+        assert_eq!(transaction.is_some(), is_sent);
+        assert_eq!(reason.rejection(), Some(Rejection::InvalidProof));
+    }
+    let error = block_on(dry_run(&anvil.target(), None, &request)).unwrap_err();
+    assert!(error.to_string().contains("ProofInvalid()"), "{error}");
+    request.proof.truncate(64);
+    let error = block_on(dry_run(&anvil.target(), None, &request)).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("ProofLengthMismatch(expected: 1248, got: 64)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_address_without_the_verifier_is_refused() {
+    let anvil = anvil(&[]);
+    let mut request = deployed(&anvil);
+    let verifier = request.address;
+    request.address = Address::repeat_byte(0x77);
+    assert!(matches!(
+        send(&anvil, &request, SendOptions::default()),
+        Err(EvmError::NoCode { .. })
+    ));
+    assert!(matches!(
+        block_on(dry_run(&anvil.target(), None, &request)),
+        Err(EvmError::NoCode { .. })
+    ));
+    request.address = verifier;
+    request.expected_code_hash = Some(keccak256("another contract"));
+    assert!(matches!(
+        send(&anvil, &request, SendOptions::default()),
+        Err(EvmError::OtherCode { .. })
+    ));
+}
+
+#[test]
+fn another_chain_is_refused() {
+    let anvil = anvil(&[]);
+    let request = deployed(&anvil);
+    let target = ChainTarget {
+        expected_chain_id: Some(1),
+        ..anvil.target()
+    };
+    let error = block_on(submit(&target, key(&anvil), &request, UNSAFE, SendOptions::default())).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            EvmError::WrongChain {
+                expected: 1,
+                got: 31_337
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_unsafe_srs_stays_on_local_chains() {
+    let anvil = Anvil::start(&AnvilOptions {
+        chain_id: Some(1),
+        ..AnvilOptions::default()
+    })
+    .unwrap();
+    let compiled = &fixture().build.compiled;
+    let try_with = |policy| {
+        block_on(deploy(
+            &anvil.target(),
+            key(&anvil),
+            compiled,
+            policy,
+            SendOptions::default(),
+        ))
+    };
+    assert!(matches!(try_with(UNSAFE), Err(EvmError::UnsafeSrs { chain_id: 1, .. })));
+    try_with(SrsPolicy {
+        allow_unsafe_srs: true,
+        ..UNSAFE
+    })
+    .unwrap();
+    try_with(SrsPolicy::default()).unwrap();
+}
+
+#[test]
+fn gas_nonce_and_funds_have_names() {
+    let anvil = anvil(&[]);
+    let request = deployed(&anvil);
+    let with = |gas_limit, nonce| send(&anvil, &request, SendOptions { gas_limit, nonce }).unwrap_err();
+    for limit in [30_000, 120_000] {
+        let error = with(Some(limit), None);
+        assert!(matches!(error, EvmError::OutOfGas { .. }), "{limit}: {error}");
+    }
+    let error = with(None, Some(0));
+    assert!(matches!(error, EvmError::NonceConflict { .. }), "{error}");
+
+    let poor = KeySource::Signer(PrivateKeySigner::random());
+    let error = block_on(submit(&anvil.target(), poor, &request, UNSAFE, SendOptions::default())).unwrap_err();
+    assert!(matches!(error, EvmError::InsufficientFunds { .. }), "{error}");
+}
+
+#[test]
+fn too_large_contracts_are_refused_here_and_there() {
+    let anvil = anvil(&[]);
+    let honest = &fixture().build.compiled;
+    let large = CompiledVerifier {
+        runtime_code: vec![0; 24_577],
+        ..honest.clone()
+    };
+    let try_deploy = |verifier: &CompiledVerifier, gas_limit| {
+        let options = SendOptions { gas_limit, nonce: None };
+        block_on(deploy(&anvil.target(), key(&anvil), verifier, UNSAFE, options)).unwrap_err()
+    };
+    let error = try_deploy(&large, None);
+    assert!(matches!(error, EvmError::Solidity(_)), "{error}");
+    // PUSH2 24577 PUSH0 RETURN: an artifact that lies about its size meets the chain's own limit.
+    let lying = CompiledVerifier {
+        init_code: vec![0x61, 0x60, 0x01, 0x5f, 0xf3],
+        ..honest.clone()
+    };
+    let error = try_deploy(&lying, None);
+    assert!(matches!(error, EvmError::CodeSizeLimit { .. }), "{error}");
+}
+
+#[test]
+fn an_rpc_that_is_gone_is_named() {
+    let request = deployed(&anvil(&[]));
+    let stopped = anvil(&[]);
+    let target = stopped.target();
+    drop(stopped);
+    let error = block_on(dry_run(&target, None, &request)).unwrap_err();
+    assert!(matches!(error, EvmError::RpcUnreachable { .. }), "{error}");
+
+    for address in ["", "nonsense", "ftp://127.0.0.1", "127.0.0.1:8545"] {
+        let error = block_on(dry_run(&ChainTarget::new(address), None, &request)).unwrap_err();
+        assert!(matches!(error, EvmError::RpcAddress { .. }), "{address}: {error}");
+    }
+}
+
+#[test]
+fn an_rpc_that_goes_away_after_sending_names_the_transaction() {
+    // Nothing mines, so the transaction stays pending until anvil is gone.
+    let anvil = anvil(&["--no-mining"]);
+    let (target, signer) = (anvil.target(), key(&anvil));
+    let verifier = fixture().build.compiled.clone();
+    let waiting = std::thread::spawn(move || {
+        block_on(deploy(&target, signer, &verifier, UNSAFE, SendOptions::default())).unwrap_err()
+    });
+    std::thread::sleep(Duration::from_secs(4));
+    drop(anvil);
+    let error = waiting.join().unwrap();
+    assert!(matches!(error, EvmError::RpcGone { .. }), "{error}");
+}
+
+#[test]
+fn a_transaction_that_is_not_mined_times_out_by_name() {
+    let anvil = anvil(&["--no-mining"]);
+    let target = ChainTarget {
+        receipt_timeout: Duration::from_secs(1),
+        ..anvil.target()
+    };
+    let compiled = &fixture().build.compiled;
+    let error = block_on(deploy(&target, key(&anvil), compiled, UNSAFE, SendOptions::default())).unwrap_err();
+    assert!(matches!(error, EvmError::ReceiptTimeout { .. }), "{error}");
+}
+
+#[test]
+fn anvil_stops_with_its_guard() {
+    let anvil = anvil(&[]);
+    let process = format!("/proc/{}", anvil.process_id());
+    let target = anvil.target();
+    drop(anvil);
+    if cfg!(target_os = "linux") {
+        assert!(!std::path::Path::new(&process).exists());
+    }
+    assert!(
+        block_on(dry_run(
+            &target,
+            None,
+            &SubmitRequest {
+                address: Address::ZERO,
+                proof: Vec::new(),
+                public_inputs: Vec::new(),
+                expected_code_hash: None,
+            }
+        ))
+        .is_err()
+    );
+}

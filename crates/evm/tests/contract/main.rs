@@ -1,0 +1,6 @@
+//! The generated contract as bytecode: in the embedded EVM, on anvil, and as forge's fixture.
+
+mod anvil;
+mod fixture;
+mod support;
+mod tamper;

@@ -1,0 +1,167 @@
+//! From the generated file to bytecode, with the only settings that are known to work.
+
+use std::path::PathBuf;
+
+use foundry_compilers::{
+    artifacts::{
+        BytecodeHash, Contract, EvmVersion, Optimizer, OptimizerDetails, Settings, SettingsMetadata, Severity,
+        SolcInput, SolcLanguage, Source, Sources, output_selection::OutputSelection,
+    },
+    solc::Solc,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{SolcChoice, SolidityError, VerifierSource, find_solc, layout::ProofLayout};
+
+/// The most bytes of code an address may hold (EIP-170).
+pub const CODE_SIZE_LIMIT: usize = 24_576;
+/// The most bytes of init code a transaction may carry (EIP-3860).
+pub const INIT_CODE_SIZE_LIMIT: usize = 49_152;
+
+/// The optimizer's estimate of how often the code runs; smaller favours small code.
+const OPTIMIZER_RUNS: usize = 200;
+
+/// A compiled verifier: everything that deploying it, calling it and verifying its source elsewhere needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompiledVerifier {
+    /// The contract's name.
+    pub contract_name: String,
+    /// The source that was compiled.
+    pub source: String,
+    /// What it reads.
+    pub layout: ProofLayout,
+    /// The ABI.
+    pub abi: serde_json::Value,
+    /// The code that a deployment transaction carries.
+    #[serde(with = "hex::serde")]
+    pub init_code: Vec<u8>,
+    /// The code that stands at the address afterwards; the contract has no immutables, so it is exactly this.
+    #[serde(with = "hex::serde")]
+    pub runtime_code: Vec<u8>,
+    /// The compiler's full version.
+    pub solc_version: String,
+    /// The compiler's standard JSON input, for block explorers.
+    pub standard_json_input: serde_json::Value,
+}
+
+/// Compiles a generated contract.
+///
+/// Legacy code generation, the optimizer on without its Yul part and without the constant optimizer: with the Yul
+/// optimizer the stack is too deep, and through the IR the result is a contract that always reverts.
+///
+/// # Errors
+/// No solc of the pinned version; solc's errors; code over the EVM's limit.
+pub fn compile(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledVerifier, SolidityError> {
+    let compiled = compile_any_size(source, choice)?;
+    if compiled.runtime_code.len() > CODE_SIZE_LIMIT {
+        return Err(SolidityError::CodeTooLarge {
+            limit: CODE_SIZE_LIMIT,
+            got: compiled.runtime_code.len(),
+        });
+    }
+    Ok(compiled)
+}
+
+/// [`compile`] without the check of the size, for reports.
+///
+/// # Errors
+/// As [`compile`], the size aside.
+pub fn compile_any_size(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledVerifier, SolidityError> {
+    let solc = find_solc(choice)?;
+    let input = standard_input(source);
+    let output = solc
+        .compile_exact(&input)
+        .map_err(|error| SolidityError::SolcUnusable {
+            path: solc.solc.clone(),
+            reason: error.to_string(),
+        })?;
+    let messages: Vec<String> = output
+        .errors
+        .iter()
+        .filter(|error| error.severity == Severity::Error)
+        .map(|error| {
+            error
+                .formatted_message
+                .clone()
+                .unwrap_or_else(|| error.message.clone())
+                .trim()
+                .to_owned()
+        })
+        .collect();
+    if !messages.is_empty() {
+        return Err(SolidityError::Compile { messages });
+    }
+    let contract = output
+        .contracts
+        .get(&file_name(source))
+        .and_then(|contracts| contracts.get(&source.contract_name))
+        .ok_or_else(|| missing(source, &solc, "contract"))?;
+    let (init_code, runtime_code) = code(contract).ok_or_else(|| missing(source, &solc, "bytecode"))?;
+    let abi = contract.abi.as_ref().and_then(|abi| serde_json::to_value(abi).ok());
+    Ok(CompiledVerifier {
+        contract_name: source.contract_name.clone(),
+        source: source.source.clone(),
+        layout: source.layout.clone(),
+        abi: abi.ok_or_else(|| missing(source, &solc, "ABI"))?,
+        init_code,
+        runtime_code,
+        solc_version: solc.version.to_string(),
+        standard_json_input: serde_json::to_value(&input).map_err(|_| missing(source, &solc, "input"))?,
+    })
+}
+
+fn missing(source: &VerifierSource, solc: &Solc, what: &'static str) -> SolidityError {
+    SolidityError::CompileOutput {
+        contract: source.contract_name.clone(),
+        what,
+        path: solc.solc.clone(),
+    }
+}
+
+fn file_name(source: &VerifierSource) -> PathBuf {
+    PathBuf::from(format!("{}.sol", source.contract_name))
+}
+
+fn code(contract: &Contract) -> Option<(Vec<u8>, Vec<u8>)> {
+    let evm = contract.evm.as_ref()?;
+    let init = evm.bytecode.as_ref()?.object.as_bytes()?.to_vec();
+    let runtime = evm
+        .deployed_bytecode
+        .as_ref()?
+        .bytecode
+        .as_ref()?
+        .object
+        .as_bytes()?
+        .to_vec();
+    (!init.is_empty() && !runtime.is_empty()).then_some((init, runtime))
+}
+
+fn standard_input(source: &VerifierSource) -> SolcInput {
+    let details = OptimizerDetails {
+        peephole: Some(true),
+        inliner: Some(true),
+        jumpdest_remover: Some(true),
+        order_literals: Some(true),
+        deduplicate: Some(true),
+        cse: Some(true),
+        constant_optimizer: Some(false),
+        yul: Some(false),
+        ..OptimizerDetails::default()
+    };
+    let settings = Settings {
+        optimizer: Optimizer {
+            enabled: None,
+            runs: Some(OPTIMIZER_RUNS),
+            details: Some(details),
+        },
+        metadata: Some(SettingsMetadata::new(BytecodeHash::None, false)),
+        evm_version: Some(EvmVersion::Cancun),
+        via_ir: None,
+        output_selection: OutputSelection::common_output_selection(
+            ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"].map(str::to_owned),
+        ),
+        ..Settings::default()
+    };
+    let sources = Sources::from([(file_name(source), Source::new(&source.source))]);
+    SolcInput::new(SolcLanguage::Solidity, sources, settings)
+}
