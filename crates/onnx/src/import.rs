@@ -17,7 +17,7 @@ use crate::{
     builder::{Builder, ELEMENT_LIMIT},
     decode,
     error::type_name,
-    finish::prune,
+    finish::{merge, prune},
     operators::{self, Call, MACHINE_LEARNING},
     shape::element_count,
     tensor::{Labels, Meaning, Tensor, Value},
@@ -376,12 +376,13 @@ impl<'a> Walk<'a> {
             notes,
             ..
         } = self.builder;
-        Ok(prune(Graph {
+        let graph = Graph {
             inputs,
             nodes,
             outputs,
             notes,
-        }))
+        };
+        Ok(merge(prune(graph)))
     }
 
     fn output(&mut self, info: &ValueInfoProto, value: &Value) -> Result<Output, Refusal> {

@@ -120,6 +120,27 @@ fn pipelines_become_few_nodes() {
 }
 
 #[test]
+fn affine_maps_of_affine_maps_are_one() {
+    // Scaler or OneHotEncoder, then MatMul and Add for each of three layers, two activations and the sigmoid.
+    let graph = import(&model("mlp_binary.onnx")).unwrap();
+    let affine: Vec<&str> = graph
+        .nodes
+        .iter()
+        .filter(|node| matches!(node.op, Op::Affine { .. }))
+        .map(|node| node.name.as_str())
+        .collect();
+    assert_eq!(affine.len(), 4, "{affine:?}");
+    assert!(
+        affine[0].contains("Scaler") && affine[0].contains("MatMul"),
+        "{affine:?}"
+    );
+    assert!(
+        affine[1].contains("MatMul") && affine[1].contains("Add"),
+        "{affine:?}"
+    );
+}
+
+#[test]
 fn an_unknown_category_has_no_encoding() {
     let graph = import(&model("logistic_binary.onnx")).unwrap();
     for code in [7.0, 0.5, -1.0] {

@@ -282,9 +282,9 @@ fn csv_problems() {
     ));
 }
 
-fn npy<T: npyz::AutoSerialize>(shape: &[u64], values: &[T], fortran: bool) -> Vec<u8>
+fn npy<T>(shape: &[u64], values: &[T], fortran: bool) -> Vec<u8>
 where
-    T: npyz::Serialize,
+    T: npyz::AutoSerialize,
 {
     let mut bytes = Vec::new();
     let order = if fortran {
