@@ -54,10 +54,7 @@ impl<'a> Attributes<'a> {
         let Some(attribute) = self.left.remove(name) else {
             return Ok(None);
         };
-        // Files older than IR version 2 leave the type out; every other file states it.
-        let undefined = i32::from(AttributeType::Undefined);
-        let wanted = i32::from(wanted);
-        if attribute.r#type != wanted && attribute.r#type != undefined {
+        if attribute.r#type != i32::from(wanted) {
             return Err(Refusal::AttributeType {
                 attribute: name.to_owned(),
                 expected,

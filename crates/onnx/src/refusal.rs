@@ -8,7 +8,7 @@ use crate::{DataType, Defect};
 pub enum Refusal {
     /// No such operator here.
     #[error(
-        "the operator is not supported; replace it before export (docs list the supported ones)"
+        "the operator is not supported; replace it before export (the README of zkverdict-onnx lists the supported ones)"
     )]
     Operator,
     /// The operator exists, but not in this version of the operator set.

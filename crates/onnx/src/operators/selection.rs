@@ -59,6 +59,13 @@ pub(super) fn array_feature_extractor(call: &mut Call<'_>) -> Results {
             look_up(call, list, index, shape)
         }
         (_, Value::Constant(constant)) => {
+            let length = data.shape().last().copied().unwrap_or(0);
+            let negative = constant
+                .integers()
+                .and_then(|indices| indices.iter().find(|&&index| index < 0));
+            if let Some(&index) = negative {
+                return Err(Refusal::Index { index, length });
+            }
             let mut axes = identity_axes(data.shape());
             if let Some(axis) = axes.get_mut(last) {
                 *axis = offsets(constant, data.shape(), last)?;

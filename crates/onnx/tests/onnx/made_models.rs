@@ -119,6 +119,23 @@ fn pipelines_become_few_nodes() {
     }
 }
 
+/// scikit-learn's binary classifiers hold `−w` and `w`; one dot product and one sigmoid do.
+#[test]
+fn opposite_rows_are_computed_once() {
+    let graph = import(&model("logistic_binary.onnx")).unwrap();
+    let count =
+        |wanted: fn(&Op) -> bool| graph.nodes.iter().filter(|node| wanted(&node.op)).count();
+    assert_eq!(count(|op| matches!(op, Op::Affine { .. })), 2);
+    assert_eq!(count(|op| matches!(op, Op::Compare { .. })), 1);
+    assert_eq!(count(|op| matches!(op, Op::ArgMax { .. })), 0);
+    let sigmoid = graph
+        .nodes
+        .iter()
+        .find(|node| node.op == Op::Sigmoid)
+        .unwrap();
+    assert_eq!(sigmoid.len, 1);
+}
+
 #[test]
 fn affine_maps_of_affine_maps_are_one() {
     // Scaler or OneHotEncoder, then MatMul and Add for each of three layers, two activations and the sigmoid.

@@ -12,7 +12,7 @@ use flate2::read::GzDecoder;
 use prost::Message;
 use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType};
 use zkverdict_model::{Element, Graph};
-use zkverdict_onnx::{OnnxError, import};
+use zkverdict_onnx::{OnnxError, Refusal, import};
 
 const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/node_tests.txt");
 
@@ -102,6 +102,11 @@ fn classify(case: &Case) -> Result<String, String> {
 /// The message without the node's name, which is arbitrary in these cases.
 fn reason(error: &OnnxError) -> String {
     match error {
+        OnnxError::Node {
+            operator,
+            refusal: Refusal::Operator,
+            ..
+        } => format!("{operator}: not supported"),
         OnnxError::Node {
             operator, refusal, ..
         } => format!("{operator}: {refusal}"),

@@ -35,7 +35,7 @@ fn messages_name_node_operator_reason_and_remedy() {
     let message = import(&model.encode()).unwrap_err().to_string();
     assert_eq!(
         message,
-        "node \"y\" (Erf): the operator is not supported; replace it before export (docs list the supported ones)"
+        "node \"y\" (Erf): the operator is not supported; replace it before export (the README of zkverdict-onnx lists the supported ones)"
     );
     let model = start()
         .node("ai.onnx.ml.SVMRegressor", &["x"], &["y"])
@@ -80,6 +80,14 @@ fn unknown_attributes_are_refused() {
     assert!(matches!(
         of("Softmax", &[("axis", int(1)), ("axis", int(1))]),
         Refusal::DuplicateAttribute { .. }
+    ));
+    let untyped = tract_onnx::pb::AttributeProto {
+        i: 1,
+        ..Default::default()
+    };
+    assert!(matches!(
+        of("Softmax", &[("axis", untyped)]),
+        Refusal::AttributeType { .. }
     ));
     let old = start().constant(floats("w", &[3], &[1.0; 3])).opset(6);
     let old = old
