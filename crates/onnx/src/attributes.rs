@@ -54,10 +54,7 @@ impl<'a> Attributes<'a> {
         let Some(attribute) = self.left.remove(name) else {
             return Ok(None);
         };
-        // Files older than IR version 2 leave the type out; every other file states it.
-        let undefined = i32::from(AttributeType::Undefined);
-        let wanted = i32::from(wanted);
-        if attribute.r#type != wanted && attribute.r#type != undefined {
+        if attribute.r#type != i32::from(wanted) {
             return Err(Refusal::AttributeType {
                 attribute: name.to_owned(),
                 expected,
@@ -67,7 +64,9 @@ impl<'a> Attributes<'a> {
     }
 
     pub(crate) fn integer(&mut self, name: &'static str) -> Result<Option<i64>, Refusal> {
-        Ok(self.take(name, AttributeType::Int, "int")?.map(|attribute| attribute.i))
+        Ok(self
+            .take(name, AttributeType::Int, "int")?
+            .map(|attribute| attribute.i))
     }
 
     /// An attribute that is 0 or 1.
@@ -101,7 +100,10 @@ impl<'a> Attributes<'a> {
             .transpose()
     }
 
-    pub(crate) fn tensor(&mut self, name: &'static str) -> Result<Option<&'a TensorProto>, Refusal> {
+    pub(crate) fn tensor(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<&'a TensorProto>, Refusal> {
         self.take(name, AttributeType::Tensor, "tensor")?
             .map(|attribute| {
                 attribute.t.as_ref().ok_or_else(|| Refusal::AttributeType {

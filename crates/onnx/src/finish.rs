@@ -1,8 +1,142 @@
-//! Last pass: nodes that no output needs are dropped.
+//! Last passes over the graph: affine maps of affine maps become one, and nodes that no output needs are dropped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use zkverdict_model::{Graph, Node, ValueId};
+use zkverdict_model::{AffineRow, Graph, Node, Op, ValueId};
+
+/// Weights by element.
+type Terms = BTreeMap<(ValueId, usize), f64>;
+
+/// Merges `B·(A·x + a) + b` into one map where that adds no weights: where `A` scales each element by itself (a
+/// Scaler before a layer), or `B` does (a bias added to a product) and nothing else reads the inner result.
+pub(crate) fn merge(mut graph: Graph) -> Graph {
+    let first = graph.inputs.len();
+    let mut lengths: Vec<usize> = graph.inputs.iter().map(|input| input.len()).collect();
+    lengths.extend(graph.nodes.iter().map(|node| node.len));
+    let mut readers: BTreeMap<ValueId, usize> = BTreeMap::new();
+    let read = graph
+        .nodes
+        .iter()
+        .flat_map(|node| &node.inputs)
+        .chain(graph.outputs.iter().map(|output| &output.value));
+    for value in read {
+        let count = readers.entry(*value).or_default();
+        *count = count.saturating_add(1);
+    }
+    for position in 0..graph.nodes.len() {
+        let (earlier, rest) = graph.nodes.split_at_mut(position);
+        let Some(node) = rest.first_mut() else {
+            break;
+        };
+        let Op::Affine { rows } = &node.op else {
+            continue;
+        };
+        let outer_diagonal = diagonal(rows);
+        let inner: BTreeMap<ValueId, &Node> = node
+            .inputs
+            .iter()
+            .filter_map(|&value| {
+                let inner = earlier.get(value.0.checked_sub(first)?)?;
+                let Op::Affine { rows } = &inner.op else {
+                    return None;
+                };
+                let alone = outer_diagonal && readers.get(&value) == Some(&1);
+                (alone || diagonal(rows)).then_some((value, inner))
+            })
+            .collect();
+        if inner.is_empty() {
+            continue;
+        }
+        if let Some(merged) = substitute(node, rows, &inner, &lengths) {
+            *node = merged;
+        }
+    }
+    prune(graph)
+}
+
+/// Whether every row reads at most one element.
+fn diagonal(rows: &[AffineRow]) -> bool {
+    rows.iter().all(|row| row.terms.len() <= 1)
+}
+
+/// The element of a node's concatenated operands at `position`.
+fn locate(inputs: &[ValueId], lengths: &[usize], mut position: usize) -> Option<(ValueId, usize)> {
+    for &value in inputs {
+        let length = *lengths.get(value.0)?;
+        match position.checked_sub(length) {
+            Some(rest) => position = rest,
+            None => return Some((value, position)),
+        }
+    }
+    None
+}
+
+/// The node with the inner maps written out; `None` where a weight would overflow.
+fn substitute(
+    node: &Node,
+    rows: &[AffineRow],
+    inner: &BTreeMap<ValueId, &Node>,
+    lengths: &[usize],
+) -> Option<Node> {
+    let mut expanded: Vec<(Terms, f64)> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut terms = Terms::new();
+        let mut bias = row.bias;
+        for &(position, weight) in &row.terms {
+            let (value, index) = locate(&node.inputs, lengths, position)?;
+            match inner.get(&value) {
+                Some(Node {
+                    op: Op::Affine { rows },
+                    inputs,
+                    ..
+                }) => {
+                    let row = rows.get(index)?;
+                    bias += weight * row.bias;
+                    for &(position, factor) in &row.terms {
+                        let element = locate(inputs, lengths, position)?;
+                        *terms.entry(element).or_default() += weight * factor;
+                    }
+                }
+                _ => *terms.entry((value, index)).or_default() += weight,
+            }
+        }
+        terms.retain(|_, weight| *weight != 0.0);
+        if !bias.is_finite() || terms.values().any(|weight| !weight.is_finite()) {
+            return None;
+        }
+        expanded.push((terms, bias));
+    }
+    let mut offsets: BTreeMap<ValueId, usize> = expanded
+        .iter()
+        .flat_map(|(terms, _)| terms.keys().map(|&(value, _)| (value, 0)))
+        .collect();
+    let mut next = 0usize;
+    for (value, offset) in &mut offsets {
+        *offset = next;
+        next = next.checked_add(*lengths.get(value.0)?)?;
+    }
+    if offsets.is_empty() {
+        return None;
+    }
+    let rows = expanded
+        .into_iter()
+        .map(|(terms, bias)| {
+            let terms = terms
+                .into_iter()
+                .map(|((value, index), weight)| Some((offsets.get(&value)? + index, weight)))
+                .collect::<Option<_>>()?;
+            Some(AffineRow { terms, bias })
+        })
+        .collect::<Option<_>>()?;
+    let mut names: Vec<&str> = inner.values().map(|node| node.name.as_str()).collect();
+    names.push(&node.name);
+    Some(Node {
+        name: names.join(", "),
+        op: Op::Affine { rows },
+        inputs: offsets.into_keys().collect(),
+        len: node.len,
+    })
+}
 
 /// Keeps the nodes that the outputs depend on, and renumbers the values.
 pub(crate) fn prune(graph: Graph) -> Graph {

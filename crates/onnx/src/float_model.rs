@@ -6,12 +6,17 @@ use std::{
     sync::Arc,
 };
 
+use tract_onnx::pb::NodeProto;
 use tract_onnx::prelude::{
-    DatumType, Framework, InferenceFact, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor, TractResult,
-    TypedRunnableModel, tvec,
+    DatumType, Framework, InferenceFact, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor,
+    TractResult, TypedRunnableModel, tvec,
 };
 
-use crate::{DataType, OnnxError, decode, import::inputs, number};
+use crate::{
+    DataType, OnnxError, decode,
+    import::{inputs, node_name},
+    number,
+};
 
 /// A model as tract runs it, in the types that the file declares.
 pub struct FloatModel {
@@ -30,7 +35,7 @@ impl std::fmt::Debug for FloatModel {
 impl FloatModel {
     /// Loads a model with the batch dimension fixed to 1.
     ///
-    /// tract may panic on a malformed file or on an operator it half supports; the panic is caught, though the
+    /// Meant for files that [`import`](crate::import) accepts; others may exhaust memory. tract may panic on a malformed file or on an operator it half supports; the panic is caught, though the
     /// process's panic hook may print it.
     ///
     /// # Errors
@@ -43,6 +48,15 @@ impl FloatModel {
             .into_iter()
             .map(|declared| (datum_type(declared.data_type), declared.input.shape))
             .collect();
+        if let Some(node) = graph.node.iter().find(|node| differs(node)) {
+            return Err(OnnxError::Tract {
+                reason: format!(
+                    "its LinearClassifier with one row of coefficients gives other scores than ONNX Runtime's \
+                     (node {:?})",
+                    node_name(node)
+                ),
+            });
+        }
         let plan = contained(|| {
             let mut model = tract_onnx::onnx().model_for_proto_model(&proto)?;
             for (position, (datum_type, shape)) in inputs.iter().enumerate() {
@@ -60,7 +74,11 @@ impl FloatModel {
     ///
     /// [`OnnxError::TractInputs`] if the lists do not fit, [`OnnxError::Tract`] if tract fails.
     pub fn run(&self, values: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, OnnxError> {
-        let expected_lengths: Vec<usize> = self.inputs.iter().map(|(_, shape)| shape.iter().product()).collect();
+        let expected_lengths: Vec<usize> = self
+            .inputs
+            .iter()
+            .map(|(_, shape)| shape.iter().product())
+            .collect();
         let got_lengths: Vec<usize> = values.iter().map(Vec::len).collect();
         if expected_lengths != got_lengths {
             return Err(OnnxError::TractInputs {
@@ -84,6 +102,19 @@ impl FloatModel {
                 .collect()
         })
     }
+}
+
+/// Whether tract's result is known to differ from ONNX Runtime's: for a single raw score `s` ONNX Runtime gives
+/// `[1 − s, s]`, tract `[−s, s]`.
+fn differs(node: &NodeProto) -> bool {
+    let attribute = |name: &str| {
+        node.attribute
+            .iter()
+            .find(|attribute| attribute.name == name)
+    };
+    node.op_type == "LinearClassifier"
+        && attribute("intercepts").is_some_and(|intercepts| intercepts.floats.len() == 1)
+        && attribute("post_transform").is_none_or(|transform| transform.s != b"LOGISTIC")
 }
 
 fn datum_type(data_type: DataType) -> DatumType {

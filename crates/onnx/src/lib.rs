@@ -1,24 +1,4 @@
-//! ONNX files and sample files into zkverdict's float graph.
-//!
-//! ```text
-//! bytes ──decode──▶ protobuf ──walk──▶ views over graph values ──▶ Graph
-//!                                       (moving costs nothing; an operator makes a node)
-//! ```
-//!
-//! The protobuf is decoded with tract's schema; the walk over it is this crate's own, because tract rewrites operators
-//! and lacks several of `ai.onnx.ml`. Every attribute is honoured or refused by name, and no input makes the import
-//! panic. The reference for every operator is ONNX Runtime.
-//!
-//! | part | what it does |
-//! |---|---|
-//! | [`import`], [`import_file`] | an ONNX file to a [`zkverdict_model::Graph`] |
-//! | [`summarize`] | what a file declares, supported or not |
-//! | [`read_samples`] | JSON, CSV, `.npy`, `.npz` to rows for a graph |
-//! | [`FloatModel`] | tract's floats, to compare with |
-//! | [`OnnxError`] | everything that can be wrong, with [`Defect`], [`Refusal`] and [`SampleProblem`] |
-//!
-//! It stands on `zkverdict-model` and knows nothing of circuits.
-
+#![doc = include_str!("../README.md")]
 #![deny(
     clippy::as_conversions,
     clippy::expect_used,

@@ -1,1 +1,41 @@
-//! zkverdict
+//! Prove what a machine-learning model decided, and let any Ethereum contract check it.
+//!
+//! ```text
+//! Model ─▶ CalibrationFile ─▶ CircuitFile ─▶ Keys ─▶ Proof ─▶ ContractFile ─▶ revm, anvil, any EVM chain
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | `model` | ONNX files, samples, calibration |
+//! | `circuit` | compiling: the planner's choice |
+//! | `keys` | proving and verifying keys |
+//! | `proof` | proofs, contexts |
+//! | `schema` | what each public input means |
+//! | `contract` | verifier contracts |
+//!
+//! The crates below are re-exported under their own names.
+
+mod circuit;
+mod contract;
+mod error;
+mod keys;
+mod model;
+mod proof;
+mod schema;
+
+pub use zkverdict_circuit as circuits;
+pub use zkverdict_evm as evm;
+pub use zkverdict_model as models;
+pub use zkverdict_onnx as onnx;
+pub use zkverdict_prover as prover;
+pub use zkverdict_solidity as solidity;
+pub use zkverdict_srs as srs;
+pub use zkverdict_verifier as verifier;
+
+pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, compile};
+pub use contract::ContractFile;
+pub use error::Error;
+pub use keys::{Keys, VerifyingKeyFile, load_proving_key};
+pub use model::{CalibrationFile, Model, Width};
+pub use proof::{Proof, context_from_text, prove};
+pub use schema::{Field, Role, public_schema};

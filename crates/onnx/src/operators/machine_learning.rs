@@ -54,7 +54,11 @@ pub(super) fn scaler(call: &mut Call<'_>) -> Results {
         })
         .collect();
     let elements = call.builder.affine(&call.label, rows)?;
-    Ok(vec![call.number_tensor(DataType::Float32, operand.shape, elements)])
+    Ok(vec![call.number_tensor(
+        DataType::Float32,
+        operand.shape,
+        elements,
+    )])
 }
 
 fn required(list: Option<Vec<f64>>, attribute: &'static str) -> Result<Vec<f64>, Refusal> {
@@ -62,7 +66,11 @@ fn required(list: Option<Vec<f64>>, attribute: &'static str) -> Result<Vec<f64>,
 }
 
 /// `x · coefficientsᵀ + intercepts` for each row of the operand; also the number of rows.
-fn scores(call: &mut Call<'_>, coefficients: &[f64], intercepts: &[f64]) -> Result<(Vec<Element>, usize), Refusal> {
+fn scores(
+    call: &mut Call<'_>,
+    coefficients: &[f64],
+    intercepts: &[f64],
+) -> Result<(Vec<Element>, usize), Refusal> {
     let operand = call.numbers(0)?;
     let (count, features) = table(&operand.shape)?;
     let targets = intercepts.len();
@@ -125,7 +133,10 @@ pub(super) fn linear_classifier(call: &mut Call<'_>) -> Results {
         .integers("classlabels_ints")?
         .unwrap_or_default()
         .to_vec();
-    let strings = call.attributes.texts("classlabels_strings")?.unwrap_or_default();
+    let strings = call
+        .attributes
+        .texts("classlabels_strings")?
+        .unwrap_or_default();
     let (labels, label_type) = match (integers.is_empty(), strings.is_empty()) {
         (false, true) => (Labels::Integers(integers), DataType::Int64),
         (true, false) => (Labels::Strings(strings), DataType::String),
@@ -144,46 +155,18 @@ pub(super) fn linear_classifier(call: &mut Call<'_>) -> Results {
             got: labels.len(),
         });
     }
-    let (raw, count) = scores(call, &coefficients, &intercepts)?;
-    let name = call.label.clone();
-    let (label, probabilities) = if targets == 1 {
-        let op = Op::Compare {
-            comparison: Comparison::Greater,
-            thresholds: vec![0.0; count],
-        };
-        let label = call.builder.apply(&name, op, &raw, count)?;
-        let positive = match transform {
-            // ONNX Runtime applies no softmax to a single score.
-            PostTransform::None | PostTransform::Softmax => raw,
-            PostTransform::Logistic => call.builder.apply(&name, Op::Sigmoid, &raw, count)?,
-        };
-        let rows = positive
-            .iter()
-            .flat_map(|&element| {
-                let mut negative = Row::default();
-                negative.add_bias(1.0);
-                negative.add(element, -1.0);
-                let mut same = Row::default();
-                same.add(element, 1.0);
-                [negative, same]
-            })
-            .collect();
-        (label, call.builder.affine(&name, rows)?)
+    let (label, probabilities, count) = if targets == 1 {
+        one_score(call, &coefficients, &intercepts, transform)?
+    } else if let Some((weights, intercept)) = opposite(&coefficients, &intercepts) {
+        opposite_scores(call, weights, intercept, transform)?
     } else {
-        let op = Op::ArgMax { classes };
-        let label = call.builder.apply(&name, op, &raw, count)?;
-        let len = raw.len();
-        let probabilities = match transform {
-            PostTransform::None => raw,
-            PostTransform::Logistic => call.builder.apply(&name, Op::Sigmoid, &raw, len)?,
-            PostTransform::Softmax => call.builder.apply(&name, Op::Softmax { classes }, &raw, len)?,
-        };
-        (label, probabilities)
+        several_scores(call, &coefficients, &intercepts, transform)?
     };
+    let pair = targets == 1 || opposite(&coefficients, &intercepts).is_some();
     let distribution = match transform {
-        PostTransform::None => targets == 1,
-        PostTransform::Logistic => targets == 1,
-        PostTransform::Softmax => true,
+        PostTransform::None => false,
+        PostTransform::Logistic => pair,
+        PostTransform::Softmax => targets > 1,
     };
     let label = Tensor {
         data_type: label_type,
@@ -197,12 +180,124 @@ pub(super) fn linear_classifier(call: &mut Call<'_>) -> Results {
         shape: vec![count, classes],
         elements: probabilities,
         meaning: Meaning::Number,
-        // Raw scores [1 − s, s] add up to one too, but may be negative.
-        distribution: distribution
-            && transform != PostTransform::None
-            && !(targets == 1 && transform == PostTransform::Softmax),
+        distribution,
     };
     Ok(vec![Value::Tensor(label), Value::Tensor(probabilities)])
+}
+
+/// Label positions, scores, and the number of rows.
+type Classified = Result<(Vec<Element>, Vec<Element>, usize), Refusal>;
+
+/// Second of two rows of coefficients that are each other's negatives, as scikit-learn's binary classifiers have them.
+fn opposite<'c>(coefficients: &'c [f64], intercepts: &'c [f64]) -> Option<(&'c [f64], &'c [f64])> {
+    let (&[first], rest) = intercepts.split_at_checked(1)? else {
+        return None;
+    };
+    let (first_row, second_row) = coefficients.split_at_checked(coefficients.len() / 2)?;
+    let negatives = first_row.len() == second_row.len()
+        && first_row.iter().zip(second_row).all(|(a, b)| *a == -b)
+        && rest == [-first];
+    negatives.then_some((second_row, rest))
+}
+
+/// 1 where the score is positive, else 0.
+fn positive(call: &mut Call<'_>, score: &[Element]) -> Result<Vec<Element>, Refusal> {
+    let count = score.len();
+    let op = Op::Compare {
+        comparison: Comparison::Greater,
+        thresholds: vec![0.0; count],
+    };
+    call.builder.apply(&call.label, op, score, count)
+}
+
+/// `[total − s, s]` for each score.
+fn complement(call: &mut Call<'_>, score: &[Element], total: f64) -> Result<Vec<Element>, Refusal> {
+    let rows = score
+        .iter()
+        .flat_map(|&element| {
+            let mut negative = Row::default();
+            negative.add_bias(total);
+            negative.add(element, -1.0);
+            let mut same = Row::default();
+            same.add(element, 1.0);
+            [negative, same]
+        })
+        .collect();
+    call.builder.affine(&call.label, rows)
+}
+
+/// One row of coefficients: the scores are `[1 − s, s]`, after LOGISTIC if that is asked for. ONNX Runtime applies no
+/// softmax to a single score.
+fn one_score(
+    call: &mut Call<'_>,
+    coefficients: &[f64],
+    intercepts: &[f64],
+    transform: PostTransform,
+) -> Classified {
+    let (raw, count) = scores(call, coefficients, intercepts)?;
+    let label = positive(call, &raw)?;
+    let score = match transform {
+        PostTransform::None | PostTransform::Softmax => raw,
+        PostTransform::Logistic => call.builder.apply(&call.label, Op::Sigmoid, &raw, count)?,
+    };
+    Ok((label, complement(call, &score, 1.0)?, count))
+}
+
+/// Rows `−w` and `w`: the first largest of `[−s, s]` is the second exactly when `s > 0`, `σ(−s) = 1 − σ(s)`, and
+/// `softmax([−s, s]) = [1 − σ(2s), σ(2s)]`. One dot product and one sigmoid do for both classes.
+fn opposite_scores(
+    call: &mut Call<'_>,
+    coefficients: &[f64],
+    intercepts: &[f64],
+    transform: PostTransform,
+) -> Classified {
+    let (raw, count) = scores(call, coefficients, intercepts)?;
+    let label = positive(call, &raw)?;
+    let probabilities = match transform {
+        PostTransform::None => complement(call, &raw, 0.0)?,
+        PostTransform::Logistic => {
+            let sigmoid = call.builder.apply(&call.label, Op::Sigmoid, &raw, count)?;
+            complement(call, &sigmoid, 1.0)?
+        }
+        PostTransform::Softmax => {
+            let rows = raw
+                .iter()
+                .map(|&element| {
+                    let mut row = Row::default();
+                    row.add(element, 2.0);
+                    row
+                })
+                .collect();
+            let doubled = call.builder.affine(&call.label, rows)?;
+            let sigmoid = call
+                .builder
+                .apply(&call.label, Op::Sigmoid, &doubled, count)?;
+            complement(call, &sigmoid, 1.0)?
+        }
+    };
+    Ok((label, probabilities, count))
+}
+
+/// Several rows of coefficients: the label is the first largest raw score.
+fn several_scores(
+    call: &mut Call<'_>,
+    coefficients: &[f64],
+    intercepts: &[f64],
+    transform: PostTransform,
+) -> Classified {
+    let classes = intercepts.len();
+    let (raw, count) = scores(call, coefficients, intercepts)?;
+    let label = call
+        .builder
+        .apply(&call.label, Op::ArgMax { classes }, &raw, count)?;
+    let len = raw.len();
+    let op = match transform {
+        PostTransform::None => return Ok((label, raw, count)),
+        PostTransform::Logistic => Op::Sigmoid,
+        PostTransform::Softmax => Op::Softmax { classes },
+    };
+    let probabilities = call.builder.apply(&call.label, op, &raw, len)?;
+    Ok((label, probabilities, count))
 }
 
 /// Linear regression with one or more targets.
@@ -262,15 +357,22 @@ pub(super) fn normalizer(call: &mut Call<'_>) -> Results {
         }
     };
     if norm == Norm::L1 && operand.distribution {
-        call.builder
-            .notes
-            .push(format!("{} dropped: its operand already adds up to one", call.label));
+        call.builder.notes.push(format!(
+            "{} dropped: its operand already adds up to one",
+            call.label
+        ));
         return Ok(vec![Value::Tensor(operand)]);
     }
     let len = operand.elements.len();
     let op = Op::Normalize { norm, width };
-    let elements = call.builder.apply(&call.label, op, &operand.elements, len)?;
-    Ok(vec![call.number_tensor(DataType::Float32, operand.shape, elements)])
+    let elements = call
+        .builder
+        .apply(&call.label, op, &operand.elements, len)?;
+    Ok(vec![call.number_tensor(
+        DataType::Float32,
+        operand.shape,
+        elements,
+    )])
 }
 
 /// One bit per category.
@@ -316,7 +418,9 @@ pub(super) fn one_hot_encoder(call: &mut Call<'_>) -> Results {
     let op = Op::OneHot {
         categories: vec![categories.to_vec(); operand.elements.len()],
     };
-    let elements = call.builder.apply(&call.label, op, &operand.elements, len)?;
+    let elements = call
+        .builder
+        .apply(&call.label, op, &operand.elements, len)?;
     call.builder.notes.push(format!(
         "{}: an input in none of {} categories is refused when proving (ONNX Runtime {})",
         call.label,
@@ -333,8 +437,14 @@ pub(super) fn one_hot_encoder(call: &mut Call<'_>) -> Results {
 /// Names the columns of the scores; the numbers stay.
 pub(super) fn zip_map(call: &mut Call<'_>) -> Results {
     call.arity(1, 1, "1")?;
-    let integers = call.attributes.integers("classlabels_int64s")?.unwrap_or_default();
-    let strings = call.attributes.texts("classlabels_strings")?.unwrap_or_default();
+    let integers = call
+        .attributes
+        .integers("classlabels_int64s")?
+        .unwrap_or_default();
+    let strings = call
+        .attributes
+        .texts("classlabels_strings")?
+        .unwrap_or_default();
     let operand = call.numbers(0)?;
     let (_, classes) = table(&operand.shape)?;
     let names = if strings.is_empty() {

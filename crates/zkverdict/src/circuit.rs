@@ -1,0 +1,109 @@
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use zkverdict_circuit::{Candidate, CompiledModel, Objective, PublicInputs, candidates, choose};
+use zkverdict_model::Program;
+use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
+
+use crate::{CalibrationFile, Error, Model};
+
+/// Largest error against the floats that the planner accepts by default.
+pub const DEFAULT_TOLERANCE: f64 = 4e-4;
+
+/// What to compile for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CompileOptions {
+    /// What to make small.
+    pub objective: Objective,
+    /// Largest acceptable error on the calibration samples.
+    pub tolerance: f64,
+    /// What the proof shows.
+    pub public: PublicInputs,
+    /// Only this limb size.
+    pub limb_bits: Option<u32>,
+    /// Only this number of lanes.
+    pub lanes: Option<usize>,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        Self {
+            objective: Objective::Time,
+            tolerance: DEFAULT_TOLERANCE,
+            public: PublicInputs::default(),
+            limb_bits: None,
+            lanes: None,
+        }
+    }
+}
+
+/// A compiled model with the plan it was chosen from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CircuitFile {
+    /// The model's name.
+    pub name: String,
+    /// Program and layout.
+    pub compiled: CompiledModel,
+    /// The chosen plan.
+    pub plan: Candidate,
+}
+
+/// All plans, and the one that was chosen.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The compiled model.
+    pub file: CircuitFile,
+    /// Everything that was considered.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Compiles a model.
+///
+/// # Errors
+/// A model that fits no layout, or none of those asked for.
+pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOptions) -> Result<Planned, Error> {
+    let mut all = Vec::new();
+    for width in &calibration.widths {
+        if options.limb_bits.is_none_or(|bits| bits == width.limb_bits) {
+            let program = Program::compile(&model.graph, &calibration.calibration, width.limb_bits)?;
+            all.extend(candidates(&program, options.public, Some(width.fidelity.max_error))?);
+        }
+    }
+    all.retain(|candidate| options.lanes.is_none_or(|lanes| lanes == candidate.shape.lanes));
+    let plan = choose(&all, options.objective, options.tolerance).cloned().ok_or_else(|| Error::NoLayout {
+        reason: "no calibrated width has the limb bits and lanes that were asked for".to_owned(),
+    })?;
+    let program = Program::compile(&model.graph, &calibration.calibration, plan.shape.limb_bits)?;
+    let compiled = plan.compile(program, options.public);
+    Ok(Planned { file: CircuitFile { name: model.name(), compiled, plan }, candidates: all })
+}
+
+impl CircuitFile {
+    fn artifact(&self, made_from: MadeFrom) -> Artifact {
+        let payload = serde_json::to_vec(self).expect("finite numbers and strings are JSON");
+        Artifact::new(Kind::Circuit, made_from, false, payload)
+    }
+
+    /// Writes the circuit and returns its digest.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn save(&self, path: &Path, model: &Model) -> Result<Digest, Error> {
+        let artifact = self.artifact(MadeFrom::from([("model".to_owned(), model.digest)]));
+        artifact.write(path)?;
+        Ok(artifact.digest)
+    }
+
+    /// The digest that the file has.
+    pub fn digest(&self) -> Digest {
+        self.artifact(MadeFrom::new()).digest
+    }
+
+    /// Reads a circuit.
+    ///
+    /// # Errors
+    /// Anything that is wrong with the file.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        Ok(Artifact::read(path, Kind::Circuit)?.json()?)
+    }
+}

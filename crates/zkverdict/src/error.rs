@@ -1,0 +1,85 @@
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+/// Anything the pipeline can refuse.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file system refused.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The ONNX file or a sample file.
+    #[error(transparent)]
+    Onnx(#[from] zkverdict_onnx::OnnxError),
+    /// The fixed-point program or its inputs.
+    #[error(transparent)]
+    Model(#[from] zkverdict_model::ModelError),
+    /// The layout.
+    #[error(transparent)]
+    Circuit(#[from] zkverdict_circuit::CircuitError),
+    /// The SRS.
+    #[error(transparent)]
+    Srs(#[from] zkverdict_srs::SrsError),
+    /// Keys or proof.
+    #[error(transparent)]
+    Prover(#[from] zkverdict_prover::ProverError),
+    /// The native verifier.
+    #[error(transparent)]
+    Verify(#[from] zkverdict_verifier::VerifyError),
+    /// An artifact.
+    #[error(transparent)]
+    Artifact(#[from] zkverdict_verifier::ArtifactError),
+    /// The generated contract.
+    #[error(transparent)]
+    Solidity(#[from] zkverdict_solidity::SolidityError),
+    /// An EVM.
+    #[error(transparent)]
+    Evm(#[from] zkverdict_evm::EvmError),
+    /// A JSON file of ours does not parse.
+    #[error("{path} is no {what}; make it again with {command}", path = path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// The command that makes it.
+        command: &'static str,
+    },
+    /// A calibration of another model.
+    #[error("{path} was made from another model; run `zkverdict calibrate` again", path = path.display())]
+    StaleCalibration {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No width fits what was asked for.
+    #[error("no layout matches: {reason}")]
+    NoLayout {
+        /// Why.
+        reason: String,
+    },
+    /// A context that is no field element.
+    #[error(
+        "the context {text:?} is not usable: give a number below the BN254 scalar field's prime as 0x… with up to 64 \
+         digits, or any other text, which is hashed"
+    )]
+    Context {
+        /// What was given.
+        text: String,
+    },
+    /// The proof's outputs are not what the caller requires.
+    #[error("the proof shows {got} for {name}, not {expected}")]
+    UnexpectedOutput {
+        /// Which public input.
+        name: String,
+        /// What was required.
+        expected: String,
+        /// What the proof shows.
+        got: String,
+    },
+}

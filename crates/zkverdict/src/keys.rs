@@ -1,0 +1,122 @@
+use std::path::Path;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use serde::{Deserialize, Serialize};
+use zkverdict_model::Program;
+use zkverdict_prover::ProvingKey;
+use zkverdict_srs::Srs;
+use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom, VerifyingKey};
+
+use crate::{CircuitFile, Error, Field, Proof, public_schema};
+
+/// A verifying key with what its public inputs mean.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VerifyingKeyFile {
+    /// The model's name.
+    pub name: String,
+    /// Digest of the compiled circuit.
+    pub circuit: Digest,
+    /// The SRS in words.
+    pub srs: String,
+    /// Whether whoever made the SRS can forge proofs.
+    pub unsafe_srs: bool,
+    /// The key.
+    pub key: VerifyingKey,
+    /// The public inputs in order.
+    pub schema: Vec<Field>,
+    /// A proof of an inference on neutral inputs: every contract is tried on it before it is called done.
+    pub known: Proof,
+}
+
+/// Both keys.
+#[derive(Debug)]
+pub struct Keys {
+    /// The proving key.
+    pub proving: ProvingKey,
+    /// The verifying key.
+    pub verifying: VerifyingKeyFile,
+}
+
+impl Keys {
+    /// Generates the keys of a circuit, and a proof with them.
+    ///
+    /// # Errors
+    /// An SRS that is too small; a circuit that does not fit.
+    pub fn generate(circuit: &CircuitFile, srs: &Srs) -> Result<Self, Error> {
+        let model = &circuit.compiled;
+        let sized = srs.downsize(model.k)?;
+        let proving = ProvingKey::generate(model, sized.params())?;
+        let sample = neutral_sample(&model.program);
+        let known = zkverdict_prover::prove(model, &proving, sized.params(), &sample, Fr::zero())?;
+        let verifying = VerifyingKeyFile {
+            name: circuit.name.clone(),
+            circuit: circuit.digest(),
+            srs: sized.provenance().ceremony.to_string(),
+            unsafe_srs: sized.is_unsafe(),
+            key: proving.verifying_key.clone(),
+            schema: public_schema(model),
+            known: Proof::new(known.proof, &known.public_inputs),
+        };
+        Ok(Self { proving, verifying })
+    }
+
+    /// Writes the proving key.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn save_proving(&self, path: &Path) -> Result<(), Error> {
+        let made_from = MadeFrom::from([
+            ("circuit".to_owned(), self.verifying.circuit),
+            ("verifying key".to_owned(), self.verifying.key.digest()),
+        ]);
+        Artifact::new(Kind::ProvingKey, made_from, self.verifying.unsafe_srs, self.proving.to_bytes()).write(path)?;
+        Ok(())
+    }
+}
+
+/// Reads a proving key and checks that it belongs to the circuit. Returns also whether its SRS was unsafe.
+///
+/// # Errors
+/// A damaged file, another circuit's key, an SRS of another size or another secret.
+pub fn load_proving_key(path: &Path, circuit: &CircuitFile, srs: &Srs) -> Result<ProvingKey, Error> {
+    let artifact = Artifact::read(path, Kind::ProvingKey)?;
+    artifact.expect_made_from("circuit", circuit.digest())?;
+    let key = ProvingKey::from_bytes(&artifact.payload, &circuit.compiled, srs.params())?;
+    // The verifying key holds [τ]₂: a key of another SRS gives another digest.
+    artifact.expect_made_from("verifying key", key.verifying_key.digest())?;
+    Ok(key)
+}
+
+impl VerifyingKeyFile {
+    /// Writes the key.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let payload = serde_json::to_vec(self).expect("finite numbers and strings are JSON");
+        let made_from = MadeFrom::from([("circuit".to_owned(), self.circuit)]);
+        Artifact::new(Kind::VerifyingKey, made_from, self.unsafe_srs, payload).write(path)?;
+        Ok(())
+    }
+
+    /// Reads a key.
+    ///
+    /// # Errors
+    /// Anything that is wrong with the file.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        Ok(Artifact::read(path, Kind::VerifyingKey)?.json()?)
+    }
+}
+
+/// Inputs that every model accepts: zero where the format holds it, the first category of an encoded input.
+fn neutral_sample(program: &Program) -> Vec<Vec<f64>> {
+    let mut sample = vec![Vec::new(); program.input_names.len()];
+    for input in &program.inputs {
+        let value = match input.categories.as_ref().and_then(|categories| categories.first()) {
+            Some(category) => *category as f64,
+            None => input.format.dequantize(input.format.zero.clamp(0, program.cell_max() - 1)),
+        };
+        sample[input.tensor].push(value);
+    }
+    sample
+}
