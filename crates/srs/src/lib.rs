@@ -25,20 +25,26 @@
 //! | `srs` | [`Srs`]: halo2 parameters with their [`Provenance`]; downsizing; raw export |
 //! | `provenance` | [`Ceremony`], [`SourceFormat`], [`SourceFile`], digests |
 //! | `known` | the published τ·G2 and file hashes that name a ceremony |
+//! | `import` | [`import()`], [`ImportOptions`]: the road from a foreign file to a checked [`Srs`] |
+//! | `format` | detection, and one decoder per format: `.ptau`, halo2 raw, gnark, arkworks |
 //! | `point` | decoding of one point in each encoding, every defect named |
 //! | `file` | bounded positioned reads: no allocation from a length the file does not have |
 //! | `check` | the equation above, and the comparison of a Lagrange basis with its powers |
 //! | `lagrange` | the Lagrange basis: an inverse FFT over G1 |
 //! | `scalar_multiplication` | G1 multiplication through the curve's endomorphism |
 //! | `development` | the UNSAFE reproducible development SRS |
+//! | `artifact` | the project's own container: atomic save, fast load, verified load |
 //! | `error` | [`SrsError`] |
 //!
 //! The crate stands on halo2 alone; the prover, the verifier and the CLI use it.
 
+mod artifact;
 mod check;
 mod development;
 mod error;
 mod file;
+mod format;
+mod import;
 mod known;
 mod lagrange;
 mod point;
@@ -46,10 +52,12 @@ mod provenance;
 mod scalar_multiplication;
 mod srs;
 
+pub use artifact::{ARTIFACT_VERSION, read_provenance};
 pub use development::DEVELOPMENT_LABEL;
 pub use error::{
     CurveGroup, FileOperation, FilePart, ForeignContent, HeaderField, PointDefect, SrsError,
 };
+pub use import::{DEFAULT_MAX_K, Import, ImportOptions, Notice, import};
 pub use known::published_raw_sha256;
 pub use provenance::{
     Blake2bDigest, Ceremony, DigestParseError, Provenance, Sha256Digest, SourceFile, SourceFormat,
