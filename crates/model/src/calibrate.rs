@@ -32,7 +32,11 @@ impl Interval {
     fn widened(self, margin: f64) -> Self {
         let span = self.high - self.low;
         // A value that never varies says nothing of its range: allow for its own size, or a standardised feature's.
-        let span = if span > 0.0 { span } else { 2.0 * self.high.abs().max(1.0) };
+        let span = if span > 0.0 {
+            span
+        } else {
+            2.0 * self.high.abs().max(1.0)
+        };
         let extra = span * (margin - 1.0) / 2.0;
         let low = if self.low >= 0.0 {
             (self.low - extra).max(0.0)

@@ -57,11 +57,7 @@ pub struct NodeSummary {
 pub fn summarize(bytes: &[u8]) -> Result<ModelSummary, OnnxError> {
     let model = decode::model(bytes)?;
     let graph = model.graph.as_ref().ok_or(Defect::NoGraph)?;
-    let initialized: BTreeSet<&str> = graph
-        .initializer
-        .iter()
-        .map(|tensor| tensor.name.as_str())
-        .collect();
+    let initialized: BTreeSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     let producer = format!("{} {}", model.producer_name, model.producer_version);
     Ok(ModelSummary {
         ir_version: model.ir_version,
@@ -106,9 +102,7 @@ fn tensor(info: &tract_onnx::pb::ValueInfoProto) -> TensorSummary {
         .flat_map(|shape| &shape.dim)
         .map(|dimension| match &dimension.value {
             Some(tensor_shape_proto::dimension::Value::DimValue(size)) => size.to_string(),
-            Some(tensor_shape_proto::dimension::Value::DimParam(symbol)) if !symbol.is_empty() => {
-                symbol.clone()
-            }
+            Some(tensor_shape_proto::dimension::Value::DimParam(symbol)) if !symbol.is_empty() => symbol.clone(),
             _ => "?".to_owned(),
         });
     TensorSummary {

@@ -13,9 +13,9 @@ pub enum ProverError {
     /// The program cannot be laid out.
     #[error(transparent)]
     Circuit(#[from] CircuitError),
-    /// The SRS is too small.
-    #[error("the circuit needs an SRS of k = {needed}, this one has k = {got}; import or make a larger one")]
-    SrsTooSmall {
+    /// The SRS has another size than the circuit.
+    #[error("the circuit needs an SRS of k = {needed}, this one has k = {got}")]
+    SrsSize {
         /// Size the circuit needs.
         needed: u32,
         /// Size of the SRS.

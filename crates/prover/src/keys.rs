@@ -15,10 +15,11 @@ use zkverdict_verifier::VerifyingKey;
 
 use crate::ProverError;
 
-/// A proving key and the verifying key that belongs to it.
+/// A proving key with the SRS it was made from, and the verifying key that belongs to it.
 #[derive(Debug)]
 pub struct ProvingKey {
     pub(crate) halo2: plonk::ProvingKey<G1Affine>,
+    pub(crate) srs: ParamsKZG<Bn256>,
     /// The verifying key.
     pub verifying_key: VerifyingKey,
 }
@@ -28,24 +29,38 @@ impl ProvingKey {
     ///
     /// # Errors
     /// A model that does not fit its size, an SRS of another size, or what halo2 says.
-    pub fn generate(model: &CompiledModel, srs: &ParamsKZG<Bn256>) -> Result<Self, ProverError> {
-        check_size(model, srs)?;
+    pub fn generate(model: &CompiledModel, srs: ParamsKZG<Bn256>) -> Result<Self, ProverError> {
+        if srs.k() != model.k {
+            return Err(ProverError::SrsSize {
+                needed: model.k,
+                got: srs.k(),
+            });
+        }
         let circuit = model.circuit()?;
-        let verifying_key = keygen_vk(srs, &circuit)?;
-        let halo2 = keygen_pk(srs, verifying_key, &circuit)?;
+        let verifying_key = keygen_vk(&srs, &circuit)?;
+        let halo2 = keygen_pk(&srs, verifying_key, &circuit)?;
         Ok(Self::with_verifying_key(halo2, model, srs))
     }
 
-    fn with_verifying_key(halo2: plonk::ProvingKey<G1Affine>, model: &CompiledModel, srs: &ParamsKZG<Bn256>) -> Self {
+    fn with_verifying_key(halo2: plonk::ProvingKey<G1Affine>, model: &CompiledModel, srs: ParamsKZG<Bn256>) -> Self {
         let config = Config::kzg().with_num_instance(vec![model.public_inputs()]);
-        let protocol = compile(srs, halo2.get_vk(), config);
+        let protocol = compile(&srs, halo2.get_vk(), config);
         let verifying_key = VerifyingKey::new(protocol, srs.get_g()[0], srs.g2(), srs.s_g2());
-        Self { halo2, verifying_key }
+        Self {
+            halo2,
+            srs,
+            verifying_key,
+        }
     }
 
-    /// Writes the key: halo2's own format, curve points and scalars in Montgomery form.
+    /// Writes SRS and key: halo2's own formats, curve points and scalars in Montgomery form.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.halo2.to_bytes(SerdeFormat::RawBytes)
+        let mut bytes = Vec::new();
+        self.srs
+            .write_custom(&mut bytes, SerdeFormat::RawBytes)
+            .expect("writing to memory does not fail");
+        bytes.extend(self.halo2.to_bytes(SerdeFormat::RawBytes));
+        bytes
     }
 
     /// Length of halo2's verifying key in bytes.
@@ -57,27 +72,18 @@ impl ProvingKey {
     ///
     /// # Errors
     /// [`ProverError::MalformedKey`] for anything else.
-    pub fn from_bytes(bytes: &[u8], model: &CompiledModel, srs: &ParamsKZG<Bn256>) -> Result<Self, ProverError> {
-        check_size(model, srs)?;
-        // halo2's reader unwraps what it reads.
+    pub fn from_bytes(mut bytes: &[u8], model: &CompiledModel) -> Result<Self, ProverError> {
+        // halo2's readers unwrap what they read.
         let read = catch_unwind(AssertUnwindSafe(|| {
-            plonk::ProvingKey::from_bytes::<ModelCircuit>(bytes, SerdeFormat::RawBytes, model.shape())
+            let srs = ParamsKZG::<Bn256>::read_custom(&mut bytes, SerdeFormat::RawBytesUnchecked).ok()?;
+            let format = SerdeFormat::RawBytesUnchecked;
+            let key = plonk::ProvingKey::from_bytes::<ModelCircuit>(bytes, format, model.shape()).ok()?;
+            Some((srs, key))
         }));
-        let halo2 = read.ok().and_then(Result::ok).ok_or(ProverError::MalformedKey)?;
-        if halo2.get_vk().get_domain().k() != srs.k() {
+        let (srs, halo2) = read.ok().flatten().ok_or(ProverError::MalformedKey)?;
+        if srs.k() != model.k || halo2.get_vk().get_domain().k() != model.k {
             return Err(ProverError::MalformedKey);
         }
         Ok(Self::with_verifying_key(halo2, model, srs))
-    }
-}
-
-fn check_size(model: &CompiledModel, srs: &ParamsKZG<Bn256>) -> Result<(), ProverError> {
-    if srs.k() == model.k {
-        Ok(())
-    } else {
-        Err(ProverError::SrsTooSmall {
-            needed: model.k,
-            got: srs.k(),
-        })
     }
 }

@@ -1,10 +1,7 @@
 use halo2_proofs::{
     halo2curves::bn256::{Bn256, Fr, G1Affine},
     plonk::create_proof,
-    poly::kzg::{
-        commitment::{KZGCommitmentScheme, ParamsKZG},
-        multiopen::ProverSHPLONK,
-    },
+    poly::kzg::{commitment::KZGCommitmentScheme, multiopen::ProverSHPLONK},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use snark_verifier::{loader::native::NativeLoader, system::halo2::transcript::evm::EvmTranscript};
@@ -30,7 +27,6 @@ pub struct ProvenInference {
 pub fn prove(
     model: &CompiledModel,
     key: &ProvingKey,
-    srs: &ParamsKZG<Bn256>,
     sample: &[Vec<f64>],
     context: Fr,
 ) -> Result<ProvenInference, ProverError> {
@@ -39,7 +35,7 @@ pub fn prove(
     let circuit = model.circuit_with(&cells)?;
     let mut transcript = EvmTranscript::<G1Affine, NativeLoader, Vec<u8>, Vec<u8>>::new(Vec::new());
     create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
-        srs,
+        &key.srs,
         &key.halo2,
         &[circuit],
         &[&[&public_inputs]],

@@ -66,9 +66,7 @@ struct Header {
 /// What the header says about safety, for whoever opens the file in an editor.
 fn safety(ceremony: Ceremony) -> &'static str {
     match ceremony {
-        Ceremony::Development => {
-            "UNSAFE development SRS: everybody can compute its secret and forge proofs"
-        }
+        Ceremony::Development => "UNSAFE development SRS: everybody can compute its secret and forge proofs",
         Ceremony::Unknown => "unknown ceremony: its makers may know the secret and forge proofs",
         _ => "known ceremony: safe if one of its participants destroyed their share of the secret",
     }
@@ -96,10 +94,7 @@ impl Srs {
         let mut temporary = temporary_file(folder).map_err(io_error(FileOperation::Create))?;
         self.write_artifact(temporary.as_file_mut())
             .map_err(io_error(FileOperation::Write))?;
-        temporary
-            .as_file()
-            .sync_all()
-            .map_err(io_error(FileOperation::Sync))?;
+        temporary.as_file().sync_all().map_err(io_error(FileOperation::Sync))?;
         temporary
             .persist(path)
             .map_err(|error| io_error(FileOperation::Rename)(error.error))?;
@@ -147,14 +142,10 @@ impl Srs {
         } = &points;
         let seed = seed(&[powers, lagrange], tau_g2);
         if !are_powers(powers, tau_g2, seed) {
-            return Err(SrsError::InconsistentPowers {
-                path: path.to_owned(),
-            });
+            return Err(SrsError::InconsistentPowers { path: path.to_owned() });
         }
         if !is_lagrange_basis(powers, lagrange, seed) {
-            return Err(SrsError::LagrangeMismatch {
-                path: path.to_owned(),
-            });
+            return Err(SrsError::LagrangeMismatch { path: path.to_owned() });
         }
         Ok(points.into_srs(provenance))
     }

@@ -46,10 +46,7 @@ pub(crate) fn are_powers(powers: &[G1Affine], tau_g2: &G2Affine, seed: [u8; 32])
     let coefficients = coefficients(seed, next.len());
     let next = best_multiexp(&coefficients, next).to_affine();
     let previous = (-best_multiexp(&coefficients, previous)).to_affine();
-    let product = Bn256::multi_miller_loop(&[
-        (&next, &G2Affine::generator().into()),
-        (&previous, &(*tau_g2).into()),
-    ]);
+    let product = Bn256::multi_miller_loop(&[(&next, &G2Affine::generator().into()), (&previous, &(*tau_g2).into())]);
     bool::from(product.final_exponentiation().is_identity())
 }
 
@@ -58,11 +55,7 @@ pub(crate) fn are_powers(powers: &[G1Affine], tau_g2: &G2Affine, seed: [u8; 32])
 /// With `L_i = (1/n) Σ_j ω^(-ij) P_j`, the combination `Σ ρ_i L_i` is `Σ c_j P_j`, where c is the inverse
 /// FFT of ρ. That is one FFT over the field and two multi-scalar multiplications instead of an FFT over
 /// the group. The number of points must be a power of two, and equal.
-pub(crate) fn is_lagrange_basis(
-    powers: &[G1Affine],
-    lagrange: &[G1Affine],
-    seed: [u8; 32],
-) -> bool {
+pub(crate) fn is_lagrange_basis(powers: &[G1Affine], lagrange: &[G1Affine], seed: [u8; 32]) -> bool {
     if lagrange.len() != powers.len() || !powers.len().is_power_of_two() {
         return false;
     }
@@ -148,9 +141,8 @@ mod tests {
             let (points, tau_g2) = powers(k);
             let curve = points.iter().map(G1Affine::to_curve).collect();
             let lagrange: Vec<G1Affine> = g_to_lagrange(curve, k);
-            let passes = |lagrange: &[G1Affine]| {
-                is_lagrange_basis(&points, lagrange, seed(&[&points, lagrange], &tau_g2))
-            };
+            let passes =
+                |lagrange: &[G1Affine]| is_lagrange_basis(&points, lagrange, seed(&[&points, lagrange], &tau_g2));
             assert!(passes(&lagrange));
             for index in 0..lagrange.len() {
                 let mut wrong = lagrange.clone();

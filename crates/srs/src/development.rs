@@ -13,8 +13,7 @@ use rayon::prelude::*;
 use crate::lagrange::{normalize, omega};
 
 /// The label whose hash is the secret of [`Srs::development`](crate::Srs::development).
-pub const DEVELOPMENT_LABEL: &str =
-    "zkverdict UNSAFE development SRS: everybody knows its secret and can forge proofs";
+pub const DEVELOPMENT_LABEL: &str = "zkverdict UNSAFE development SRS: everybody knows its secret and can forge proofs";
 
 /// Bits that one lookup in the table of the generator's multiples covers.
 const WINDOW: usize = 8;

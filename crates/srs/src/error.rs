@@ -347,12 +347,8 @@ impl fmt::Display for ForeignContent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Empty => "an empty file; fetch it again",
-            Self::Xml => {
-                "an XML document, probably the error page of a storage server; fetch it from another place"
-            }
-            Self::Html => {
-                "an HTML page, probably a download page or an error; fetch the file behind it"
-            }
+            Self::Xml => "an XML document, probably the error page of a storage server; fetch it from another place",
+            Self::Html => "an HTML page, probably a download page or an error; fetch the file behind it",
             Self::Json => "JSON text; name the binary file",
             Self::GitLfsPointer => "a Git LFS pointer; run `git lfs pull` where it came from",
             Self::Archive => "an archive; unpack it first",

@@ -48,9 +48,7 @@ impl InputFile {
         // Asked before opening: opening a named pipe would wait for its writer.
         let metadata = fs::metadata(path).map_err(io_error)?;
         if !metadata.is_file() {
-            return Err(SrsError::NotAFile {
-                path: path.to_owned(),
-            });
+            return Err(SrsError::NotAFile { path: path.to_owned() });
         }
         let file = File::open(path).map_err(io_error)?;
         let length = file.metadata().map_err(io_error)?.len();
@@ -88,12 +86,7 @@ impl InputFile {
     }
 
     /// `length` bytes at `offset`.
-    pub(crate) fn read(
-        &mut self,
-        offset: u64,
-        length: u64,
-        part: FilePart,
-    ) -> Result<Vec<u8>, SrsError> {
+    pub(crate) fn read(&mut self, offset: u64, length: u64, part: FilePart) -> Result<Vec<u8>, SrsError> {
         let available = self.length.saturating_sub(offset);
         if length > available {
             return Err(self.wrong_size(part, length, available));
@@ -110,11 +103,7 @@ impl InputFile {
     }
 
     /// `N` bytes at `offset`.
-    pub(crate) fn read_array<const N: usize>(
-        &mut self,
-        offset: u64,
-        part: FilePart,
-    ) -> Result<[u8; N], SrsError> {
+    pub(crate) fn read_array<const N: usize>(&mut self, offset: u64, part: FilePart) -> Result<[u8; N], SrsError> {
         let length = u64::try_from(N).unwrap_or(u64::MAX);
         let bytes = self.read(offset, length, part)?;
         let got = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -146,21 +135,19 @@ impl InputFile {
         if expected > available {
             return Err(self.wrong_size(part, expected, available));
         }
-        let capacity =
-            usize::try_from(count).map_err(|_| self.wrong_size(part, expected, available))?;
+        let capacity = usize::try_from(count).map_err(|_| self.wrong_size(part, expected, available))?;
         let mut points = Vec::with_capacity(capacity);
         let mut done = 0_u64;
         while done < count {
             let block = POINTS_PER_BLOCK.min(count.saturating_sub(done));
             let start = offset.saturating_add(done.saturating_mul(size));
             let bytes = self.read(start, block.saturating_mul(size), part)?;
-            let decoded =
-                decode_g1_list(encoding, &bytes).map_err(|(index, defect)| SrsError::Point {
-                    path: self.path(),
-                    part,
-                    index: done.saturating_add(index),
-                    defect,
-                })?;
+            let decoded = decode_g1_list(encoding, &bytes).map_err(|(index, defect)| SrsError::Point {
+                path: self.path(),
+                part,
+                index: done.saturating_add(index),
+                defect,
+            })?;
             points.extend(decoded);
             done = done.saturating_add(block);
         }
@@ -168,12 +155,7 @@ impl InputFile {
     }
 
     /// The point of G2 at `offset`, checked as [`crate::point`] says; `index` is its place in its list.
-    pub(crate) fn read_g2(
-        &mut self,
-        offset: u64,
-        index: u64,
-        encoding: Encoding,
-    ) -> Result<G2Affine, SrsError> {
+    pub(crate) fn read_g2(&mut self, offset: u64, index: u64, encoding: Encoding) -> Result<G2Affine, SrsError> {
         let part = FilePart::PointsG2;
         let bytes = self.read(offset, encoding.g2_size(), part)?;
         decode_g2(encoding, &bytes).map_err(|defect| SrsError::Point {

@@ -132,9 +132,8 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnsafeSecret => formatter.write_str(
-                "UNSAFE: this is the development SRS; everybody can compute its secret and forge proofs",
-            ),
+            Self::UnsafeSecret => formatter
+                .write_str("UNSAFE: this is the development SRS; everybody can compute its secret and forge proofs"),
             Self::UnknownCeremony => formatter.write_str(
                 "the points are consistent, but no known ceremony made them: whoever did may know the \
                  secret and forge proofs",
@@ -151,10 +150,9 @@ impl fmt::Display for Notice {
                 formatter,
                 "the points are those of {ceremony}, but the file is not the published one byte for byte"
             ),
-            Self::Reduced { available, taken } => write!(
-                formatter,
-                "took 2^{taken} of the file's 2^{available} powers"
-            ),
+            Self::Reduced { available, taken } => {
+                write!(formatter, "took 2^{taken} of the file's 2^{available} powers")
+            }
         }
     }
 }
@@ -206,10 +204,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Import, SrsError> 
         None => lagrange_basis(&powers),
     };
     if lagrange.iter().any(|point| bool::from(point.is_identity())) {
-        return Err(SrsError::SecretInDomain {
-            path: file.path(),
-            k,
-        });
+        return Err(SrsError::SecretInDomain { path: file.path(), k });
     }
 
     let ceremony = known::ceremony(&tau_g2);
@@ -221,8 +216,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Import, SrsError> 
     let source_file = SourceFile {
         name: file.name(),
         k: source_k,
-        is_published_file: blake2b
-            .is_some_and(|digest| known::is_published_file(ceremony, source_k, &digest)),
+        is_published_file: blake2b.is_some_and(|digest| known::is_published_file(ceremony, source_k, &digest)),
         blake2b,
     };
     let notices = notices(ceremony, k, format, &source_file);
@@ -252,10 +246,7 @@ fn notices(ceremony: Ceremony, k: u32, format: SourceFormat, source: &SourceFile
                 claimed,
                 found: ceremony,
             });
-        } else if format == SourceFormat::Ptau
-            && source.blake2b.is_some()
-            && !source.is_published_file
-        {
+        } else if format == SourceFormat::Ptau && source.blake2b.is_some() && !source.is_published_file {
             notices.push(Notice::NotThePublishedFile { ceremony });
         }
     }

@@ -10,10 +10,7 @@ type TauG2 = [u8; 128];
 
 const TAU_G2: [(Ceremony, TauG2); 5] = [
     (Ceremony::Hermez, HERMEZ_TAU_G2),
-    (
-        Ceremony::PerpetualPowersOfTau,
-        PERPETUAL_POWERS_OF_TAU_TAU_G2,
-    ),
+    (Ceremony::PerpetualPowersOfTau, PERPETUAL_POWERS_OF_TAU_TAU_G2),
     (Ceremony::EigenDa, EIGENDA_TAU_G2),
     (Ceremony::AztecIgnition, AZTEC_IGNITION_TAU_G2),
     (Ceremony::Development, DEVELOPMENT_TAU_G2),

@@ -77,8 +77,7 @@ pub(crate) fn decode_g1(encoding: Encoding, bytes: &[u8]) -> Result<G1Affine, Po
             let (larger, x) = split_gnark_flags(bytes)?;
             let mut compressed = <G1Affine as GroupEncoding>::Repr::default();
             copy(compressed.as_mut(), &big_endian(x)?.to_repr())?;
-            let point = Option::<G1Affine>::from(G1Affine::from_bytes(&compressed))
-                .ok_or(PointDefect::NotOnCurve)?;
+            let point = Option::<G1Affine>::from(G1Affine::from_bytes(&compressed)).ok_or(PointDefect::NotOnCurve)?;
             if (point.y > point.y.neg()) == larger {
                 point
             } else {
@@ -97,10 +96,7 @@ pub(crate) fn decode_g1(encoding: Encoding, bytes: &[u8]) -> Result<G1Affine, Po
 }
 
 /// The G1 points of a list, decoded on all threads; or the position and the defect of the first bad one.
-pub(crate) fn decode_g1_list(
-    encoding: Encoding,
-    bytes: &[u8],
-) -> Result<Vec<G1Affine>, (u64, PointDefect)> {
+pub(crate) fn decode_g1_list(encoding: Encoding, bytes: &[u8]) -> Result<Vec<G1Affine>, (u64, PointDefect)> {
     let size = usize::try_from(encoding.g1_size()).map_err(|_| (0, PointDefect::WrongLength))?;
     let decoded: Vec<_> = bytes
         .par_chunks(size)
@@ -137,8 +133,7 @@ pub(crate) fn decode_g2(encoding: Encoding, bytes: &[u8]) -> Result<G2Affine, Po
             let (x0, x1) = (big_endian(x0)?, big_endian(x1)?);
             let mut compressed = <G2Affine as GroupEncoding>::Repr::default();
             copy(compressed.as_mut(), &Fq2::new(x0, x1).to_bytes())?;
-            let point = Option::<G2Affine>::from(G2Affine::from_bytes(&compressed))
-                .ok_or(PointDefect::NotOnCurve)?;
+            let point = Option::<G2Affine>::from(G2Affine::from_bytes(&compressed)).ok_or(PointDefect::NotOnCurve)?;
             if (point.y > point.y.neg()) == larger {
                 point
             } else {
@@ -231,9 +226,7 @@ fn halves(bytes: &[u8]) -> Result<[[u8; 32]; 2], PointDefect> {
 }
 
 fn quarters(bytes: &[u8]) -> Result<[[u8; 32]; 4], PointDefect> {
-    let (first, second) = bytes
-        .split_first_chunk::<64>()
-        .ok_or(PointDefect::WrongLength)?;
+    let (first, second) = bytes.split_first_chunk::<64>().ok_or(PointDefect::WrongLength)?;
     let ([a, b], [c, d]) = (halves(first)?, halves(second)?);
     Ok([a, b, c, d])
 }
@@ -304,9 +297,7 @@ mod tests {
                 bytes[0] |= if larger { 0xc0 } else { 0x80 };
                 bytes
             }
-            Encoding::AztecBigEndian => [point.x.c0, point.x.c1, point.y.c0, point.y.c1]
-                .map(reversed)
-                .concat(),
+            Encoding::AztecBigEndian => [point.x.c0, point.x.c1, point.y.c0, point.y.c1].map(reversed).concat(),
         }
     }
 
@@ -358,18 +349,10 @@ mod tests {
             (Encoding::AztecBigEndian, [big, two].concat()),
         ] {
             let got = decode_g1(encoding, &bytes);
-            assert_eq!(
-                got,
-                Err(PointDefect::NonCanonicalCoordinate),
-                "{encoding:?}"
-            );
+            assert_eq!(got, Err(PointDefect::NonCanonicalCoordinate), "{encoding:?}");
         }
         big[0] |= 0x80;
-        for bytes in [
-            big.to_vec(),
-            [big, two].concat(),
-            [[0x80; 32], big].concat(),
-        ] {
+        for bytes in [big.to_vec(), [big, two].concat(), [[0x80; 32], big].concat()] {
             let got = if bytes.len() == 32 {
                 decode_g1(Encoding::GnarkCompressed, &bytes).map(|_| ())
             } else {

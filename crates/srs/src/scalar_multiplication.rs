@@ -114,10 +114,7 @@ fn limbs(value: &Fr) -> [u64; 4] {
     let bytes = value.to_repr();
     let mut limbs = [0; 4];
     for (limb, chunk) in limbs.iter_mut().zip(bytes.chunks_exact(8)) {
-        *limb = chunk
-            .iter()
-            .rev()
-            .fold(0, |limb, byte| limb << 8 | u64::from(*byte));
+        *limb = chunk.iter().rev().fold(0, |limb, byte| limb << 8 | u64::from(*byte));
     }
     limbs
 }
@@ -154,13 +151,7 @@ mod tests {
             let power = Fr::from(2).pow([bit]);
             [power, power - Fr::ONE, -power]
         }));
-        scalars.extend([
-            Fr::ZETA,
-            -Fr::ZETA,
-            Fr::ZETA.square(),
-            Fr::ROOT_OF_UNITY,
-            Fr::TWO_INV,
-        ]);
+        scalars.extend([Fr::ZETA, -Fr::ZETA, Fr::ZETA.square(), Fr::ROOT_OF_UNITY, Fr::TWO_INV]);
         let point = G1::generator() * Fr::random(&mut generator);
         for scalar in scalars {
             let got = Multiplier::new(&scalar).multiply(&point);

@@ -193,16 +193,10 @@ fn check_k(k: u32) -> Result<(), SrsError> {
 
 /// halo2's parameters from their parts. `from_parts` is a method of the type it makes, so it needs a value
 /// to be called on: the cheapest is the k = 0 layout of zero bytes, which is read without arithmetic.
-pub(crate) fn params(
-    k: u32,
-    powers: Vec<G1Affine>,
-    lagrange: Vec<G1Affine>,
-    tau_g2: G2Affine,
-) -> ParamsKZG<Bn256> {
+pub(crate) fn params(k: u32, powers: Vec<G1Affine>, lagrange: Vec<G1Affine>, tau_g2: G2Affine) -> ParamsKZG<Bn256> {
     const EMPTY: [u8; 4 + 2 * 64 + 2 * 128] = [0; 388];
-    let receiver =
-        ParamsKZG::<Bn256>::read_custom(&mut EMPTY.as_slice(), SerdeFormat::RawBytesUnchecked)
-            .expect("reading two G1 and two G2 points takes exactly 388 bytes");
+    let receiver = ParamsKZG::<Bn256>::read_custom(&mut EMPTY.as_slice(), SerdeFormat::RawBytesUnchecked)
+        .expect("reading two G1 and two G2 points takes exactly 388 bytes");
     receiver.from_parts(k, powers, Some(lagrange), G2Affine::generator(), tau_g2)
 }
 

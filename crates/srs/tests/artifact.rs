@@ -7,8 +7,7 @@ use std::fs;
 use common::*;
 use sha2::{Digest, Sha256};
 use zkverdict_srs::{
-    Ceremony, FilePart, HeaderField, ImportOptions, SourceFormat, Srs, SrsError, import,
-    read_provenance,
+    Ceremony, FilePart, HeaderField, ImportOptions, SourceFormat, Srs, SrsError, import, read_provenance,
 };
 
 const K: u32 = 2;
@@ -65,10 +64,7 @@ fn what_is_saved_is_loaded() {
             assert_eq!(loaded.provenance(), srs.provenance());
             assert!(loaded.is_unsafe());
         }
-        assert_eq!(
-            &read_provenance(&path).expect("the header"),
-            srs.provenance()
-        );
+        assert_eq!(&read_provenance(&path).expect("the header"), srs.provenance());
     }
     let bytes = fs::read(folder.path("development.srs")).expect("the artifact");
     let text = header_of(&bytes).to_string();
@@ -130,10 +126,7 @@ fn every_damage_is_found() {
     let raw = raw(&development(K));
     assert!(matches!(load(&raw), Err(SrsError::NotAnArtifact { .. })));
     let converted = honest.clone();
-    let text: Vec<u8> = converted
-        .into_iter()
-        .filter(|byte| *byte != b'\r')
-        .collect();
+    let text: Vec<u8> = converted.into_iter().filter(|byte| *byte != b'\r').collect();
     assert!(matches!(load(&text), Err(SrsError::NotAnArtifact { .. })));
 }
 
@@ -148,10 +141,7 @@ fn damages_have_names() {
     ));
     let mut long = honest.clone();
     long[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert!(matches!(
-        load(&long),
-        Err(SrsError::ImplausibleCount { .. })
-    ));
+    assert!(matches!(load(&long), Err(SrsError::ImplausibleCount { .. })));
     let mut header = honest.clone();
     header[PREFIX] ^= 1;
     assert!(matches!(
@@ -205,10 +195,7 @@ fn forged_headers_are_refused() {
         assert!(matches!(with("k", k.into()), SrsError::WrongSize { .. }));
     }
     for k in [0_u32, 29, u32::MAX] {
-        assert!(matches!(
-            with("k", k.into()),
-            SrsError::PowerOutOfRange { .. }
-        ));
+        assert!(matches!(with("k", k.into()), SrsError::PowerOutOfRange { .. }));
     }
     assert!(matches!(with("k", (-1).into()), SrsError::Header { .. }));
     assert!(matches!(with("more", 1.into()), SrsError::Header { .. }));

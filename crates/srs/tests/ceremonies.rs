@@ -11,8 +11,7 @@ use std::{
 use common::{Folder, raw, shared};
 use sha2::{Digest, Sha256};
 use zkverdict_srs::{
-    Ceremony, ForeignContent, Import, ImportOptions, Notice, SourceFormat, Srs, SrsError, import,
-    published_raw_sha256,
+    Ceremony, ForeignContent, Import, ImportOptions, Notice, SourceFormat, Srs, SrsError, import, published_raw_sha256,
 };
 
 fn options() -> ImportOptions {
@@ -63,10 +62,7 @@ fn the_hermez_file_of_the_registry_is_recognized() {
     assert_eq!(import.notices, []);
     let source = provenance.source_file.as_ref().expect("a source file");
     assert!(source.is_published_file);
-    assert_eq!(
-        Some(provenance.raw_sha256),
-        published_raw_sha256(Ceremony::Hermez, 8)
-    );
+    assert_eq!(Some(provenance.raw_sha256), published_raw_sha256(Ceremony::Hermez, 8));
     // Downsized, it is the same ceremony still, and the file that everybody else derives.
     for k in 1..8 {
         let small = import.srs.downsize(k).expect("a smaller size");
@@ -104,11 +100,7 @@ fn one_changed_bit_of_a_ceremony_file_is_found() {
 
 #[test]
 fn converted_hermez_files_equal_the_published_raw_ones() {
-    let names = [
-        "powersOfTau28_hez_final_11.ptau",
-        "hermez-raw-11",
-        "hermez-raw-10",
-    ];
+    let names = ["powersOfTau28_hez_final_11.ptau", "hermez-raw-11", "hermez-raw-10"];
     let [Some(ptau), Some(raw_11), Some(raw_10)] = names.map(shared) else {
         return;
     };
@@ -186,18 +178,8 @@ fn derived_raw_files_have_the_derived_hashes() {
         None => options(),
     };
     for (name, ceremony, file, options) in [
-        (
-            "hermez",
-            Ceremony::Hermez,
-            "powersOfTau28_hez_final_11.ptau",
-            options(),
-        ),
-        (
-            "eigenda",
-            Ceremony::EigenDa,
-            "eigenda-g1.point.65536",
-            eigenda,
-        ),
+        ("hermez", Ceremony::Hermez, "powersOfTau28_hez_final_11.ptau", options()),
+        ("eigenda", Ceremony::EigenDa, "eigenda-g1.point.65536", eigenda),
         (
             "aztec",
             Ceremony::AztecIgnition,
@@ -218,11 +200,7 @@ fn derived_raw_files_have_the_derived_hashes() {
             let import = imported(&path, &options.clone().max_k(k));
             let provenance = import.srs.provenance();
             assert_eq!((provenance.ceremony, provenance.k), (ceremony, k));
-            assert_eq!(
-                provenance.raw_sha256.to_string(),
-                expected,
-                "{name}, k = {k}"
-            );
+            assert_eq!(provenance.raw_sha256.to_string(), expected, "{name}, k = {k}");
             let published = published_raw_sha256(ceremony, k).map(|digest| digest.to_string());
             assert_eq!(published, Some(expected));
         }
@@ -246,10 +224,7 @@ fn a_self_made_setup_under_the_hermez_name_is_called_unknown() {
             claimed: Ceremony::Hermez,
             found: Ceremony::Unknown,
         },
-        Notice::NameClaimsPower {
-            claimed: 10,
-            found: 12,
-        },
+        Notice::NameClaimsPower { claimed: 10, found: 12 },
     ] {
         assert!(import.notices.contains(&expected), "{expected}");
     }

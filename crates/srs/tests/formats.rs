@@ -14,8 +14,8 @@ use halo2_proofs::{
     poly::commitment::ParamsProver,
 };
 use zkverdict_srs::{
-    Ceremony, CurveGroup, FilePart, ForeignContent, ImportOptions, Notice, PointDefect,
-    SourceFormat, Srs, SrsError, import,
+    Ceremony, CurveGroup, FilePart, ForeignContent, ImportOptions, Notice, PointDefect, SourceFormat, Srs, SrsError,
+    import,
 };
 
 const K: u32 = 2;
@@ -43,11 +43,7 @@ fn files(folder: &Folder, k: u32) -> Vec<(SourceFormat, Vec<u8>, ImportOptions)>
             gnark_g1(&powers(&srs)),
             options().g2_file(g2_file),
         ),
-        (
-            SourceFormat::Arkworks,
-            arkworks(&powers(&srs), tau_g2),
-            options(),
-        ),
+        (SourceFormat::Arkworks, arkworks(&powers(&srs), tau_g2), options()),
     ]
 }
 
@@ -85,10 +81,7 @@ fn a_smaller_size_is_the_prefix() {
         let path = folder.put("honest", &bytes);
         let import = import(&path, &options.max_k(3).hash_limit(0)).expect("an honest file");
         assert_eq!(raw(&import.srs), raw(&expected), "{format}");
-        let reduced = Notice::Reduced {
-            available: 5,
-            taken: 3,
-        };
+        let reduced = Notice::Reduced { available: 5, taken: 3 };
         assert_eq!(import.notices, [Notice::UnsafeSecret, reduced]);
         let source = import.srs.provenance().source_file.as_ref();
         assert_eq!(source.expect("a source file").blake2b, None);
@@ -128,11 +121,7 @@ fn no_changed_byte_changes_the_srs() {
             damaged[index] ^= 1 << (index % 8);
             let path = folder.put("damaged", &damaged);
             if let Ok(import) = import(&path, &options) {
-                assert_eq!(
-                    import.srs.provenance().raw_sha256,
-                    honest,
-                    "{format}, {index}"
-                );
+                assert_eq!(import.srs.provenance().raw_sha256, honest, "{format}, {index}");
                 accepted += 1;
             }
         }
@@ -155,17 +144,7 @@ fn no_changed_byte_changes_the_srs() {
 fn extreme_numbers_anywhere_never_panic() {
     let folder = Folder::new();
     let honest = development(K).provenance().raw_sha256;
-    let numbers = [
-        0,
-        1,
-        28,
-        29,
-        1 << 28,
-        1 << 31,
-        u64::from(u32::MAX),
-        1 << 63,
-        u64::MAX,
-    ];
+    let numbers = [0, 1, 28, 29, 1 << 28, 1 << 31, u64::from(u32::MAX), 1 << 63, u64::MAX];
     for (format, bytes, options) in files(&folder, K) {
         for start in (0..bytes.len()).step_by(4) {
             let number = numbers[start / 4 % numbers.len()].to_le_bytes();
@@ -176,11 +155,7 @@ fn extreme_numbers_anywhere_never_panic() {
             let path = folder.put("damaged", &damaged);
             for options in [options.clone(), options.clone().format(format)] {
                 if let Ok(import) = import(&path, &options) {
-                    assert_eq!(
-                        import.srs.provenance().raw_sha256,
-                        honest,
-                        "{format}, {start}"
-                    );
+                    assert_eq!(import.srs.provenance().raw_sha256, honest, "{format}, {start}");
                 }
             }
         }
@@ -267,10 +242,7 @@ fn another_secret_in_g2_is_refused() {
     let start = bytes.len() - 128;
     bytes[start..].copy_from_slice(&other.to_raw_bytes());
     let inconsistent = |got: Result<Srs, SrsError>| {
-        assert!(
-            matches!(got, Err(SrsError::InconsistentPowers { .. })),
-            "{got:?}"
-        );
+        assert!(matches!(got, Err(SrsError::InconsistentPowers { .. })), "{got:?}");
     };
     inconsistent(import_bytes(&bytes, &options()));
 
@@ -350,15 +322,13 @@ fn ptau_sections_are_counted_and_measured() {
         let mut without = sections.clone();
         let (kind, _) = without.remove(index);
         let got = import_bytes(&ptau_of(&without), &options()).expect_err("a missing section");
-        let named =
-            matches!(got, SrsError::SectionCount { section, got: 0, .. } if section == kind);
+        let named = matches!(got, SrsError::SectionCount { section, got: 0, .. } if section == kind);
         assert!(named, "{got}");
 
         let mut twice = sections.clone();
         twice.push(sections[index].clone());
         let got = import_bytes(&ptau_of(&twice), &options()).expect_err("a repeated section");
-        let named =
-            matches!(got, SrsError::SectionCount { section, got: 2, .. } if section == kind);
+        let named = matches!(got, SrsError::SectionCount { section, got: 2, .. } if section == kind);
         assert!(named, "{got}");
 
         let mut short = sections.clone();
@@ -513,10 +483,7 @@ fn an_srs_is_downsized_and_not_upsized() {
         assert_eq!(raw(&small), raw(&development(k)), "k = {k}");
         assert_eq!(small.provenance(), development(k).provenance());
     }
-    assert!(matches!(
-        large.downsize(0),
-        Err(SrsError::KOutOfRange { .. })
-    ));
+    assert!(matches!(large.downsize(0), Err(SrsError::KOutOfRange { .. })));
     assert!(matches!(
         large.downsize(7),
         Err(SrsError::TooSmall {
@@ -535,10 +502,7 @@ fn the_development_srs_says_what_it_is() {
     assert!(zkverdict_srs::DEVELOPMENT_LABEL.contains("UNSAFE"));
     assert_eq!(srs.params().get_g().len(), 8);
     for k in [0, 29, u32::MAX] {
-        assert!(matches!(
-            Srs::development(k),
-            Err(SrsError::KOutOfRange { .. })
-        ));
+        assert!(matches!(Srs::development(k), Err(SrsError::KOutOfRange { .. })));
     }
     // Computed independently, from the label alone.
     let pinned = "e659890b864ddd6bbc98f410608b23aa8d6a492bc2e3d3ed58a0d63d08bfde0c";

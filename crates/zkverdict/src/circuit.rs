@@ -70,12 +70,21 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
         }
     }
     all.retain(|candidate| options.lanes.is_none_or(|lanes| lanes == candidate.shape.lanes));
-    let plan = choose(&all, options.objective, options.tolerance).cloned().ok_or_else(|| Error::NoLayout {
-        reason: "no calibrated width has the limb bits and lanes that were asked for".to_owned(),
-    })?;
+    let plan = choose(&all, options.objective, options.tolerance)
+        .cloned()
+        .ok_or_else(|| Error::NoLayout {
+            reason: "no calibrated width has the limb bits and lanes that were asked for".to_owned(),
+        })?;
     let program = Program::compile(&model.graph, &calibration.calibration, plan.shape.limb_bits)?;
     let compiled = plan.compile(program, options.public);
-    Ok(Planned { file: CircuitFile { name: model.name(), compiled, plan }, candidates: all })
+    Ok(Planned {
+        file: CircuitFile {
+            name: model.name(),
+            compiled,
+            plan,
+        },
+        candidates: all,
+    })
 }
 
 impl CircuitFile {

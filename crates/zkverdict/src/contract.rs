@@ -35,10 +35,12 @@ impl ContractFile {
             model: key.name.clone(),
             srs: key.srs.clone(),
             circuit_digest: key.circuit.0,
-            verifying_key_digest: verifying_key.0,
         };
-        let source = generate_reference(&key.key.protocol, &key.key.deciding_key, &metadata)?;
-        let known = KnownProof { proof: key.known.proof.clone(), public_inputs: key.known.words() };
+        let source = generate_reference(&key.key, &metadata)?;
+        let known = KnownProof {
+            proof: key.known.proof.clone(),
+            public_inputs: key.known.words(),
+        };
         let build = build_verified(&source, &known, solc)?;
         Ok(Self {
             name: key.name.clone(),
@@ -72,6 +74,9 @@ impl ContractFile {
 impl Proof {
     /// The public inputs as EVM words.
     pub fn words(&self) -> Vec<U256> {
-        self.public_inputs.iter().map(|word| U256::from_be_bytes(*word)).collect()
+        self.public_inputs
+            .iter()
+            .map(|word| U256::from_be_bytes(*word))
+            .collect()
     }
 }

@@ -45,9 +45,8 @@ impl Keys {
     pub fn generate(circuit: &CircuitFile, srs: &Srs) -> Result<Self, Error> {
         let model = &circuit.compiled;
         let sized = srs.downsize(model.k)?;
-        let proving = ProvingKey::generate(model, sized.params())?;
-        let sample = neutral_sample(&model.program);
-        let known = zkverdict_prover::prove(model, &proving, sized.params(), &sample, Fr::zero())?;
+        let proving = ProvingKey::generate(model, sized.params().clone())?;
+        let known = zkverdict_prover::prove(model, &proving, &neutral_sample(&model.program), Fr::zero())?;
         let verifying = VerifyingKeyFile {
             name: circuit.name.clone(),
             circuit: circuit.digest(),
@@ -69,22 +68,43 @@ impl Keys {
             ("circuit".to_owned(), self.verifying.circuit),
             ("verifying key".to_owned(), self.verifying.key.digest()),
         ]);
-        Artifact::new(Kind::ProvingKey, made_from, self.verifying.unsafe_srs, self.proving.to_bytes()).write(path)?;
+        Artifact::new(
+            Kind::ProvingKey,
+            made_from,
+            self.verifying.unsafe_srs,
+            self.proving.to_bytes(),
+        )
+        .write(path)?;
         Ok(())
     }
 }
 
-/// Reads a proving key and checks that it belongs to the circuit. Returns also whether its SRS was unsafe.
+/// Reads a proving key and checks that it belongs to the circuit.
 ///
 /// # Errors
-/// A damaged file, another circuit's key, an SRS of another size or another secret.
-pub fn load_proving_key(path: &Path, circuit: &CircuitFile, srs: &Srs) -> Result<ProvingKey, Error> {
+/// A damaged file, another circuit's key.
+pub fn load_proving_key(path: &Path, circuit: &CircuitFile) -> Result<(ProvingKey, Provenance), Error> {
     let artifact = Artifact::read(path, Kind::ProvingKey)?;
     artifact.expect_made_from("circuit", circuit.digest())?;
-    let key = ProvingKey::from_bytes(&artifact.payload, &circuit.compiled, srs.params())?;
-    // The verifying key holds [τ]₂: a key of another SRS gives another digest.
-    artifact.expect_made_from("verifying key", key.verifying_key.digest())?;
-    Ok(key)
+    let key = ProvingKey::from_bytes(&artifact.payload, &circuit.compiled)?;
+    let verifying_key = key.verifying_key.digest();
+    artifact.expect_made_from("verifying key", verifying_key)?;
+    Ok((
+        key,
+        Provenance {
+            verifying_key,
+            unsafe_srs: artifact.unsafe_srs,
+        },
+    ))
+}
+
+/// What a proof inherits from its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Provenance {
+    /// Digest of the verifying key.
+    pub verifying_key: Digest,
+    /// Whether whoever made the SRS can forge proofs.
+    pub unsafe_srs: bool,
 }
 
 impl VerifyingKeyFile {
@@ -114,7 +134,9 @@ fn neutral_sample(program: &Program) -> Vec<Vec<f64>> {
     for input in &program.inputs {
         let value = match input.categories.as_ref().and_then(|categories| categories.first()) {
             Some(category) => *category as f64,
-            None => input.format.dequantize(input.format.zero.clamp(0, program.cell_max() - 1)),
+            None => input
+                .format
+                .dequantize(input.format.zero.clamp(0, program.cell_max() - 1)),
         };
         sample[input.tensor].push(value);
     }

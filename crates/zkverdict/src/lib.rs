@@ -35,7 +35,7 @@ pub use zkverdict_verifier as verifier;
 pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, compile};
 pub use contract::ContractFile;
 pub use error::Error;
-pub use keys::{Keys, VerifyingKeyFile, load_proving_key};
+pub use keys::{Keys, Provenance, VerifyingKeyFile, load_proving_key};
 pub use model::{CalibrationFile, Model, Width};
 pub use proof::{Proof, context_from_text, prove};
 pub use schema::{Field, Role, public_schema};

@@ -29,14 +29,24 @@ impl Model {
     /// # Errors
     /// I/O, or a model outside what can be proven, with the node named.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let bytes = fs::read(path).map_err(|source| Error::Io {
+            path: path.to_owned(),
+            source,
+        })?;
         let graph = zkverdict_onnx::import(&bytes)?;
-        Ok(Self { path: path.to_owned(), digest: Digest::of(&bytes), bytes, graph })
+        Ok(Self {
+            path: path.to_owned(),
+            digest: Digest::of(&bytes),
+            bytes,
+            graph,
+        })
     }
 
     /// The file's name without its ending.
     pub fn name(&self) -> String {
-        self.path.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned())
+        self.path
+            .file_stem()
+            .map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
 
     /// Reads samples for this model; columns named in `ignore` are passed over.
@@ -44,8 +54,7 @@ impl Model {
     /// # Errors
     /// Named by file, row and column.
     pub fn samples(&self, path: &Path, ignore: &[String]) -> Result<Vec<Vec<Vec<f64>>>, Error> {
-        let ignore: Vec<&str> = ignore.iter().map(String::as_str).collect();
-        let samples = read_samples_ignoring(path, &self.graph, &ignore)?;
+        let samples = read_samples_ignoring(path, &self.graph, ignore)?;
         Ok(samples.into_iter().map(|Sample { inputs }| inputs).collect())
     }
 }
@@ -93,7 +102,11 @@ impl CalibrationFile {
         }
         match refusal {
             Some(error) if widths.is_empty() => Err(error.into()),
-            _ => Ok(Self { model: model.digest, calibration, widths }),
+            _ => Ok(Self {
+                model: model.digest,
+                calibration,
+                widths,
+            }),
         }
     }
 
@@ -103,7 +116,10 @@ impl CalibrationFile {
     /// I/O.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(self).expect("finite numbers and strings are JSON");
-        write_atomically(path, text.as_bytes()).map_err(|source| Error::Io { path: path.to_owned(), source })
+        write_atomically(path, text.as_bytes()).map_err(|source| Error::Io {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// Reads the file and checks that it was made from this model.
@@ -111,7 +127,10 @@ impl CalibrationFile {
     /// # Errors
     /// I/O, another file, another model.
     pub fn load(path: &Path, model: &Model) -> Result<Self, Error> {
-        let text = fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let text = fs::read(path).map_err(|source| Error::Io {
+            path: path.to_owned(),
+            source,
+        })?;
         let file: Self = serde_json::from_slice(&text).map_err(|_| Error::NotOurs {
             path: path.to_owned(),
             what: "calibration",

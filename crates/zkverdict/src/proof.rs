@@ -7,8 +7,9 @@ use halo2_proofs::halo2curves::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
 use zkverdict_prover::{ProvenInference, ProvingKey};
-use zkverdict_srs::Srs;
-use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom, decode_public_inputs, encode_public_inputs, write_atomically};
+use zkverdict_verifier::{
+    Artifact, Digest, Kind, MadeFrom, decode_public_inputs, encode_public_inputs, write_atomically,
+};
 
 use crate::{CircuitFile, Error, VerifyingKeyFile};
 
@@ -25,7 +26,10 @@ pub struct Proof {
 
 impl Proof {
     pub(crate) fn new(proof: Vec<u8>, public_inputs: &[Fr]) -> Self {
-        Self { proof, public_inputs: encode_public_inputs(public_inputs) }
+        Self {
+            proof,
+            public_inputs: encode_public_inputs(public_inputs),
+        }
     }
 
     /// Writes the proof as an artifact of a verifying key.
@@ -45,7 +49,10 @@ impl Proof {
     /// I/O.
     pub fn save_json(&self, path: &Path) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(self).expect("strings are JSON");
-        write_atomically(path, text.as_bytes()).map_err(|source| Error::Io { path: path.to_owned(), source })
+        write_atomically(path, text.as_bytes()).map_err(|source| Error::Io {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// Reads a proof in either form. An artifact must have been made with `verifying_key`, where that is given.
@@ -53,7 +60,10 @@ impl Proof {
     /// # Errors
     /// Anything that is wrong with the file.
     pub fn load(path: &Path, verifying_key: Option<Digest>) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let bytes = fs::read(path).map_err(|source| Error::Io {
+            path: path.to_owned(),
+            source,
+        })?;
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
             return serde_json::from_slice(&bytes).map_err(|_| Error::NotOurs {
                 path: path.to_owned(),
@@ -85,11 +95,10 @@ impl Proof {
 pub fn prove(
     circuit: &CircuitFile,
     key: &ProvingKey,
-    srs: &Srs,
     sample: &[Vec<f64>],
     context: Fr,
 ) -> Result<(Proof, ProvenInference), Error> {
-    let proven = zkverdict_prover::prove(&circuit.compiled, key, srs.params(), sample, context)?;
+    let proven = zkverdict_prover::prove(&circuit.compiled, key, sample, context)?;
     Ok((Proof::new(proven.proof.clone(), &proven.public_inputs), proven))
 }
 
@@ -127,7 +136,11 @@ mod prefixed_words {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
     pub(super) fn serialize<S: Serializer>(words: &[[u8; 32]], serializer: S) -> Result<S::Ok, S::Error> {
-        words.iter().map(|word| format!("0x{}", hex::encode(word))).collect::<Vec<_>>().serialize(serializer)
+        words
+            .iter()
+            .map(|word| format!("0x{}", hex::encode(word)))
+            .collect::<Vec<_>>()
+            .serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[u8; 32]>, D::Error> {

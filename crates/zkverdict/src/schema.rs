@@ -53,13 +53,17 @@ pub fn public_schema(model: &CompiledModel) -> Vec<Field> {
         kind: None,
     };
     let program = &model.program;
-    let inputs = program.inputs.iter().filter(|_| model.public.inputs).map(|input| Field {
-        name: program.input_names[input.tensor].clone(),
-        index: input.index,
-        role: Role::Input,
-        format: input.format,
-        kind: None,
-    });
+    let inputs = program
+        .inputs
+        .iter()
+        .filter(|_| model.public.inputs)
+        .map(|input| Field {
+            name: program.input_names[input.tensor].clone(),
+            index: input.index,
+            role: Role::Input,
+            format: input.format,
+            kind: None,
+        });
     let outputs = program.outputs.iter().flat_map(|output| {
         (0..output.cells.len()).map(|index| Field {
             name: output.name.clone(),

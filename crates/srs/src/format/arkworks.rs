@@ -24,11 +24,7 @@ use crate::{
 const ENCODING: Encoding = Encoding::ArkworksUncompressed;
 const COUNT: u64 = 8;
 
-pub(super) fn decode(
-    file: &mut InputFile,
-    companion: Option<&Path>,
-    max_k: u32,
-) -> Result<Decoded, SrsError> {
+pub(super) fn decode(file: &mut InputFile, companion: Option<&Path>, max_k: u32) -> Result<Decoded, SrsError> {
     let (count, hiding) = list_at(file, 0, ENCODING.g1_size(), FilePart::PowersG1)?;
     let source_k = power_of_count(file, count)?;
     let g2_size = ENCODING.g2_size();
@@ -74,12 +70,7 @@ pub(super) fn decode(
 }
 
 /// The number of entries of the list at `offset`, and the offset behind it.
-fn list_at(
-    file: &mut InputFile,
-    offset: u64,
-    entry: u64,
-    part: FilePart,
-) -> Result<(u64, u64), SrsError> {
+fn list_at(file: &mut InputFile, offset: u64, entry: u64, part: FilePart) -> Result<(u64, u64), SrsError> {
     let count = file.read_u64(offset, part)?;
     let start = offset.saturating_add(COUNT);
     let length = count.saturating_mul(entry);

@@ -15,11 +15,7 @@ use crate::{
 
 const ENCODING: Encoding = Encoding::GnarkCompressed;
 
-pub(super) fn decode(
-    file: &mut InputFile,
-    companion: &Path,
-    max_k: u32,
-) -> Result<Decoded, SrsError> {
+pub(super) fn decode(file: &mut InputFile, companion: &Path, max_k: u32) -> Result<Decoded, SrsError> {
     let count = count_points(file, ENCODING.g1_size(), FilePart::PowersG1)?;
     let source_k = power_of_count(file, count)?;
     let k = source_k.min(max_k);

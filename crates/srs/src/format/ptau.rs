@@ -156,12 +156,7 @@ fn unique(file: &InputFile, sections: &[Section], kind: u32) -> Result<Section, 
     }
 }
 
-fn the_section(
-    file: &InputFile,
-    sections: &[Section],
-    kind: u32,
-    size: u64,
-) -> Result<Section, SrsError> {
+fn the_section(file: &InputFile, sections: &[Section], kind: u32, size: u64) -> Result<Section, SrsError> {
     let section = unique(file, sections, kind)?;
     if section.size != size {
         return Err(file.wrong_size(FilePart::Section(kind), size, section.size));
