@@ -264,7 +264,11 @@ fn check(bytes: &[u8]) -> bool {
         return false;
     };
     if graph.inputs.iter().map(|input| input.len()).sum::<usize>() < 10_000 {
-        let zeros: Vec<Vec<f64>> = graph.inputs.iter().map(|input| vec![0.0; input.len()]).collect();
+        let zeros: Vec<Vec<f64>> = graph
+            .inputs
+            .iter()
+            .map(|input| vec![0.0; input.len()])
+            .collect();
         let _ = evaluate(&graph, &zeros);
     }
     true
