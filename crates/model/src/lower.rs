@@ -541,8 +541,9 @@ impl Lowering<'_> {
         }
     }
 
-    /// Each part's share of the total, as fractions of one: `y = ⌊x·2^(2L) / S⌋`, proven by
-    /// `0 ≤ x·2^(2L) − y·S < S`. A total of zero is not provable.
+    /// Each part's share of the total, as fractions of one: `y = ⌊x·F / S⌋` with `F = 2^(2L) − 1`, proven by
+    /// `0 ≤ x·F − y·S < S`. The two sums differ by `S` and a constant, so they also bound `S`, whose own sum is
+    /// bound modulo the field's prime only. A total of zero is not provable.
     fn share(&mut self, node: &Node, parts: &[CellId]) -> Vec<CellId> {
         let full = self.program.cell_max();
         let total = self.new_cell(Format::INTEGER, full.saturating_mul(parts.len() as i64));
@@ -568,8 +569,8 @@ impl Lowering<'_> {
         let largest = (1_i128 << (2 * self.program.cell_bits())) - 1;
         for (part, share) in parts.iter().zip(&shares) {
             let products = vec![(*share, total)];
-            self.non_negative(&node.name, vec![*part], vec![-full], products.clone(), largest);
-            self.non_negative(&node.name, vec![*part, total], vec![-full, 1], products, -1);
+            self.non_negative(&node.name, vec![*part], vec![1 - full], products.clone(), largest);
+            self.non_negative(&node.name, vec![*part, total], vec![1 - full, 1], products, -1);
         }
         shares
     }
