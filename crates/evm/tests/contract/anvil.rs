@@ -8,7 +8,7 @@ use alloy::{
 };
 use zkverdict_evm::{
     Anvil, AnvilOptions, ChainTarget, EvmError, KeySource, Rejection, SendOptions, SrsPolicy, SubmitRequest, block_on,
-    deploy, dry_run, submit,
+    code_hash, deploy, dry_run, submit,
 };
 use zkverdict_solidity::CompiledVerifier;
 
@@ -46,7 +46,7 @@ fn deployed(anvil: &Anvil) -> SubmitRequest {
         address: receipt.address,
         proof: known.proof.clone(),
         public_inputs: known.public_inputs.clone(),
-        expected_code_hash: Some(keccak256(&build.compiled.runtime_code)),
+        expected_code_hash: Some(code_hash(&build.compiled)),
     }
 }
 

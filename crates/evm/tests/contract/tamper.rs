@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use alloy::primitives::U256;
 use zkverdict_evm::{
-    KnownProof, Outcome, Rejection, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport, build_verified, encode_verify,
+    EvmError, KnownProof, Outcome, Rejection, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport, build_verified,
+    encode_verify,
 };
 use zkverdict_solidity::{SolcChoice, WordKind, compile::compile_any_size};
 
@@ -395,6 +396,22 @@ fn little_gas_never_accepts() {
             "{percent}%"
         );
     }
+}
+
+#[test]
+fn the_embedded_chain_has_osaka_rules() {
+    let mut simulator = simulator();
+    // EIP-7825: no transaction asks for more than 2^24 gas.
+    let error = simulator.call(&[], TRANSACTION_GAS_LIMIT + 1).unwrap_err();
+    assert!(matches!(error, EvmError::TransactionRefused { .. }), "{error}");
+    // EIP-7623: 4,000 bytes that are not zero and do nothing cost their floor.
+    let report = simulator.call(&[0xff; 4_000], TRANSACTION_GAS_LIMIT).unwrap();
+    assert_eq!(report.floor_gas, 21_000 + 40 * 4_000);
+    assert_eq!(report.transaction_gas, report.floor_gas);
+    // EIP-170, and EIP-7939: CLZ exists. PUSH2 24577 PUSH0 RETURN; PUSH1 1 CLZ POP STOP.
+    let large = Simulator::deploy_code(&[0x61, 0x60, 0x01, 0x5f, 0xf3]).unwrap_err();
+    assert!(large.to_string().contains("CreateContractSizeLimit"), "{large}");
+    Simulator::deploy_code(&[0x60, 0x01, 0x1e, 0x50, 0x00]).unwrap();
 }
 
 #[test]
