@@ -15,6 +15,7 @@
 //! | `lower` | float graph → integer program: affine chains fused, formats chosen, offsets folded |
 //! | `curves` | tables of piecewise-linear functions |
 //! | `program` | the integer program and its evaluator |
+//! | `validate` | checks of a program that comes from a file |
 //!
 //! Lowest crate of the workspace: no circuit, no EVM.
 
@@ -25,6 +26,7 @@ mod evaluate;
 mod graph;
 mod lower;
 mod program;
+mod validate;
 
 pub use calibrate::{Calibration, Fidelity, Interval};
 pub use error::ModelError;

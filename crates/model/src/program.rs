@@ -174,7 +174,7 @@ pub enum Source {
     Total(Vec<CellId>),
     /// One bit per cell, set at the first largest.
     FirstMaximum(Vec<CellId>),
-    /// `⌊numerator·2^(2L) / denominator⌋`, one numerator per cell; all ones where that does not fit.
+    /// `⌊numerator·(2^(2L) − 1) / denominator⌋`, one numerator per cell: a whole is the largest fraction below one.
     Quotient {
         /// Numerators.
         numerators: Vec<CellId>,
@@ -367,8 +367,12 @@ impl Program {
                         let value = layer.sum(index, &cells);
                         let holds = match sum.finish {
                             Finish::Lookup { table, output } => {
-                                cells[output.index()] = self.interpolate(table, &self.split(value));
-                                true
+                                let domain = self.tables[table.index()].domain() as i128;
+                                let covered = value >= 0 && value >> (2 * self.cell_bits()) < domain;
+                                if covered {
+                                    cells[output.index()] = self.interpolate(table, &self.split(value));
+                                }
+                                covered
                             }
                             Finish::Zero => value == 0,
                             Finish::NonNegative => value >= 0 && value >> (2 * self.cell_bits()) == 0,
@@ -455,9 +459,7 @@ impl Program {
                 let denominator = cells[denominator.index()].max(1);
                 numerators
                     .iter()
-                    .map(|numerator| {
-                        ((cells[numerator.index()] << self.cell_bits()) / denominator).min(self.cell_max() - 1)
-                    })
+                    .map(|numerator| cells[numerator.index()] * (self.cell_max() - 1) / denominator)
                     .collect()
             }
         };

@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// Elements that all values of a model together may have.
-pub(crate) const ELEMENT_LIMIT: usize = 1 << 24;
+pub(crate) const ELEMENT_LIMIT: usize = 1 << 22;
 /// Weights that all affine maps of a model together may have.
-pub(crate) const TERM_LIMIT: usize = 1 << 25;
+pub(crate) const TERM_LIMIT: usize = 1 << 24;
 
 /// One row of an affine map over view elements: `Σ weight·element + bias`.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -415,10 +415,11 @@ pub(crate) fn node_name(node: &NodeProto) -> &str {
     }
 }
 
-/// A node's operator with its domain.
+/// A node's operator with its domain, control characters escaped.
 pub(crate) fn qualified(node: &NodeProto) -> String {
+    let operator = node.op_type.escape_debug();
     match standard(&node.domain) {
-        "" => node.op_type.clone(),
-        domain => format!("{domain}.{}", node.op_type),
+        "" => operator.to_string(),
+        domain => format!("{}.{operator}", domain.escape_debug()),
     }
 }

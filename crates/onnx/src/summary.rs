@@ -61,7 +61,7 @@ pub fn summarize(bytes: &[u8]) -> Result<ModelSummary, OnnxError> {
     let producer = format!("{} {}", model.producer_name, model.producer_version);
     Ok(ModelSummary {
         ir_version: model.ir_version,
-        producer: producer.trim().to_owned(),
+        producer: producer.trim().escape_debug().to_string(),
         operator_sets: model
             .opset_import
             .iter()
@@ -102,7 +102,9 @@ fn tensor(info: &tract_onnx::pb::ValueInfoProto) -> TensorSummary {
         .flat_map(|shape| &shape.dim)
         .map(|dimension| match &dimension.value {
             Some(tensor_shape_proto::dimension::Value::DimValue(size)) => size.to_string(),
-            Some(tensor_shape_proto::dimension::Value::DimParam(symbol)) if !symbol.is_empty() => symbol.clone(),
+            Some(tensor_shape_proto::dimension::Value::DimParam(symbol)) if !symbol.is_empty() => {
+                symbol.escape_debug().to_string()
+            }
             _ => "?".to_owned(),
         });
     TensorSummary {

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use zkverdict_circuit::{Candidate, CompiledModel, Objective, PublicInputs, candidates, choose};
+use zkverdict_circuit::{CIRCUIT_VERSION, Candidate, CompiledModel, Objective, PublicInputs, candidates, choose};
 use zkverdict_model::Program;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
@@ -40,6 +40,8 @@ impl Default for CompileOptions {
 /// A compiled model with the plan it was chosen from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CircuitFile {
+    /// [`CIRCUIT_VERSION`] when it was compiled.
+    pub circuit_version: u32,
     /// The model's name.
     pub name: String,
     /// Program and layout.
@@ -79,6 +81,7 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
     let compiled = plan.compile(program, options.public);
     Ok(Planned {
         file: CircuitFile {
+            circuit_version: CIRCUIT_VERSION,
             name: model.name(),
             compiled,
             plan,
@@ -113,6 +116,15 @@ impl CircuitFile {
     /// # Errors
     /// Anything that is wrong with the file.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        Ok(Artifact::read(path, Kind::Circuit)?.json()?)
+        let file: Self = Artifact::read(path, Kind::Circuit)?.json()?;
+        if file.circuit_version != CIRCUIT_VERSION {
+            return Err(Error::CircuitVersion {
+                path: path.to_owned(),
+                expected: CIRCUIT_VERSION,
+                got: file.circuit_version,
+            });
+        }
+        file.compiled.program.validate()?;
+        Ok(file)
     }
 }

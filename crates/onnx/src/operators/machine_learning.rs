@@ -427,7 +427,7 @@ pub(super) fn zip_map(call: &mut Call<'_>) -> Results {
     call.builder.notes.push(format!(
         "{} dropped: its columns are the scores of the classes {}",
         call.label,
-        names.join(", ")
+        names.join(", ").escape_debug()
     ));
     Ok(vec![Value::Tensor(operand)])
 }

@@ -1,8 +1,9 @@
 """Makes the models and `expected.json` in this folder.
 
     python -m venv venv && venv/bin/pip install skl2onnx==1.20.0 onnx==1.23.2 onnxruntime==1.32.0 scikit-learn==1.9.1
-    venv/bin/python make.py
+    PYTHONHASHSEED=0 venv/bin/python make.py
 
+skl2onnx orders operator sets and attributes by hash, hence the seed: with it the files come out byte for byte.
 The outputs in `expected.json` are ONNX Runtime's.
 """
 
@@ -29,7 +30,8 @@ expected = {}
 
 def save(name, model, feeds):
     """Writes a model and ONNX Runtime's outputs for each of the feeds."""
-    data = model.SerializeToString()
+    model.graph.name = name  # skl2onnx draws a random one
+    data = model.SerializeToString(deterministic=True)
     (HERE / f"{name}.onnx").write_bytes(data)
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     rows = []

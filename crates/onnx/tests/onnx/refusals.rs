@@ -36,6 +36,9 @@ fn messages_name_node_operator_reason_and_remedy() {
         message,
         "node \"y\" (Erf): the operator is not supported; replace it before export (the README of zkverdict-onnx lists the supported ones)"
     );
+    let escape = start().node("\u{1b}[2J", &["x"], &["y"]).output("y");
+    let message = import(&escape.encode()).unwrap_err().to_string();
+    assert!(message.starts_with("node \"y\" (\\u{1b}[2J): "), "{message}");
     let model = start().node("ai.onnx.ml.SVMRegressor", &["x"], &["y"]).output("y");
     let message = import(&model.encode()).unwrap_err().to_string();
     assert!(
