@@ -18,6 +18,9 @@ pub struct ProvenInference {
     pub public_inputs: Vec<Fr>,
     /// Every cell of the evaluation. Secret.
     pub cells: Vec<i64>,
+    /// Whether an intermediate value reached the top of its format: the outputs are proven, but may be far from the
+    /// floats. Calibrate on samples like this one.
+    pub saturated: bool,
 }
 
 /// Proves one inference. `sample` holds one vector per graph input; `context` is what the proof is bound to.
