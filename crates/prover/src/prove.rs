@@ -49,9 +49,11 @@ pub fn prove(
     key.verifying_key
         .verify(&proof, &public_inputs)
         .map_err(ProverError::SelfCheck)?;
+    let saturated = model.program.saturates(&cells);
     Ok(ProvenInference {
         proof,
         public_inputs,
         cells,
+        saturated,
     })
 }
