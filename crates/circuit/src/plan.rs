@@ -167,7 +167,7 @@ pub fn choose(candidates: &[Candidate], objective: Objective, tolerance: f64) ->
         })
 }
 
-/// Constants of the predictions, fitted to measurements (`docs/benchmarks.md`).
+/// Constants of the predictions, fitted to measurements (`docs/numbers.md`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct CostModel {
     gas_base: f64,

@@ -4,6 +4,8 @@
 //! that stands for the real `(cell − zero) / 2^scale`. A program is a list of steps over cells; each step has one
 //! result for every input, and the circuit proves exactly these steps.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{ModelError, OutputKind};
@@ -468,11 +470,22 @@ impl Program {
         }
     }
 
-    /// Whether some clamped sum reached the top of its format.
+    /// Whether some clamped sum reached the top of its format, so that the outputs may be far from the floats. The
+    /// argument of a curve may: the table's last entry stands for everything beyond.
     pub fn saturates(&self, cells: &[i64]) -> bool {
+        let arguments: HashSet<CellId> = self
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Curve { input, .. } => Some(*input),
+                _ => None,
+            })
+            .collect();
         self.steps.iter().any(|step| match step {
             Step::Layer(layer) => layer.sums.iter().any(|sum| match sum.finish {
-                Finish::Lookup { output, .. } => cells[output.index()] == self.cell_max(),
+                Finish::Lookup { output, .. } => {
+                    cells[output.index()] == self.cell_max() && !arguments.contains(&output)
+                }
                 Finish::Zero | Finish::NonNegative => false,
             }),
             _ => false,
