@@ -32,6 +32,6 @@ pub use calibrate::{Calibration, Fidelity, Interval};
 pub use error::ModelError;
 pub use graph::{AffineRow, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, ValueId};
 pub use program::{
-    CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, OutputCells, Program, Range, Source, Step, Sum, Table,
-    TableId,
+    CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, Limit, OutputCells, Program, Range, Source, Step, Sum,
+    Table, TableId,
 };
