@@ -14,6 +14,8 @@ use zkverdict::{
 use crate::support::{Example, Keyed, has_solc, report};
 
 const EXAMPLE: Example = Example::CreditLogreg;
+/// The most that a verifying transaction of a narrow shape may cost.
+const MAX_GAS: u64 = 380_000;
 
 /// solc and anvil, or a line that says what is missing.
 fn has_tools() -> bool {
@@ -63,6 +65,11 @@ fn the_simulator_and_the_planner_agree_on_every_example() {
             contract.build.deployment.gas
         );
         assert!(off.abs() < 0.03, "{example:?}: the planner's gas is off by {off}");
+        assert!(
+            report.transaction_gas <= MAX_GAS,
+            "{example:?}: {} gas",
+            report.transaction_gas
+        );
         assert!(contract.build.deployment.code_bytes <= contract.build.deployment.code_limit);
     }
 }

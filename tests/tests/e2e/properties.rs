@@ -13,7 +13,7 @@ use crate::support::{
     traces::Case,
 };
 
-const CASES: u32 = 48;
+const CASES: u32 = 128;
 
 /// The largest error of a real output at `limb_bits`, for networks as deep as these: the chord of a curve over one of its
 /// `2^(L−1)` segments of `[−8, 8)` is off by at most `h²/16·max|f''|` with `h = 2^(5−L)`, and at most three layers with a gain
