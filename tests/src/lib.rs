@@ -6,6 +6,7 @@
 //! | `bench_models` | are the models of the benchmark exact enough and small enough? |
 //! | `proofs` | is every changed proof, public input and key rejected, natively and in the EVM? |
 //! | `soundness` | is each soundness rule kept, and does the attack on it fail? |
+//! | `widths` | can a sum be split, wrapped or borrowed from in another way? |
 //! | `artifacts` | is every damaged, foreign or stale file refused by name? |
 //! | `properties` | do random models prove what they compute, close to the floats? |
 //! | `chain` | does a real chain accept what the simulator accepts, and name what it refuses? |

@@ -11,3 +11,4 @@ mod properties;
 mod snapshots;
 mod soundness;
 mod support;
+mod widths;

@@ -164,6 +164,13 @@ impl Case {
             }
         }
         let mut trace = Trace::new(&self.layout, &shifted, cells, self.usable);
+        self.solve_digits(&mut trace);
+        trace
+    }
+
+    /// Makes every digit say what its accumulator holds: by limbs where the number is small, else by a high part solved
+    /// for in the field.
+    pub(crate) fn solve_digits(&self, trace: &mut Trace) {
         let Shape { lanes, limb_bits } = self.shape();
         let rows = self.digit_rows();
         for row in &rows {
@@ -171,7 +178,7 @@ impl Case {
             if rows.contains(&(row + 3 * lanes)) {
                 continue;
             }
-            let missing = trace.accumulator[*row] - self.digit_value(&trace, *row);
+            let missing = trace.accumulator[*row] - self.digit_value(trace, *row);
             if missing == Fr::ZERO {
                 continue;
             }
@@ -186,12 +193,11 @@ impl Case {
                 }
                 None => {
                     let high = trace.key[*row] + missing * power_of_two(4 * limb_bits).invert().unwrap();
-                    self.set_high(&mut trace, *row, high);
+                    self.set_high(trace, *row, high);
                 }
             }
         }
         trace.count_lookups(&self.layout);
-        trace
     }
 
     /// Cells of a run in which some cells are forged and everything after them is computed as it should be.
