@@ -2,7 +2,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use zkverdict_circuit::{Candidate, CompiledModel, Objective, PublicInputs, candidates, choose};
-use zkverdict_model::Program;
+use zkverdict_model::{Graph, Input, Program};
+use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
 use crate::{CalibrationFile, Error, Model};
@@ -42,6 +43,8 @@ impl Default for CompileOptions {
 pub struct CircuitFile {
     /// The model's name.
     pub name: String,
+    /// The model's inputs, so that sample files can be read without the model.
+    pub inputs: Vec<Input>,
     /// Program and layout.
     pub compiled: CompiledModel,
     /// The chosen plan.
@@ -80,6 +83,7 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
     Ok(Planned {
         file: CircuitFile {
             name: model.name(),
+            inputs: model.graph.inputs.clone(),
             compiled,
             plan,
         },
@@ -106,6 +110,21 @@ impl CircuitFile {
     /// The digest that the file has.
     pub fn digest(&self) -> Digest {
         self.artifact(MadeFrom::new()).digest
+    }
+
+    /// Reads samples for this circuit as [`Model::samples`] does; columns named in `ignore` are passed over.
+    ///
+    /// # Errors
+    /// Named by file, row and column.
+    pub fn samples(&self, path: &Path, ignore: &[String]) -> Result<Vec<Vec<Vec<f64>>>, Error> {
+        let interface = Graph {
+            inputs: self.inputs.clone(),
+            nodes: Vec::new(),
+            outputs: Vec::new(),
+            notes: Vec::new(),
+        };
+        let samples = read_samples_ignoring(path, &interface, ignore)?;
+        Ok(samples.into_iter().map(|sample| sample.inputs).collect())
     }
 
     /// Reads a circuit.
