@@ -64,7 +64,10 @@ fn is_verdict(error: &Error) -> bool {
             cause.downcast_ref::<EvmError>(),
             Some(EvmError::Reverted { .. } | EvmError::OutOfGas { .. })
         );
-        rejected || cause.downcast_ref::<VerifyError>().is_some_and(|error| !matches!(error, VerifyError::MalformedKey))
+        rejected
+            || cause
+                .downcast_ref::<VerifyError>()
+                .is_some_and(|error| !matches!(error, VerifyError::MalformedKey))
     })
 }
 
@@ -100,10 +103,7 @@ fn facade(error: &zkverdict::Error) -> Option<String> {
         E::Evm(error) => evm(error),
         E::Onnx(error) => onnx(error),
         E::Io { source, .. } => missing(source),
-        E::NotOurs { command, .. } => Some(format!("run {command}")),
-        E::StaleCalibration { .. } => Some("run `zkverdict calibrate` with this model".to_owned()),
         E::NoLayout { .. } => Some("run `zkverdict compile --explain` to see the layouts there are".to_owned()),
-        E::Verify(VerifyError::MalformedKey) => Some("run `zkverdict setup`".to_owned()),
         _ => None,
     }
 }
@@ -112,10 +112,6 @@ fn artifact(error: &ArtifactError) -> Option<String> {
     match error {
         ArtifactError::Io { source, .. } => missing(source),
         ArtifactError::WrongKind { expected, .. } => Some(format!("run {} to make a {expected}", expected.command())),
-        ArtifactError::NotAnArtifact { kind, .. }
-        | ArtifactError::Version { kind, .. }
-        | ArtifactError::Damaged { kind, .. }
-        | ArtifactError::Stale { kind, .. } => Some(format!("run {}", kind.command())),
         _ => None,
     }
 }
@@ -127,9 +123,6 @@ fn srs(error: &SrsError) -> Option<String> {
             "run `zkverdict srs import` on a ceremony's file with at least 2^{wanted} powers, or for trials \
              `zkverdict srs dev -k {wanted}`"
         )),
-        SrsError::NotAnArtifact { .. } | SrsError::UnsupportedVersion { .. } | SrsError::Checksum { .. } => {
-            Some("run `zkverdict srs import` or `zkverdict srs dev`".to_owned())
-        }
         _ => None,
     }
 }
@@ -137,7 +130,7 @@ fn srs(error: &SrsError) -> Option<String> {
 fn solidity(error: &SolidityError) -> Option<String> {
     match error {
         SolidityError::SolcMissing { .. } | SolidityError::SolcVersion { .. } | SolidityError::SolcUnusable { .. } => {
-            Some("run scripts/tools/install, then `zkverdict doctor`".to_owned())
+            Some("run `zkverdict doctor` to see all that is missing".to_owned())
         }
         _ => None,
     }
@@ -146,9 +139,11 @@ fn solidity(error: &SolidityError) -> Option<String> {
 fn evm(error: &EvmError) -> Option<String> {
     match error {
         EvmError::Solidity(error) => solidity(error),
-        EvmError::AnvilMissing { .. } => Some("run scripts/tools/install, then `zkverdict doctor`".to_owned()),
+        EvmError::AnvilMissing { .. } => Some("run `zkverdict doctor` to see all that is missing".to_owned()),
         EvmError::NoCode { .. } => Some("run `zkverdict deploy`".to_owned()),
-        EvmError::UnsafeSrs { .. } => Some("run `zkverdict srs import`, then setup, prove and contract again".to_owned()),
+        EvmError::UnsafeSrs { .. } => {
+            Some("run `zkverdict srs import`, then setup, prove and contract again".to_owned())
+        }
         _ => None,
     }
 }

@@ -28,7 +28,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             Printer::usage(&error);
-            let status = if error.use_stderr() { Status::Environment } else { Status::Done };
+            let status = if error.use_stderr() {
+                Status::Environment
+            } else {
+                Status::Done
+            };
             return status.into();
         }
     };

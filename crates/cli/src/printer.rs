@@ -221,8 +221,14 @@ pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..10_000 => format!("{} bytes", thousands(bytes)),
         10_000..10_000_000 => format!("{:.0} kB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+        10_000_000..10_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
+}
+
+/// A compiler's version without the commit it was built from.
+pub(crate) fn release(version: &str) -> &str {
+    version.split('+').next().unwrap_or(version)
 }
 
 /// Seconds in a precision that a person reads.

@@ -70,13 +70,21 @@ pub(crate) fn outputs(values: &[PublicValue]) -> impl Iterator<Item = &PublicVal
 
 /// One line per value; tensors with one element lose their index.
 pub(crate) fn render(values: &[PublicValue], style: Style) -> String {
-    let rows: Vec<(String, String)> = values.iter().map(|value| (label(value, values), value.text())).collect();
+    let rows: Vec<(String, String)> = values
+        .iter()
+        .map(|value| (label(value, values), value.text()))
+        .collect();
     let rows: Vec<(&str, String)> = rows.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
     pairs(style, 2, &rows)
 }
 
 fn label(value: &PublicValue, all: &[PublicValue]) -> String {
-    if all.iter().filter(|other| other.name == value.name && other.role == value.role).count() == 1 {
+    if all
+        .iter()
+        .filter(|other| other.name == value.name && other.role == value.role)
+        .count()
+        == 1
+    {
         value.name.clone()
     } else {
         format!("{}[{}]", value.name, value.index)

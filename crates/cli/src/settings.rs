@@ -273,7 +273,10 @@ mod tests {
             ..Settings::default()
         };
         let settings = environment.clone().over(file.clone());
-        assert_eq!((settings.keystore, settings.private_key_env.as_deref()), (None, Some("KEY")));
+        assert_eq!(
+            (settings.keystore, settings.private_key_env.as_deref()),
+            (None, Some("KEY"))
+        );
         let settings = file.over(environment);
         assert_eq!(settings.private_key_env, None);
         assert_eq!(settings.keystore, Some(PathBuf::from("deployer.json")));

@@ -113,7 +113,10 @@ pub(super) fn run(args: &Bench, settings: &Settings, printer: &Printer) -> Resul
 
     busy.now("verifying");
     let mut step = stage.step("verify");
-    step.arg("--verifying-key").arg(&verifying_key).arg("--proof").arg(&proof);
+    step.arg("--verifying-key")
+        .arg(&verifying_key)
+        .arg("--proof")
+        .arg(&proof);
     let verify = step.run()?;
 
     busy.now("building the contract");
@@ -217,9 +220,14 @@ impl Step<'_> {
         if let Some(config) = self.stage.config {
             command.arg("--config").arg(config);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&errors)?);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&errors)?);
         let started = Instant::now();
-        let mut child = command.spawn().with_context(|| format!("the step {} did not start", self.name))?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("the step {} did not start", self.name))?;
         let mut output = String::new();
         if let Some(stdout) = child.stdout.as_mut() {
             stdout.read_to_string(&mut output)?;
@@ -247,11 +255,19 @@ fn number(value: &Value, key: &str) -> Result<u64> {
 }
 
 fn text(value: &Value, key: &str) -> Result<String> {
-    value.get(key).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| lacks(key))
+    value
+        .get(key)
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(|| lacks(key))
 }
 
 fn list(value: &Value, key: &str) -> Result<Vec<Value>> {
-    value.get(key).and_then(Value::as_array).cloned().ok_or_else(|| lacks(key))
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .cloned()
+        .ok_or_else(|| lacks(key))
 }
 
 fn lacks(key: &str) -> anyhow::Error {
@@ -289,7 +305,10 @@ impl Report for Measured {
             ("outputs", outputs.join(" ")),
             ("proving key", size(self.pk_bytes)),
             ("verifying key", size(self.vk_bytes)),
-            ("proof", format!("{}, {} public inputs", size(self.proof_bytes), self.instances)),
+            (
+                "proof",
+                format!("{}, {} public inputs", size(self.proof_bytes), self.instances),
+            ),
             (
                 "verification",
                 format!(
@@ -300,7 +319,11 @@ impl Report for Measured {
             ),
             (
                 "contract",
-                format!("{} bytes, {} gas to deploy", thousands(self.code_bytes), thousands(self.deploy_gas)),
+                format!(
+                    "{} bytes, {} gas to deploy",
+                    thousands(self.code_bytes),
+                    thousands(self.deploy_gas)
+                ),
             ),
             ("SRS", self.srs.clone()),
         ];

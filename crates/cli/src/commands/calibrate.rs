@@ -6,7 +6,7 @@ use zkverdict::{
     CalibrationFile, CompileOptions, Model, Width, circuits::Candidate, compile, models::Fidelity, verifier::Digest,
 };
 
-use super::Status;
+use super::{Status, load_model};
 use crate::{
     args::Calibrate,
     output::{Target, beside},
@@ -35,7 +35,7 @@ struct Measured {
 
 pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> Result<Status> {
     let margin = settings.margin(args.margin)?;
-    let model = Model::load(&args.model)?;
+    let model = load_model(&args.model)?;
     let output = args
         .output
         .clone()
@@ -62,13 +62,18 @@ pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> R
             Measured {
                 limb_bits: width.limb_bits,
                 fidelity: width.fidelity.clone(),
-                layout: compile(&model, &calibration, &options).ok().map(|planned| planned.file.plan),
+                layout: compile(&model, &calibration, &options)
+                    .ok()
+                    .map(|planned| planned.file.plan),
             }
         })
         .collect();
     drop(busy);
-    for note in &model.graph.notes {
-        printer.note(note);
+    if !model.graph.notes.is_empty() {
+        printer.note(&format!(
+            "the import has {} remarks; `zkverdict inspect` shows them",
+            model.graph.notes.len()
+        ));
     }
     calibration.save(&output)?;
     if calibration.widths.iter().all(|width| width.fidelity.refused > 0) {
@@ -88,7 +93,15 @@ pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> R
 impl Report for Calibrated {
     fn render(&self, style: Style) -> String {
         let head = [
-            "limb bits", "max error", "mean error", "decisions", "saturated", "refused", "rows", "prove", "gas",
+            "limb bits",
+            "max error",
+            "mean error",
+            "decisions",
+            "saturated",
+            "refused",
+            "rows",
+            "prove",
+            "gas",
         ];
         let rows: Vec<_> = self.widths.iter().map(|width| (false, width.row())).collect();
         format!(

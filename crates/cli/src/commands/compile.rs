@@ -3,14 +3,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    CompileOptions, Model,
+    CompileOptions,
     circuits::{Candidate, Objective},
     compile,
     models::Fidelity,
     verifier::{Digest, Kind},
 };
 
-use super::{Status, calibrate};
+use super::{Status, calibrate, load_model};
 use crate::{
     args::Compile,
     output::{Target, beside},
@@ -38,14 +38,11 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
     let options = settings.compile_options(args)?;
     let output = args.output.clone().unwrap_or_else(|| beside(&args.model, "circuit"));
     Target::Artifact(Kind::Circuit).check(&output)?;
-    let model = Model::load(&args.model)?;
+    let model = load_model(&args.model)?;
     let calibration = calibrate::load(args.calibration.as_deref(), &args.model, &model)?;
     let busy = printer.busy("laying out");
     let planned = compile(&model, &calibration, &options)?;
     drop(busy);
-    for note in &model.graph.notes {
-        printer.note(note);
-    }
     let chosen = planned.file.plan.clone();
     if chosen.max_error.is_some_and(|error| error > options.tolerance) {
         printer.warning(&format!(
@@ -105,7 +102,12 @@ impl Report for Compiled {
             ("because", self.reason.clone()),
             (
                 "rows",
-                format!("{} of 2^{} ({} in the table)", thousands(plan.rows as u64), plan.k, plan.table_rows),
+                format!(
+                    "{} of 2^{} ({} in the table)",
+                    thousands(plan.rows as u64),
+                    plan.k,
+                    plan.table_rows
+                ),
             ),
             (
                 "columns",
@@ -160,7 +162,18 @@ pub(super) fn errors(fidelity: &Fidelity) -> String {
 
 fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String {
     let head = [
-        "limb bits", "lanes", "k", "rows", "advice", "fixed", "copies", "proof", "prove", "memory", "gas", "max error",
+        "limb bits",
+        "lanes",
+        "k",
+        "rows",
+        "advice",
+        "fixed",
+        "copies",
+        "proof",
+        "prove",
+        "memory",
+        "gas",
+        "max error",
     ];
     let rows: Vec<_> = candidates
         .iter()

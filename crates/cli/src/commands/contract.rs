@@ -13,7 +13,7 @@ use super::Status;
 use crate::{
     args::{Contract, Style as Generator},
     output::{Target, write},
-    printer::{Printer, Report, Style, pairs, thousands},
+    printer::{Printer, Report, Style, pairs, release, thousands},
     settings::Settings,
 };
 
@@ -121,7 +121,7 @@ impl Report for Built {
                     "{} of {} bytes, solc {}",
                     thousands(self.deployment.code_bytes as u64),
                     thousands(self.deployment.code_limit as u64),
-                    self.solc
+                    release(&self.solc)
                 ),
             ),
             ("deployment", format!("{} gas", thousands(self.deployment.gas))),

@@ -3,8 +3,10 @@ use std::{fs, path::Path, time::Instant};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use zkverdict::{
-    CalibrationFile, CompileOptions, ContractFile, Keys, Model, Proof, circuits::Candidate, compile, context_from_text,
-    evm::{Outcome, Simulator, U256},
+    CalibrationFile, CompileOptions, ContractFile, Keys, Model, Proof,
+    circuits::Candidate,
+    compile, context_from_text,
+    evm::{Outcome, RevertReason, Simulator, U256},
     models::Fidelity,
     prove,
     solidity::find_solc,
@@ -16,7 +18,7 @@ use super::{Status, compile::errors, contract::contract_name};
 use crate::{
     args::{Demo, DemoModel, Story},
     output::size_of,
-    printer::{Printer, Report, Style, pairs, seconds, size, thousands},
+    printer::{Printer, Report, Style, pairs, release, seconds, size, thousands},
     public::{self, PublicValue},
     settings::Settings,
 };
@@ -177,7 +179,11 @@ fn tell(
         anyhow::Ok((model, calibration, planned.file))
     });
     let (model, calibration, circuit) = compiled?;
-    let person = model.samples(&sample, &[])?.into_iter().next().context("the example holds no sample")?;
+    let person = model
+        .samples(&sample, &[])?
+        .into_iter()
+        .next()
+        .context("the example holds no sample")?;
 
     busy.now("making keys");
     let srs = Srs::development(circuit.compiled.k)?;
@@ -269,7 +275,9 @@ fn cpu_s() -> Option<f64> {
 /// The label: the first output.
 fn decision(public: &[PublicValue]) -> usize {
     let label = public::outputs(public).next().and_then(|output| output.value.as_u64());
-    label.and_then(|label| usize::try_from(label).ok()).unwrap_or(usize::MAX)
+    label
+        .and_then(|label| usize::try_from(label).ok())
+        .unwrap_or(usize::MAX)
 }
 
 /// The probability of the decision: the second output holds one for each label.
@@ -335,7 +343,11 @@ impl Report for Told {
         let probability = self
             .probability
             .map(|probability| format!(", with a probability of {:.1} %", 100.0 * probability));
-        text += &format!("     {}{}\n", style.good(&self.decision), probability.unwrap_or_default());
+        text += &format!(
+            "     {}{}\n",
+            style.good(&self.decision),
+            probability.unwrap_or_default()
+        );
 
         text += &chapter(3, "The proof that this model decided so");
         text += &pairs(style, 5, &self.proof_rows());
@@ -361,9 +373,10 @@ impl Spent {
 
 impl Told {
     fn proof_rows(&self) -> Vec<(&'static str, String)> {
-        let fidelity = self.fidelity.as_ref().map_or_else(String::new, |fidelity| {
-            format!("error {}", errors(fidelity))
-        });
+        let fidelity = self
+            .fidelity
+            .as_ref()
+            .map_or_else(String::new, |fidelity| format!("error {}", errors(fidelity)));
         vec![
             (
                 "compiled",
@@ -396,7 +409,9 @@ impl Told {
             true => style.bad("ACCEPTED"),
             false if good => style.bad(&outcome.to_string()),
             false => match outcome {
-                Outcome::Reverted { reason } => format!("{} with {reason}", style.good("rejected")),
+                Outcome::Reverted {
+                    reason: RevertReason::Verifier { error, .. },
+                } => format!("{} with {error}", style.good("rejected")),
                 other => other.to_string(),
             },
         };
@@ -407,7 +422,7 @@ impl Told {
                     "{} of {} bytes of code, solc {}",
                     thousands(self.code_bytes as u64),
                     thousands(self.code_limit as u64),
-                    self.solc
+                    release(&self.solc)
                 ),
             ),
             ("the proof", show(&self.accepted, true)),
@@ -416,15 +431,34 @@ impl Told {
         ]
     }
 
+    /// Every output with its values: `label 1, probabilities 0.2 0.8`.
+    fn outputs(&self) -> String {
+        let mut tensors: Vec<(&str, String)> = Vec::new();
+        for output in public::outputs(&self.public) {
+            match tensors.last_mut() {
+                Some((name, values)) if *name == output.name => values.push_str(&format!(" {}", output.text())),
+                _ => tensors.push((&output.name, output.text())),
+            }
+        }
+        let texts: Vec<String> = tensors
+            .iter()
+            .map(|(name, values)| format!("{name} {values}"))
+            .collect();
+        texts.join(", ")
+    }
+
     fn cost_rows(&self) -> Vec<(&'static str, String)> {
-        let outputs: Vec<String> = public::outputs(&self.public).map(PublicValue::text).collect();
         vec![
-            ("public", format!("the outputs {}, and the context", outputs.join(" "))),
+            ("public", format!("{}, context", self.outputs())),
             ("context", self.context.to_owned()),
             ("private", format!("all {} inputs", self.private_inputs)),
             (
                 "prover",
-                format!("{} to prove, {} once for the keys", self.prove.show(), self.setup.show()),
+                format!(
+                    "{} to prove, {} once for the keys",
+                    self.prove.show(),
+                    self.setup.show()
+                ),
             ),
             (
                 "chain",

@@ -50,12 +50,22 @@ impl Report for Deployed {
             ("transaction", receipt.transaction.to_string()),
             (
                 "block",
-                receipt.block.map_or_else(|| "pending".to_owned(), |block| block.to_string()),
+                receipt
+                    .block
+                    .map_or_else(|| "pending".to_owned(), |block| block.to_string()),
             ),
             ("paid by", receipt.deployer.to_string()),
-            ("gas", format!("{} at {} wei", thousands(receipt.gas_used), receipt.gas_price)),
+            (
+                "gas",
+                format!("{} at {} wei", thousands(receipt.gas_used), receipt.gas_price),
+            ),
             ("code", format!("{} bytes", thousands(receipt.code_bytes as u64))),
         ];
-        format!("{} is {}\n{}", style.bold(&self.name), style.good("deployed"), pairs(style, 2, &rows))
+        format!(
+            "{} is {}\n{}",
+            style.bold(&self.name),
+            style.good("deployed"),
+            pairs(style, 2, &rows)
+        )
     }
 }

@@ -52,9 +52,9 @@ fn solc(settings: &Settings) -> Finding {
         what: "solc",
         ok: found.is_ok(),
         needed: true,
-        remedy: found.is_err().then(|| {
-            format!("run scripts/tools/install, or set ZKVERDICT_SOLC to a solc {SOLC_VERSION}")
-        }),
+        remedy: found
+            .is_err()
+            .then(|| format!("run scripts/tools/install, or set ZKVERDICT_SOLC to a solc {SOLC_VERSION}")),
         found: match found {
             Ok(solc) => format!("{} at {}", solc.version, solc.solc.display()),
             Err(error) => error.to_string(),
@@ -66,7 +66,9 @@ fn program(name: &'static str, variable: &str, purpose: &str) -> Finding {
     let path = find_program(name, variable);
     let version = path.as_ref().and_then(|path| {
         let output = Command::new(path).arg("--version").output().ok()?;
-        let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+        let text = String::from_utf8(output.stdout)
+            .ok()
+            .filter(|_| output.status.success())?;
         text.lines().next().map(str::to_owned)
     });
     let ok = version.is_some();
@@ -130,7 +132,9 @@ fn folder() -> Finding {
         what: "current folder",
         ok: attempt.is_ok(),
         needed: true,
-        remedy: attempt.is_err().then(|| "change to a folder that you may write to".to_owned()),
+        remedy: attempt
+            .is_err()
+            .then(|| "change to a folder that you may write to".to_owned()),
         found: match attempt {
             Ok(_) => "writable".to_owned(),
             Err(error) => format!("not writable: {error}"),
@@ -150,7 +154,10 @@ impl Report for Findings {
                     (false, false) => style.warn("absent"),
                 };
                 let remedy = finding.remedy.as_ref().map(|remedy| format!("; {remedy}"));
-                (finding.what, format!("{mark}  {}{}", finding.found, remedy.unwrap_or_default()))
+                (
+                    finding.what,
+                    format!("{mark}  {}{}", finding.found, remedy.unwrap_or_default()),
+                )
             })
             .collect();
         let verdict = match self.ready {

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fs};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 use zkverdict::{
     CalibrationFile, CompileOptions, Model,
@@ -52,10 +52,9 @@ struct Tensor {
 }
 
 pub(super) fn run(args: &Inspect, settings: &Settings, printer: &Printer) -> Result<Status> {
-    let bytes = fs::read(&args.model).map_err(|error| {
-        hinted(format!("{}: {error}", args.model.display()), "check the path")
-    })?;
-    let summary = summarize(&bytes).map_err(|error| anyhow!(error).context(args.model.display().to_string()))?;
+    let bytes = fs::read(&args.model)
+        .map_err(|error| hinted(format!("{}: {error}", args.model.display()), "check the path"))?;
+    let summary = summarize(&bytes).with_context(|| format!("the model {} cannot be used", args.model.display()))?;
     let loaded = Model::load(&args.model);
     let mut inspected = Inspected::new(args, &bytes, summary);
     match &loaded {
@@ -63,7 +62,11 @@ pub(super) fn run(args: &Inspect, settings: &Settings, printer: &Printer) -> Res
         Err(error) => inspected.refusal = Some(error.to_string()),
     }
     printer.result(&inspected)?;
-    Ok(if inspected.refusal.is_none() { Status::Done } else { Status::Failed })
+    Ok(if inspected.refusal.is_none() {
+        Status::Done
+    } else {
+        Status::Failed
+    })
 }
 
 impl Inspected {
@@ -82,7 +85,16 @@ impl Inspected {
             operator_sets: summary
                 .operator_sets
                 .into_iter()
-                .map(|(domain, version)| (if domain.is_empty() { "ai.onnx".to_owned() } else { domain }, version))
+                .map(|(domain, version)| {
+                    (
+                        if domain.is_empty() {
+                            "ai.onnx".to_owned()
+                        } else {
+                            domain
+                        },
+                        version,
+                    )
+                })
                 .collect(),
             inputs: summary.inputs.into_iter().map(Tensor::from).collect(),
             outputs: summary.outputs.into_iter().map(Tensor::from).collect(),
@@ -134,7 +146,10 @@ fn parameters(graph: &Graph) -> usize {
         .nodes
         .iter()
         .map(|node| match &node.op {
-            Op::Affine { rows } => rows.iter().map(|row| row.terms.len() + usize::from(row.bias != 0.0)).sum(),
+            Op::Affine { rows } => rows
+                .iter()
+                .map(|row| row.terms.len() + usize::from(row.bias != 0.0))
+                .sum(),
             Op::Compare { thresholds, .. } => thresholds.len(),
             _ => 0,
         })
@@ -153,7 +168,11 @@ impl From<TensorSummary> for Tensor {
 
 impl Report for Inspected {
     fn render(&self, style: Style) -> String {
-        let sets: Vec<String> = self.operator_sets.iter().map(|(domain, version)| format!("{domain} {version}")).collect();
+        let sets: Vec<String> = self
+            .operator_sets
+            .iter()
+            .map(|(domain, version)| format!("{domain} {version}"))
+            .collect();
         let operators: Vec<String> = self
             .operators
             .iter()

@@ -19,9 +19,10 @@ mod srs;
 mod submit;
 mod verify;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use zkverdict::Model;
 
 use crate::{args::Command, printer::Printer, settings::Settings};
 
@@ -67,4 +68,9 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Doctor => doctor::run(settings, printer),
         Command::Completions(args) => completions::run(&args, printer),
     }
+}
+
+/// Imports a model, with its file in every message.
+fn load_model(path: &Path) -> Result<Model> {
+    Model::load(path).with_context(|| format!("the model {} cannot be used", path.display()))
 }

@@ -2,7 +2,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::Serialize;
-use zkverdict::{CircuitFile, context_from_text, load_proving_key, prove, verifier::{Digest, Kind}};
+use zkverdict::{
+    CircuitFile, context_from_text, load_proving_key, prove,
+    verifier::{Digest, Kind},
+};
 
 use super::Status;
 use crate::{

@@ -7,7 +7,7 @@ use zkverdict::{
     onnx::FloatModel,
 };
 
-use super::Status;
+use super::{Status, load_model};
 use crate::{
     args::Run,
     printer::{Printer, Report, Style, real, table, thousands, tiny},
@@ -46,7 +46,7 @@ struct Row {
 }
 
 pub(super) fn run(args: &Run, settings: &Settings, printer: &Printer) -> Result<Status> {
-    let model = Model::load(&args.model)?;
+    let model = load_model(&args.model)?;
     let mut samples = model.samples(&args.input, &settings.ignored(&args.columns))?;
     samples.truncate(args.inputs.unwrap_or(usize::MAX).max(1));
     let busy = printer.busy("calibrating");
@@ -86,6 +86,9 @@ pub(super) fn run(args: &Run, settings: &Settings, printer: &Printer) -> Result<
     drop(busy);
     if !errors.is_empty() {
         compared.mean_error = errors.iter().sum::<f64>() / errors.len() as f64;
+    }
+    if let Some(reason) = &compared.float_reason {
+        printer.note(&format!("{reason}; the floats are zkverdict's own"));
     }
     if source == "input" {
         printer.note("calibrated on the input itself; name a calibration with --calibration to test that one");
@@ -150,7 +153,10 @@ fn values(program: &Program, outputs: &[Vec<f64>]) -> Vec<Vec<Value>> {
                 OutputKind::Index => Some(Value::from(value as i64)),
                 _ => None,
             };
-            values.iter().map(|&value| label(value).unwrap_or_else(|| number(value))).collect()
+            values
+                .iter()
+                .map(|&value| label(value).unwrap_or_else(|| number(value)))
+                .collect()
         })
         .collect()
 }
@@ -163,23 +169,25 @@ struct Floats {
 
 impl Floats {
     fn new(model: &Model, samples: &[Vec<Vec<f64>>]) -> Self {
-        let loaded = FloatModel::load(&model.bytes).map_err(|error| error.to_string()).and_then(|tract| {
-            let Some(sample) = samples.first() else {
-                return Ok(tract);
-            };
-            let got = tract.run(sample).map_err(|error| error.to_string())?;
-            let lengths: Vec<usize> = got.iter().map(Vec::len).collect();
-            let expected: Vec<usize> = model
-                .graph
-                .outputs
-                .iter()
-                .map(|output| output.shape.iter().product())
-                .collect();
-            match lengths == expected {
-                true => Ok(tract),
-                false => Err(format!("tract gives outputs of {lengths:?} values, not {expected:?}")),
-            }
-        });
+        let loaded = FloatModel::load(&model.bytes)
+            .map_err(|error| error.to_string())
+            .and_then(|tract| {
+                let Some(sample) = samples.first() else {
+                    return Ok(tract);
+                };
+                let got = tract.run(sample).map_err(|error| error.to_string())?;
+                let lengths: Vec<usize> = got.iter().map(Vec::len).collect();
+                let expected: Vec<usize> = model
+                    .graph
+                    .outputs
+                    .iter()
+                    .map(|output| output.shape.iter().product())
+                    .collect();
+                match lengths == expected {
+                    true => Ok(tract),
+                    false => Err(format!("tract gives outputs of {lengths:?} values, not {expected:?}")),
+                }
+            });
         match loaded {
             Ok(tract) => Self {
                 tract: Some(tract),

@@ -34,7 +34,10 @@ struct Ready {
 
 pub(super) fn run(args: &Setup, settings: &Settings, printer: &Printer) -> Result<Status> {
     let proving_key = args.proving_key.clone().unwrap_or_else(|| sibling(&args.circuit, "pk"));
-    let verifying_key = args.verifying_key.clone().unwrap_or_else(|| sibling(&args.circuit, "vk"));
+    let verifying_key = args
+        .verifying_key
+        .clone()
+        .unwrap_or_else(|| sibling(&args.circuit, "vk"));
     Target::Artifact(Kind::ProvingKey).check(&proving_key)?;
     Target::Artifact(Kind::VerifyingKey).check(&verifying_key)?;
     let circuit = CircuitFile::load(&args.circuit)?;
@@ -74,9 +77,8 @@ pub(super) fn warn_about(ceremony: Ceremony, printer: &Printer) {
         Ceremony::Development => printer.warning(
             "UNSAFE: this is the development SRS; everybody can forge proofs under it. Use it for trials only.",
         ),
-        Ceremony::Unknown => printer.warning(
-            "no known ceremony made this SRS: whoever made it may know its secret and forge proofs under it",
-        ),
+        Ceremony::Unknown => printer
+            .warning("no known ceremony made this SRS: whoever made it may know its secret and forge proofs under it"),
         _ => {}
     }
 }

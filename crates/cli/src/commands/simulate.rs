@@ -55,7 +55,10 @@ impl Report for Simulated {
             false => style.bad(&verification.outcome.to_string()),
         };
         let rows = [
-            ("transaction", format!("{} gas", thousands(verification.transaction_gas))),
+            (
+                "transaction",
+                format!("{} gas", thousands(verification.transaction_gas)),
+            ),
             ("execution", format!("{} gas", thousands(verification.execution_gas))),
             (
                 "calldata",

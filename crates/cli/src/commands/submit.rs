@@ -1,5 +1,5 @@
 use alloy::primitives::keccak256;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
     ContractFile, Proof,
@@ -50,7 +50,11 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
             let key = chain::key(&args.chain, settings, &reached)?;
             let receipt = block_on(deploy(&reached.target, key, compiled, policy, options))?;
             drop(busy);
-            printer.note(&format!("deployed at {} for {} gas", receipt.address, thousands(receipt.gas_used)));
+            printer.note(&format!(
+                "deployed at {} for {} gas",
+                receipt.address,
+                thousands(receipt.gas_used)
+            ));
             receipt.address
         }
     };
@@ -79,9 +83,9 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
 }
 
 fn parse_address(text: &str) -> Result<Address> {
-    text.parse().map_err(|_| anyhow!("{text:?} is not an address of 20 bytes in hexadecimal")).map_err(|error| {
+    text.parse().map_err(|_| {
         hinted(
-            error.to_string(),
+            format!("{text:?} is not an address of 20 bytes in hexadecimal"),
             "copy the address that `zkverdict deploy` printed",
         )
     })
@@ -98,10 +102,15 @@ impl Report for Submitted {
                     ("transaction", receipt.transaction.to_string()),
                     (
                         "block",
-                        receipt.block.map_or_else(|| "pending".to_owned(), |block| block.to_string()),
+                        receipt
+                            .block
+                            .map_or_else(|| "pending".to_owned(), |block| block.to_string()),
                     ),
                     ("paid by", receipt.sender.to_string()),
-                    ("gas", format!("{} at {} wei", thousands(receipt.gas_used), receipt.gas_price)),
+                    (
+                        "gas",
+                        format!("{} at {} wei", thousands(receipt.gas_used), receipt.gas_price),
+                    ),
                 ],
             ),
             Answer::Tried(tried) => (

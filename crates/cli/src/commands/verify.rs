@@ -1,6 +1,9 @@
 use anyhow::Result;
 use serde::Serialize;
-use zkverdict::{Error, Proof, Role, VerifyingKeyFile, context_from_text, verifier::{Digest, encode_public_inputs}};
+use zkverdict::{
+    Error, Proof, Role, VerifyingKeyFile, context_from_text,
+    verifier::{Digest, encode_public_inputs},
+};
 
 use super::{Status, prove::words};
 use crate::{
@@ -24,7 +27,11 @@ struct Verified {
 }
 
 pub(super) fn run(args: &Verify, printer: &Printer) -> Result<Status> {
-    let expectations = args.expect.iter().map(|text| expectation(text)).collect::<Result<Vec<_>>>()?;
+    let expectations = args
+        .expect
+        .iter()
+        .map(|text| expectation(text))
+        .collect::<Result<Vec<_>>>()?;
     let context = args.context.as_deref().map(context_from_text).transpose()?;
     let key = VerifyingKeyFile::load(&args.verifying_key)?;
     let digest = key.key.digest();
@@ -74,8 +81,12 @@ pub(super) fn run(args: &Verify, printer: &Printer) -> Result<Status> {
 }
 
 fn expectation(text: &str) -> Result<(&str, &str)> {
-    text.split_once('=')
-        .ok_or_else(|| hinted(format!("the expectation {text:?} has no ="), "write it as --expect label=1"))
+    text.split_once('=').ok_or_else(|| {
+        hinted(
+            format!("the expectation {text:?} has no ="),
+            "write it as --expect label=1",
+        )
+    })
 }
 
 fn unknown(name: &str, values: &[PublicValue]) -> anyhow::Error {
@@ -100,7 +111,11 @@ impl Report for Verified {
     fn render(&self, style: Style) -> String {
         let values = public::render(&self.public, style);
         match &self.reason {
-            None => format!("{} for {}, which decided\n{values}", style.good("valid proof"), self.model),
+            None => format!(
+                "{} for {}, which decided\n{values}",
+                style.good("valid proof"),
+                self.model
+            ),
             Some(reason) => format!(
                 "{} for {}: {reason}\nit claims\n{values}",
                 style.bad("not accepted"),
