@@ -6,6 +6,9 @@ use zkverdict_model::Program;
 
 use crate::{CircuitError, Layout, ModelCircuit, PublicInputs, Shape, Trace, from_i128, usable_rows};
 
+/// Changes whenever the same program would get another constraint system or another layout.
+pub const CIRCUIT_VERSION: u32 = 1;
+
 /// A program with the circuit that was chosen for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CompiledModel {
@@ -39,7 +42,8 @@ impl CompiledModel {
     /// A program that cannot be laid out, or not within `2^k` rows.
     pub fn circuit(&self) -> Result<ModelCircuit, CircuitError> {
         let layout = self.layout()?;
-        Ok(ModelCircuit::new(Arc::new(layout), usable_rows(self.shape(), self.k)))
+        let usable = usable_rows(layout.shape(), self.k);
+        Ok(ModelCircuit::new(Arc::new(layout), usable))
     }
 
     /// The circuit with the witness of one execution.

@@ -38,6 +38,20 @@ pub enum CircuitError {
         /// The cell.
         cell: u32,
     },
+    /// The environment makes halo2 clamp degrees.
+    #[error("the environment variable MAX_DEGREE is {value:?}; halo2 would build another circuit: unset it")]
+    DegreeClamped {
+        /// Its value.
+        value: String,
+    },
+    /// A fixed column that holds nothing: its commitment is no point that a contract accepts.
+    #[error(
+        "with {lanes} lanes some column of the circuit would stay empty; use fewer lanes, or a model that computes"
+    )]
+    IdleColumn {
+        /// Lanes.
+        lanes: usize,
+    },
     /// A shape outside the catalogue.
     #[error("a shape has 1 to 32 lanes and limbs of 5 to 14 bits; got {lanes} lanes, {limb_bits} bits")]
     BadShape {

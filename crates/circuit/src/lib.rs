@@ -30,7 +30,7 @@ mod shape;
 mod trace;
 
 pub use circuit::{DEGREE, ModelCircuit, constraint_system, usable_rows};
-pub use compiled::CompiledModel;
+pub use compiled::{CIRCUIT_VERSION, CompiledModel};
 pub use config::ModelConfig;
 pub use error::CircuitError;
 pub use field::from_i128;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::CircuitError;
+use crate::{CircuitError, DEGREE};
 
 /// Everything of the circuit that the constraint system fixes, without `k` and without the fixed values.
 ///
@@ -14,11 +14,17 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Checks the bounds of the catalogue.
+    /// Checks the bounds of the catalogue, and that nothing changes the circuit's degree behind its back.
     ///
     /// # Errors
-    /// [`CircuitError::BadShape`] outside of it.
+    /// [`CircuitError::BadShape`], [`CircuitError::DegreeClamped`].
     pub fn check(self) -> Result<Self, CircuitError> {
+        // halo2 reads this variable and silently clamps the constraint system's degree to it.
+        if let Ok(value) = std::env::var("MAX_DEGREE")
+            && value.parse() != Ok(DEGREE)
+        {
+            return Err(CircuitError::DegreeClamped { value });
+        }
         if (1..=32).contains(&self.lanes) && (5..=14).contains(&self.limb_bits) {
             Ok(self)
         } else {

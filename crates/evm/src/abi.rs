@@ -1,10 +1,11 @@
 //! Calldata and revert reasons. The Solidity interface is the only source of the ABI.
 
 use alloy::{
-    primitives::{Bytes, U256},
+    primitives::{B256, Bytes, U256, keccak256},
     sol_types::{Panic, Revert, SolCall, SolError, SolInterface},
 };
 use serde::{Deserialize, Serialize};
+use zkverdict_solidity::CompiledVerifier;
 
 mod bindings {
     alloy::sol!(
@@ -90,6 +91,18 @@ pub fn encode_verify(proof: &[u8], public_inputs: &[U256]) -> Vec<u8> {
         publicInputs: public_inputs.to_vec(),
     }
     .abi_encode()
+}
+
+/// Public inputs from their 32-byte big-endian words, as the native verifier encodes them.
+#[must_use]
+pub fn public_inputs_from_words(words: &[[u8; 32]]) -> Vec<U256> {
+    words.iter().map(|word| U256::from_be_bytes(*word)).collect()
+}
+
+/// keccak256 of the code that stands at an address where the verifier was deployed: what the chain calls its code hash.
+#[must_use]
+pub fn code_hash(verifier: &CompiledVerifier) -> B256 {
+    keccak256(&verifier.runtime_code)
 }
 
 /// Decodes the data of a revert.

@@ -9,6 +9,14 @@ use zkverdict_solidity::{CompiledVerifier, SolcChoice, VerifierSource, WordKind,
 
 use crate::{DeploymentReport, EvmError, Rejection, Simulator, VerificationReport};
 
+/// The order of BN254's scalar field.
+const SCALAR_MODULUS: U256 = U256::from_limbs([
+    0x43e1_f593_f000_0001,
+    0x2833_e848_79b9_7091,
+    0xb850_45b6_8181_585d,
+    0x3064_4e72_e131_a029,
+]);
+
 /// A proof that the native verifier accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownProof {
@@ -101,6 +109,15 @@ fn forgeries(source: &VerifierSource, known: &KnownProof) -> Vec<Forgery> {
             }
         });
     }
+    forge(
+        "a public input plus the group order",
+        Rejection::MalformedInput,
+        &|_, inputs| {
+            if let Some(input) = inputs.first_mut() {
+                *input = input.wrapping_add(SCALAR_MODULUS);
+            }
+        },
+    );
     if let Some((offset, _)) = source.layout.items().find(|(_, kind)| *kind == WordKind::Scalar) {
         forge("another evaluation", Rejection::InvalidProof, &|proof, _| {
             if let Some(word) = proof.get_mut(offset..offset + 32) {

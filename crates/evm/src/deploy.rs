@@ -10,6 +10,7 @@ use zkverdict_solidity::{CODE_SIZE_LIMIT, CompiledVerifier, SolidityError};
 use crate::{
     ChainTarget, EvmError, KeySource, SrsPolicy,
     chain::{About, Connection, SendOptions, TransactionRequest},
+    code_hash,
 };
 
 /// A deployment that is in a block.
@@ -72,7 +73,7 @@ pub async fn deploy(
         endpoint: connection.endpoint().to_owned(),
     })?;
     let code = connection.code(address).await?;
-    let (expected, got) = (keccak256(&verifier.runtime_code), keccak256(&code));
+    let (expected, got) = (code_hash(verifier), keccak256(&code));
     if expected != got {
         return Err(EvmError::OtherCode { address, expected, got });
     }

@@ -29,7 +29,7 @@ pub mod keys;
 pub mod simulator;
 pub mod submit;
 
-pub use abi::{Rejection, RevertReason, decode_revert, encode_verify};
+pub use abi::{Rejection, RevertReason, code_hash, decode_revert, encode_verify, public_inputs_from_words};
 pub use alloy::primitives::{Address, B256, U256};
 pub use anvil::{Anvil, AnvilOptions};
 pub use build::{KnownProof, VerifiedBuild, build_verified};

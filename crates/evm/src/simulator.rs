@@ -14,7 +14,7 @@ use revm::{
 use serde::{Deserialize, Serialize};
 use zkverdict_solidity::{CODE_SIZE_LIMIT, CompiledVerifier, INIT_CODE_SIZE_LIMIT};
 
-use crate::{EvmError, RevertReason, decode_revert, encode_verify};
+use crate::{EvmError, RevertReason, code_hash, decode_revert, encode_verify};
 
 /// The most gas that a transaction may ask for since Osaka (EIP-7825): 2^24.
 pub const TRANSACTION_GAS_LIMIT: u64 = 1 << 24;
@@ -132,7 +132,7 @@ impl Simulator {
     /// The deployment fails, or leaves other code than the compiler promised.
     pub fn deploy(verifier: &CompiledVerifier) -> Result<Self, EvmError> {
         let simulator = Self::deploy_code(&verifier.init_code)?;
-        let expected = keccak256(&verifier.runtime_code);
+        let expected = code_hash(verifier);
         let got = keccak256(simulator.code());
         if expected != got {
             return Err(EvmError::DeployedCodeDiffers { expected, got });

@@ -89,6 +89,12 @@ pub enum ModelError {
         /// Node and operator.
         node: String,
     },
+    /// A program from a file makes no sense.
+    #[error("the program is malformed: {problem}; run `zkverdict compile` again")]
+    MalformedProgram {
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// Calibration needs data.
     #[error("calibration needs at least one sample")]
     NoSamples,

@@ -15,6 +15,7 @@
 //! | `lower` | float graph → integer program: affine chains fused, formats chosen, offsets folded |
 //! | `curves` | tables of piecewise-linear functions |
 //! | `program` | the integer program and its evaluator |
+//! | `validate` | checks of a program that comes from a file |
 //!
 //! Lowest crate of the workspace: no circuit, no EVM.
 
@@ -25,11 +26,12 @@ mod evaluate;
 mod graph;
 mod lower;
 mod program;
+mod validate;
 
 pub use calibrate::{Calibration, Fidelity, Interval};
 pub use error::ModelError;
 pub use graph::{AffineRow, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, ValueId};
 pub use program::{
-    CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, OutputCells, Program, Range, Source, Step, Sum, Table,
-    TableId,
+    CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, Limit, OutputCells, Program, Range, Source, Step, Sum,
+    Table, TableId,
 };

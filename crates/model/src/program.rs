@@ -174,7 +174,7 @@ pub enum Source {
     Total(Vec<CellId>),
     /// One bit per cell, set at the first largest.
     FirstMaximum(Vec<CellId>),
-    /// `⌊numerator·2^(2L) / denominator⌋`, one numerator per cell; all ones where that does not fit.
+    /// `⌊numerator·(2^(2L) − 1) / denominator⌋`, one numerator per cell: a whole is the largest fraction below one.
     Quotient {
         /// Numerators.
         numerators: Vec<CellId>,
@@ -252,6 +252,15 @@ pub struct OutputCells {
     pub format: Format,
 }
 
+/// A clamped number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The cell.
+    pub cell: CellId,
+    /// Whether its lower end cuts numbers off too; the lower end of a ReLU does not.
+    pub low: bool,
+}
+
 /// A compiled model: exact, and independent of any circuit layout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Program {
@@ -261,6 +270,8 @@ pub struct Program {
     pub cells: usize,
     /// Function tables.
     pub tables: Vec<Table>,
+    /// Numbers whose format ends before all they could be.
+    pub limited: Vec<Limit>,
     /// Steps in order; a step reads only cells of earlier ones.
     pub steps: Vec<Step>,
     /// Names of the graph's inputs, in order.
@@ -367,8 +378,12 @@ impl Program {
                         let value = layer.sum(index, &cells);
                         let holds = match sum.finish {
                             Finish::Lookup { table, output } => {
-                                cells[output.index()] = self.interpolate(table, &self.split(value));
-                                true
+                                let domain = self.tables[table.index()].domain() as i128;
+                                let covered = value >= 0 && value >> (2 * self.cell_bits()) < domain;
+                                if covered {
+                                    cells[output.index()] = self.interpolate(table, &self.split(value));
+                                }
+                                covered
                             }
                             Finish::Zero => value == 0,
                             Finish::NonNegative => value >= 0 && value >> (2 * self.cell_bits()) == 0,
@@ -455,9 +470,7 @@ impl Program {
                 let denominator = cells[denominator.index()].max(1);
                 numerators
                     .iter()
-                    .map(|numerator| {
-                        ((cells[numerator.index()] << self.cell_bits()) / denominator).min(self.cell_max() - 1)
-                    })
+                    .map(|numerator| cells[numerator.index()] * (self.cell_max() - 1) / denominator)
                     .collect()
             }
         };
@@ -466,14 +479,11 @@ impl Program {
         }
     }
 
-    /// Whether some clamped sum reached the top of its format.
+    /// Whether some number reached an end of its format, so that the outputs may be far from the floats.
     pub fn saturates(&self, cells: &[i64]) -> bool {
-        self.steps.iter().any(|step| match step {
-            Step::Layer(layer) => layer.sums.iter().any(|sum| match sum.finish {
-                Finish::Lookup { output, .. } => cells[output.index()] == self.cell_max(),
-                Finish::Zero | Finish::NonNegative => false,
-            }),
-            _ => false,
+        self.limited.iter().any(|limit| {
+            let cell = cells[limit.cell.index()];
+            cell == self.cell_max() || (limit.low && cell == 0)
         })
     }
 

@@ -64,9 +64,7 @@ impl<'a> Attributes<'a> {
     }
 
     pub(crate) fn integer(&mut self, name: &'static str) -> Result<Option<i64>, Refusal> {
-        Ok(self
-            .take(name, AttributeType::Int, "int")?
-            .map(|attribute| attribute.i))
+        Ok(self.take(name, AttributeType::Int, "int")?.map(|attribute| attribute.i))
     }
 
     /// An attribute that is 0 or 1.
@@ -100,10 +98,7 @@ impl<'a> Attributes<'a> {
             .transpose()
     }
 
-    pub(crate) fn tensor(
-        &mut self,
-        name: &'static str,
-    ) -> Result<Option<&'a TensorProto>, Refusal> {
+    pub(crate) fn tensor(&mut self, name: &'static str) -> Result<Option<&'a TensorProto>, Refusal> {
         self.take(name, AttributeType::Tensor, "tensor")?
             .map(|attribute| {
                 attribute.t.as_ref().ok_or_else(|| Refusal::AttributeType {

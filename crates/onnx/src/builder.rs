@@ -144,13 +144,7 @@ impl Builder {
     }
 
     /// The view of graph input `position`.
-    pub(crate) fn input(
-        &self,
-        position: usize,
-        data_type: DataType,
-        shape: &[usize],
-        length: usize,
-    ) -> Tensor {
+    pub(crate) fn input(&self, position: usize, data_type: DataType, shape: &[usize], length: usize) -> Tensor {
         Tensor {
             data_type,
             shape: shape.to_vec(),
@@ -176,20 +170,13 @@ impl Builder {
     }
 
     /// A value that holds exactly the elements of a view.
-    pub(crate) fn materialise(
-        &mut self,
-        name: &str,
-        elements: &[Element],
-    ) -> Result<ValueId, Refusal> {
+    pub(crate) fn materialise(&mut self, name: &str, elements: &[Element]) -> Result<ValueId, Refusal> {
         if let Some(&Element::Of { value, index: 0 }) = elements.first()
             && self.lengths.get(value.0) == Some(&elements.len())
-            && elements.iter().enumerate().all(|(position, &element)| {
-                element
-                    == Element::Of {
-                        value,
-                        index: position,
-                    }
-            })
+            && elements
+                .iter()
+                .enumerate()
+                .all(|(position, &element)| element == Element::Of { value, index: position })
         {
             return Ok(value);
         }
@@ -242,9 +229,7 @@ impl Builder {
                 terms: row
                     .terms
                     .into_iter()
-                    .filter_map(|(value, index, weight)| {
-                        offsets.get(&value).map(|offset| (offset + index, weight))
-                    })
+                    .filter_map(|(value, index, weight)| offsets.get(&value).map(|offset| (offset + index, weight)))
                     .collect(),
                 bias: row.bias,
             })
@@ -253,11 +238,7 @@ impl Builder {
     }
 
     /// The elements that an affine map yields; no node where it only moves or fixes elements.
-    pub(crate) fn affine(
-        &mut self,
-        name: &str,
-        mut rows: Vec<Row>,
-    ) -> Result<Vec<Element>, Refusal> {
+    pub(crate) fn affine(&mut self, name: &str, mut rows: Vec<Row>) -> Result<Vec<Element>, Refusal> {
         for row in &mut rows {
             row.normalise()?;
         }
@@ -277,10 +258,7 @@ impl Builder {
         operand: &[Element],
         len: usize,
     ) -> Result<Vec<Element>, Refusal> {
-        if operand
-            .iter()
-            .all(|element| matches!(element, Element::Fixed(_)))
-        {
+        if operand.iter().all(|element| matches!(element, Element::Fixed(_))) {
             return Err(Refusal::OnlyConstants);
         }
         self.charge(len)?;
@@ -292,7 +270,5 @@ impl Builder {
 
 /// Every element of a value.
 fn all(value: ValueId, length: usize) -> Vec<Element> {
-    (0..length)
-        .map(|index| Element::Of { value, index })
-        .collect()
+    (0..length).map(|index| Element::Of { value, index }).collect()
 }

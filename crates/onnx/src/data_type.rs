@@ -59,10 +59,7 @@ impl DataType {
 
     /// Whether values are rounded reals.
     pub(crate) fn is_float(self) -> bool {
-        matches!(
-            self,
-            DataType::Float16 | DataType::Float32 | DataType::Float64
-        )
+        matches!(self, DataType::Float16 | DataType::Float32 | DataType::Float64)
     }
 
     /// Smallest and largest value of an integer or Boolean type, as far as `i64` reaches.

@@ -20,9 +20,7 @@ pub(crate) fn model(bytes: &[u8]) -> Result<ModelProto, OnnxError> {
 /// Reads a tensor; `name` is what messages call it.
 pub(crate) fn constant(proto: &TensorProto, name: &str) -> Result<Constant, Defect> {
     let tensor = || name.to_owned();
-    if proto.data_location == Some(i32::from(DataLocation::External))
-        || !proto.external_data.is_empty()
-    {
+    if proto.data_location == Some(i32::from(DataLocation::External)) || !proto.external_data.is_empty() {
         return Err(Defect::ExternalData { tensor: tensor() });
     }
     if proto.segment.is_some() {
@@ -88,11 +86,7 @@ pub(crate) fn constant(proto: &TensorProto, name: &str) -> Result<Constant, Defe
             value: value.to_string(),
         });
     }
-    Ok(Constant {
-        data_type,
-        shape,
-        data,
-    })
+    Ok(Constant { data_type, shape, data })
 }
 
 /// Data in the typed fields. A field that does not belong to the type leaves a length mismatch, found by the caller,
@@ -142,12 +136,7 @@ fn from_fields(proto: &TensorProto, name: &str, data_type: DataType) -> Result<D
                 .map(|&value| i64::try_from(value).map_err(|_| out_of_range(name, value)));
             Data::Integers(values.collect::<Result<_, _>>()?)
         }
-        DataType::Int8
-        | DataType::Int16
-        | DataType::Int32
-        | DataType::Uint8
-        | DataType::Uint16
-        | DataType::Bool => {
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Uint8 | DataType::Uint16 | DataType::Bool => {
             misplaced(!proto.int32_data.is_empty())?;
             Data::Integers(proto.int32_data.iter().copied().map(i64::from).collect())
         }
@@ -164,12 +153,7 @@ fn from_fields(proto: &TensorProto, name: &str, data_type: DataType) -> Result<D
 }
 
 /// Little-endian data in `raw_data`.
-fn from_raw(
-    proto: &TensorProto,
-    name: &str,
-    data_type: DataType,
-    count: usize,
-) -> Result<Data, Defect> {
+fn from_raw(proto: &TensorProto, name: &str, data_type: DataType, count: usize) -> Result<Data, Defect> {
     let raw = &proto.raw_data;
     let checked = |width: usize| {
         let expected = count.checked_mul(width);
@@ -186,10 +170,7 @@ fn from_raw(
     macro_rules! words {
         ($type:ty) => {{
             checked(size_of::<$type>())?;
-            raw.as_chunks()
-                .0
-                .iter()
-                .map(|bytes| <$type>::from_le_bytes(*bytes))
+            raw.as_chunks().0.iter().map(|bytes| <$type>::from_le_bytes(*bytes))
         }};
     }
     Ok(match data_type {

@@ -29,9 +29,7 @@ pub enum Defect {
         domain: String,
     },
     /// The model defines functions.
-    #[error(
-        "it defines the function {function:?}, which is not supported; inline functions before export"
-    )]
+    #[error("it defines the function {function:?}, which is not supported; inline functions before export")]
     Function {
         /// First function.
         function: String,
@@ -60,9 +58,7 @@ pub enum Defect {
         name: String,
     },
     /// A node reads what a later node, or it itself, produces.
-    #[error(
-        "node {node:?} reads {name:?} before it is produced: the nodes are not in order, or form a cycle"
-    )]
+    #[error("node {node:?} reads {name:?} before it is produced: the nodes are not in order, or form a cycle")]
     Order {
         /// Node.
         node: String,
@@ -91,9 +87,7 @@ pub enum Defect {
         tensor: String,
     },
     /// A tensor has a type that is not supported.
-    #[error(
-        "tensor {tensor:?} has the type {data_type}, which is not supported; export it as float32 or int64"
-    )]
+    #[error("tensor {tensor:?} has the type {data_type}, which is not supported; export it as float32 or int64")]
     TensorType {
         /// Tensor.
         tensor: String,
@@ -109,9 +103,7 @@ pub enum Defect {
         shape: Vec<i64>,
     },
     /// A tensor is too large to belong to a model that can be proven.
-    #[error(
-        "tensor {tensor:?} of shape {shape:?} has more than {limit} elements; it is too large to prove"
-    )]
+    #[error("tensor {tensor:?} of shape {shape:?} has more than {limit} elements; it is too large to prove")]
     TensorSize {
         /// Tensor.
         tensor: String,

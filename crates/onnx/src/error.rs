@@ -17,9 +17,7 @@ pub enum OnnxError {
         source: std::io::Error,
     },
     /// The bytes are no protobuf message of the ONNX schema.
-    #[error(
-        "not an ONNX file: {source}; export the model again, or check that the file is complete"
-    )]
+    #[error("not an ONNX file: {source}; export the model again, or check that the file is complete")]
     Protobuf {
         /// What the decoder said.
         source: prost::DecodeError,
@@ -73,9 +71,7 @@ pub enum OnnxError {
         reason: String,
     },
     /// Values for tract do not fit the model.
-    #[error(
-        "the model has {expected} inputs with {expected_lengths:?} elements; got {got_lengths:?}"
-    )]
+    #[error("the model has {expected} inputs with {expected_lengths:?} elements; got {got_lengths:?}")]
     TractInputs {
         /// Number of inputs.
         expected: usize,

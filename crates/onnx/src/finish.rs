@@ -72,12 +72,7 @@ fn locate(inputs: &[ValueId], lengths: &[usize], mut position: usize) -> Option<
 }
 
 /// The node with the inner maps written out; `None` where a weight would overflow.
-fn substitute(
-    node: &Node,
-    rows: &[AffineRow],
-    inner: &BTreeMap<ValueId, &Node>,
-    lengths: &[usize],
-) -> Option<Node> {
+fn substitute(node: &Node, rows: &[AffineRow], inner: &BTreeMap<ValueId, &Node>, lengths: &[usize]) -> Option<Node> {
     let mut expanded: Vec<(Terms, f64)> = Vec::with_capacity(rows.len());
     for row in rows {
         let mut terms = Terms::new();

@@ -8,8 +8,8 @@ use std::{
 
 use tract_onnx::pb::NodeProto;
 use tract_onnx::prelude::{
-    DatumType, Framework, InferenceFact, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor,
-    TractResult, TypedRunnableModel, tvec,
+    DatumType, Framework, InferenceFact, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor, TractResult,
+    TypedRunnableModel, tvec,
 };
 
 use crate::{
@@ -74,11 +74,7 @@ impl FloatModel {
     ///
     /// [`OnnxError::TractInputs`] if the lists do not fit, [`OnnxError::Tract`] if tract fails.
     pub fn run(&self, values: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, OnnxError> {
-        let expected_lengths: Vec<usize> = self
-            .inputs
-            .iter()
-            .map(|(_, shape)| shape.iter().product())
-            .collect();
+        let expected_lengths: Vec<usize> = self.inputs.iter().map(|(_, shape)| shape.iter().product()).collect();
         let got_lengths: Vec<usize> = values.iter().map(Vec::len).collect();
         if expected_lengths != got_lengths {
             return Err(OnnxError::TractInputs {
@@ -107,11 +103,7 @@ impl FloatModel {
 /// Whether tract's result is known to differ from ONNX Runtime's: for a single raw score `s` ONNX Runtime gives
 /// `[1 − s, s]`, tract `[−s, s]`.
 fn differs(node: &NodeProto) -> bool {
-    let attribute = |name: &str| {
-        node.attribute
-            .iter()
-            .find(|attribute| attribute.name == name)
-    };
+    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
     node.op_type == "LinearClassifier"
         && attribute("intercepts").is_some_and(|intercepts| intercepts.floats.len() == 1)
         && attribute("post_transform").is_none_or(|transform| transform.s != b"LOGISTIC")

@@ -6,9 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto, type_proto,
-};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto, type_proto};
 use zkverdict_model::{Element as InputElement, Graph, Input, Output, OutputKind};
 
 use crate::{
@@ -120,11 +118,7 @@ pub(crate) struct Declared {
 
 /// The inputs that are no initializers, with the batch fixed to 1.
 pub(crate) fn inputs(graph: &GraphProto) -> Result<Vec<Declared>, OnnxError> {
-    let initialized: BTreeSet<&str> = graph
-        .initializer
-        .iter()
-        .map(|tensor| tensor.name.as_str())
-        .collect();
+    let initialized: BTreeSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     graph
         .input
         .iter()
@@ -139,9 +133,7 @@ pub(crate) fn inputs(graph: &GraphProto) -> Result<Vec<Declared>, OnnxError> {
 }
 
 fn declared(info: &ValueInfoProto) -> Result<Declared, Refusal> {
-    let Some(type_proto::Value::TensorType(tensor)) =
-        info.r#type.as_ref().and_then(|kind| kind.value.as_ref())
-    else {
+    let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
         return Err(Refusal::NotTensor);
     };
     let code = i64::from(tensor.elem_type);
@@ -166,10 +158,7 @@ fn declared(info: &ValueInfoProto) -> Result<Declared, Refusal> {
         let size = match dimension.value {
             Some(tensor_shape_proto::dimension::Value::DimValue(size)) => size,
             _ if position == 0 => {
-                note = Some(format!(
-                    "input {:?}: its free first dimension is fixed to 1",
-                    info.name
-                ));
+                note = Some(format!("input {:?}: its free first dimension is fixed to 1", info.name));
                 1
             }
             _ => return Err(Refusal::FreeDimension { position }),
@@ -196,11 +185,7 @@ fn declared(info: &ValueInfoProto) -> Result<Declared, Refusal> {
         shape,
         element,
     };
-    Ok(Declared {
-        input,
-        data_type,
-        note,
-    })
+    Ok(Declared { input, data_type, note })
 }
 
 /// The state of the walk.
@@ -238,10 +223,9 @@ impl<'a> Walk<'a> {
                 .into());
             }
             if values.contains_key(info.name.as_str()) {
-                builder.notes.push(format!(
-                    "input {:?} has a default value and is fixed to it",
-                    info.name
-                ));
+                builder
+                    .notes
+                    .push(format!("input {:?} has a default value and is fixed to it", info.name));
             }
         }
         let fresh: Vec<&str> = graph
@@ -252,13 +236,12 @@ impl<'a> Walk<'a> {
             .collect();
         for ((position, each), name) in declared.iter().enumerate().zip(fresh) {
             builder.notes.extend(each.note.clone());
-            let length =
-                builder
-                    .charge_shape(&each.input.shape)
-                    .map_err(|refusal| OnnxError::Input {
-                        input: name.to_owned(),
-                        refusal,
-                    })?;
+            let length = builder
+                .charge_shape(&each.input.shape)
+                .map_err(|refusal| OnnxError::Input {
+                    input: name.to_owned(),
+                    refusal,
+                })?;
             let tensor = builder.input(position, each.data_type, &each.input.shape, length);
             values.insert(name, Rc::new(Value::Tensor(tensor)));
         }
@@ -278,19 +261,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Applies one node.
-    fn node(
-        &mut self,
-        node: &'a NodeProto,
-        versions: &BTreeMap<&str, i64>,
-    ) -> Result<(), OnnxError> {
+    fn node(&mut self, node: &'a NodeProto, versions: &BTreeMap<&str, i64>) -> Result<(), OnnxError> {
         let name = node_name(node);
         let domain = standard(&node.domain);
-        let version = *versions
-            .get(domain)
-            .ok_or_else(|| Defect::OperatorSetMissing {
-                node: name.to_owned(),
-                domain: domain.to_owned(),
-            })?;
+        let version = *versions.get(domain).ok_or_else(|| Defect::OperatorSetMissing {
+            node: name.to_owned(),
+            domain: domain.to_owned(),
+        })?;
         let refused = |refusal| OnnxError::Node {
             node: name.to_owned(),
             operator: qualified(node),
@@ -362,19 +339,14 @@ impl<'a> Walk<'a> {
                 .ok_or_else(|| Defect::OutputMissing {
                     name: info.name.clone(),
                 })?;
-            let output = self
-                .output(info, &value)
-                .map_err(|refusal| OnnxError::Output {
-                    output: info.name.clone(),
-                    refusal,
-                })?;
+            let output = self.output(info, &value).map_err(|refusal| OnnxError::Output {
+                output: info.name.clone(),
+                refusal,
+            })?;
             outputs.push(output);
         }
         let Builder {
-            inputs,
-            nodes,
-            notes,
-            ..
+            inputs, nodes, notes, ..
         } = self.builder;
         let graph = Graph {
             inputs,
@@ -390,8 +362,7 @@ impl<'a> Walk<'a> {
             Value::Tensor(tensor) if !tensor.is_fixed() => tensor,
             Value::Tensor(_) | Value::Constant(_) => return Err(Refusal::ConstantOutput),
         };
-        if let Some(type_proto::Value::TensorType(declared)) =
-            info.r#type.as_ref().and_then(|kind| kind.value.as_ref())
+        if let Some(type_proto::Value::TensorType(declared)) = info.r#type.as_ref().and_then(|kind| kind.value.as_ref())
         {
             let code = i64::from(declared.elem_type);
             if code != 0 && DataType::from_code(code) != Some(tensor.data_type) {

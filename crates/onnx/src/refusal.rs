@@ -12,9 +12,7 @@ pub enum Refusal {
     )]
     Operator,
     /// The operator exists, but not in this version of the operator set.
-    #[error(
-        "operator set version {version} is not supported for this operator; export with {supported}"
-    )]
+    #[error("operator set version {version} is not supported for this operator; export with {supported}")]
     OperatorVersion {
         /// Version in use.
         version: i64,
@@ -22,9 +20,7 @@ pub enum Refusal {
         supported: &'static str,
     },
     /// An attribute that the operator does not have.
-    #[error(
-        "the attribute {attribute:?} is not known for this operator; remove it or export with another opset"
-    )]
+    #[error("the attribute {attribute:?} is not known for this operator; remove it or export with another opset")]
     UnknownAttribute {
         /// Attribute.
         attribute: String,
@@ -86,9 +82,7 @@ pub enum Refusal {
         operand: &'static str,
     },
     /// An operator applied to nothing but constants, which is not folded.
-    #[error(
-        "all operands are constants; fold them before export (onnxsim, or ONNX Runtime's optimizer)"
-    )]
+    #[error("all operands are constants; fold them before export (onnxsim, or ONNX Runtime's optimizer)")]
     OnlyConstants,
     /// A product or quotient of two computed tensors.
     #[error(
@@ -96,9 +90,7 @@ pub enum Refusal {
     )]
     TwoComputed,
     /// A comparison of two computed tensors.
-    #[error(
-        "both operands depend on the graph inputs; only a comparison with a constant is supported"
-    )]
+    #[error("both operands depend on the graph inputs; only a comparison with a constant is supported")]
     ComparedComputed,
     /// Division by a constant zero.
     #[error("the divisor holds a zero")]
@@ -218,9 +210,7 @@ pub enum Refusal {
     #[error("its shape is not declared; export with fixed shapes apart from the batch")]
     NoShape,
     /// A free dimension that is not the first.
-    #[error(
-        "dimension {position} is free; only the first one (the batch) may be. Export with a fixed size"
-    )]
+    #[error("dimension {position} is free; only the first one (the batch) may be. Export with a fixed size")]
     FreeDimension {
         /// Position, from 0.
         position: usize,

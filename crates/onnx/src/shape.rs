@@ -12,9 +12,9 @@ pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
 
 /// Product of the dimensions with every zero read as one, or `None` when it overflows.
 pub(crate) fn extent(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1usize, |count, &dimension| {
-        count.checked_mul(dimension.max(1))
-    })
+    shape
+        .iter()
+        .try_fold(1usize, |count, &dimension| count.checked_mul(dimension.max(1)))
 }
 
 /// Row-major strides. The caller has checked that the element count does not overflow.
@@ -81,14 +81,8 @@ pub(crate) fn expansion(from: &[usize], to: &[usize]) -> Option<Vec<usize>> {
 /// Resolves a possibly negative axis against a rank.
 pub(crate) fn axis(axis: i64, rank: usize) -> Option<usize> {
     let rank_signed = i64::try_from(rank).ok()?;
-    let resolved = if axis < 0 {
-        axis.checked_add(rank_signed)?
-    } else {
-        axis
-    };
-    usize::try_from(resolved)
-        .ok()
-        .filter(|&resolved| resolved < rank)
+    let resolved = if axis < 0 { axis.checked_add(rank_signed)? } else { axis };
+    usize::try_from(resolved).ok().filter(|&resolved| resolved < rank)
 }
 
 /// Identity offsets of every axis of `shape`: the starting point of a movement along some axes.

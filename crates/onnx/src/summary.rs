@@ -57,11 +57,7 @@ pub struct NodeSummary {
 pub fn summarize(bytes: &[u8]) -> Result<ModelSummary, OnnxError> {
     let model = decode::model(bytes)?;
     let graph = model.graph.as_ref().ok_or(Defect::NoGraph)?;
-    let initialized: BTreeSet<&str> = graph
-        .initializer
-        .iter()
-        .map(|tensor| tensor.name.as_str())
-        .collect();
+    let initialized: BTreeSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     let producer = format!("{} {}", model.producer_name, model.producer_version);
     Ok(ModelSummary {
         ir_version: model.ir_version,

@@ -84,9 +84,7 @@ pub(crate) struct Tensor {
 impl Tensor {
     /// Whether every element is known at import.
     pub(crate) fn is_fixed(&self) -> bool {
-        self.elements
-            .iter()
-            .all(|element| matches!(element, Element::Fixed(_)))
+        self.elements.iter().all(|element| matches!(element, Element::Fixed(_)))
     }
 
     /// The same elements under another shape of equal count.

@@ -18,6 +18,9 @@ pub struct ProvenInference {
     pub public_inputs: Vec<Fr>,
     /// Every cell of the evaluation. Secret.
     pub cells: Vec<i64>,
+    /// Whether an intermediate value reached the top of its format: the outputs are proven, but may be far from the
+    /// floats. Calibrate on samples like this one.
+    pub saturated: bool,
 }
 
 /// Proves one inference. `sample` holds one vector per graph input; `context` is what the proof is bound to.
@@ -46,9 +49,11 @@ pub fn prove(
     key.verifying_key
         .verify(&proof, &public_inputs)
         .map_err(ProverError::SelfCheck)?;
+    let saturated = model.program.saturates(&cells);
     Ok(ProvenInference {
         proof,
         public_inputs,
         cells,
+        saturated,
     })
 }

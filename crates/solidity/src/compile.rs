@@ -67,8 +67,35 @@ pub fn compile(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledV
 /// # Errors
 /// As [`compile`], the size aside.
 pub fn compile_any_size(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledVerifier, SolidityError> {
+    compile_with(source, choice, CompilerSettings::default())
+}
+
+/// How to compile. Products are compiled the default way; the others show what becomes of a contract that somebody
+/// compiles in a project of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CompilerSettings {
+    /// Legacy code generation, the optimizer without its Yul part.
+    #[default]
+    Pinned,
+    /// Legacy code generation, no optimizer.
+    OptimizerOff,
+    /// Legacy code generation, the whole optimizer: Foundry's default.
+    YulOptimizer,
+    /// Code generation through the IR, the whole optimizer.
+    ViaIr,
+}
+
+/// [`compile_any_size`] with other settings.
+///
+/// # Errors
+/// As [`compile_any_size`].
+pub fn compile_with(
+    source: &VerifierSource,
+    choice: &SolcChoice,
+    settings: CompilerSettings,
+) -> Result<CompiledVerifier, SolidityError> {
     let solc = find_solc(choice)?;
-    let input = standard_input(source);
+    let input = standard_input(source, settings);
     let output = solc
         .compile_exact(&input)
         .map_err(|error| SolidityError::SolcUnusable {
@@ -136,7 +163,7 @@ fn code(contract: &Contract) -> Option<(Vec<u8>, Vec<u8>)> {
     (!init.is_empty() && !runtime.is_empty()).then_some((init, runtime))
 }
 
-fn standard_input(source: &VerifierSource) -> SolcInput {
+fn optimizer(settings: CompilerSettings) -> Optimizer {
     let details = OptimizerDetails {
         peephole: Some(true),
         inliner: Some(true),
@@ -148,15 +175,24 @@ fn standard_input(source: &VerifierSource) -> SolcInput {
         yul: Some(false),
         ..OptimizerDetails::default()
     };
+    let (enabled, details) = match settings {
+        CompilerSettings::Pinned => (None, Some(details)),
+        CompilerSettings::OptimizerOff => (Some(false), None),
+        CompilerSettings::YulOptimizer | CompilerSettings::ViaIr => (Some(true), None),
+    };
+    Optimizer {
+        enabled,
+        runs: Some(OPTIMIZER_RUNS),
+        details,
+    }
+}
+
+fn standard_input(source: &VerifierSource, settings: CompilerSettings) -> SolcInput {
     let settings = Settings {
-        optimizer: Optimizer {
-            enabled: None,
-            runs: Some(OPTIMIZER_RUNS),
-            details: Some(details),
-        },
+        optimizer: optimizer(settings),
         metadata: Some(SettingsMetadata::new(BytecodeHash::None, false)),
         evm_version: Some(EvmVersion::Cancun),
-        via_ir: None,
+        via_ir: (settings == CompilerSettings::ViaIr).then_some(true),
         output_selection: OutputSelection::common_output_selection(
             ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"].map(str::to_owned),
         ),

@@ -161,6 +161,8 @@ struct Rewriter {
     open_point: Option<usize>,
     checked: usize,
     calls: [usize; 4],
+    /// Where the pairing wrote its result.
+    pairing_output: Option<usize>,
     input_closed: bool,
     decided: bool,
 }
@@ -176,6 +178,7 @@ impl Rewriter {
             open_point: None,
             checked: 0,
             calls: [0; 4],
+            pairing_output: None,
             input_closed: false,
             decided: false,
         }
@@ -230,7 +233,7 @@ impl Rewriter {
         } else if let Some(call) = Call::parse(statement) {
             self.call(line, &call).ok_or_else(unknown)??;
         } else if let Some(pointer) = decision(statement) {
-            if self.calls[Precompile::Pairing.index()] != 1 || self.depth != 0 {
+            if self.pairing_output.is_none() || self.pairing_output != number(pointer) || self.depth != 0 {
                 return Err(unknown());
             }
             self.decide(pointer);
@@ -317,6 +320,9 @@ impl Rewriter {
             return None;
         }
         self.calls[call.precompile.index()] += 1;
+        if call.precompile == Precompile::Pairing {
+            self.pairing_output = number(call.output);
+        }
         self.emit(&format!(
             "success := and(staticcall({}, {}, {}, {}, {}, {}), success)",
             call.precompile.gas(),

@@ -12,7 +12,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`reference`] | runs the EVM loader and wraps the hardened assembly into the contract |
+//! | [`reference`](mod@reference) | runs the EVM loader and wraps the hardened assembly into the contract |
 //! | [`harden`](mod@harden) | closes the traps in the emitted assembly |
 //! | [`layout`] | what each word of a proof is, and what the contract's calldata looks like |
 //! | [`compile`](mod@compile) | solc settings that work, bytecode, size limits |

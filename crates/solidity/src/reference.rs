@@ -2,10 +2,7 @@
 
 use std::rc::Rc;
 
-use halo2_proofs::halo2curves::{
-    CurveAffine,
-    bn256::{Bn256, Fq, Fr, G1Affine},
-};
+use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine};
 use serde::{Deserialize, Serialize};
 use snark_verifier::{
     loader::evm::EvmLoader,
@@ -117,14 +114,6 @@ fn expected(protocol: &PlonkProtocol<G1Affine>) -> Result<Expected, SolidityErro
     if protocol.transcript_initial_state.is_none() {
         return unsupported("its transcript does not absorb the verifying key's digest");
     }
-    // The loader cannot load the identity as a constant; a fixed column of zeros commits to it.
-    if protocol
-        .preprocessed
-        .iter()
-        .any(|point| bool::from(point.coordinates().is_none()))
-    {
-        return unsupported("a fixed column is zero in every row, so it commits to the identity; leave the column out");
-    }
     Ok(Expected {
         public_inputs,
         points: protocol.num_witness.iter().sum::<usize>() + protocol.quotient.num_chunk() + SHPLONK_POINTS,
@@ -154,7 +143,12 @@ fn check_metadata(metadata: &ContractMetadata) -> Result<(), SolidityError> {
         return Err(SolidityError::ContractName { name: name.clone() });
     }
     for (field, text) in [("model's name", &metadata.model), ("SRS's name", &metadata.srs)] {
-        if text.chars().any(char::is_control) || text.contains("*/") || text.trim().is_empty() {
+        if text
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+            || text.contains("*/")
+            || text.trim().is_empty()
+        {
             return Err(SolidityError::HeaderText { field });
         }
     }
@@ -207,7 +201,7 @@ pragma solidity {SOLC_VERSION};
 /// @title Verifier of zkverdict proofs: {model}
 /// @notice Halo2 with SHPLONK over BN254. SRS: {srs}.
 /// @dev The assembly is snark-verifier's, hardened: every word is checked before the first precompile is called, and
-/// every precompile has a gas bound. Compile it with the optimizer, without its Yul part, and not through the IR.
+/// every precompile has a gas bound.
 contract {contract_name} is IVerdictVerifier {{
     /// @inheritdoc IVerdictVerifier
     uint256 public constant VERSION = {CONTRACT_VERSION};
@@ -240,7 +234,7 @@ contract {contract_name} is IVerdictVerifier {{
         // The assembly reads calldata at fixed places, so both arguments must stand where the ABI's encoder puts them.
         uint256 proofStart;
         uint256 publicInputsStart;
-        assembly ("memory-safe") {{
+        assembly {{
             proofStart := proof.offset
             publicInputsStart := publicInputs.offset
         }}
@@ -251,8 +245,8 @@ contract {contract_name} is IVerdictVerifier {{
 
     /// Says how far the check came: {input} malformed input, {precompile} a precompile failed, {pairing} the pairing refused, {accepted} accepted.
     function _check() private view returns (uint256 stage) {{
-        // Writes behind the free memory pointer only, and allocates nothing.
-        assembly ("memory-safe") {{
+        // Not marked memory-safe: it writes to fixed places from 0x80 on, so the compiler must keep its variables elsewhere.
+        assembly {{
             let success := 1
             let f_q := 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001
             function validate_ec_point(x, y) -> valid {{

@@ -21,6 +21,8 @@ type Plonk = PlonkVerifier<KzgAs<Bn256, Bdfg21>>;
 
 /// Points that the opening argument (SHPLONK) adds to a proof.
 const OPENING_POINTS: usize = 2;
+/// An uncompressed point.
+const POINT_BYTES: usize = 64;
 
 /// What a verifier needs: the protocol with the key's commitments, and the pairing's points.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,16 +49,28 @@ impl VerifyingKey {
 
     /// Length of every proof in bytes.
     pub fn proof_bytes(&self) -> usize {
-        let points = self
-            .protocol
-            .num_witness
-            .iter()
-            .sum::<usize>()
-            .saturating_add(self.protocol.quotient.num_chunk())
-            .saturating_add(OPENING_POINTS);
+        let points = self.leading_points().saturating_add(OPENING_POINTS);
         points
-            .saturating_mul(64)
-            .saturating_add(self.protocol.evaluations.len().saturating_mul(32))
+            .saturating_mul(POINT_BYTES)
+            .saturating_add(self.evaluation_bytes())
+    }
+
+    /// Commitments before the evaluations: witness columns, then quotient pieces.
+    fn leading_points(&self) -> usize {
+        let witness: usize = self.protocol.num_witness.iter().sum();
+        witness.saturating_add(self.protocol.quotient.num_chunk())
+    }
+
+    fn evaluation_bytes(&self) -> usize {
+        self.protocol.evaluations.len().saturating_mul(32)
+    }
+
+    /// Whether a point of the proof is the identity. No honest commitment is; contracts refuse it, and so does this.
+    fn holds_identity(&self, proof: &[u8]) -> bool {
+        let (leading, rest) = proof.split_at(self.leading_points().saturating_mul(POINT_BYTES).min(proof.len()));
+        let opening = rest.get(self.evaluation_bytes()..).unwrap_or_default();
+        let points = leading.chunks(POINT_BYTES).chain(opening.chunks(POINT_BYTES));
+        points.into_iter().any(|point| point.iter().all(|byte| *byte == 0))
     }
 
     /// Digest of the key: of its canonical JSON.
@@ -82,6 +96,9 @@ impl VerifyingKey {
                 expected,
                 got: proof.len(),
             });
+        }
+        if self.holds_identity(proof) {
+            return Err(VerifyError::MalformedProof);
         }
         // snark-verifier indexes by what the protocol says; a key from a hostile file must not take the process down.
         catch_unwind(AssertUnwindSafe(|| self.verify_unchecked(proof, public_inputs)))

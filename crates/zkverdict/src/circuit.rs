@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use zkverdict_circuit::{Candidate, CompiledModel, Objective, PublicInputs, candidates, choose};
+use zkverdict_circuit::{CIRCUIT_VERSION, Candidate, CompiledModel, Objective, PublicInputs, candidates, choose};
 use zkverdict_model::{Graph, Input, Program};
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
@@ -41,6 +41,8 @@ impl Default for CompileOptions {
 /// A compiled model with the plan it was chosen from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CircuitFile {
+    /// [`CIRCUIT_VERSION`] when it was compiled.
+    pub circuit_version: u32,
     /// The model's name.
     pub name: String,
     /// The model's inputs, so that sample files can be read without the model.
@@ -73,6 +75,15 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
         }
     }
     all.retain(|candidate| options.lanes.is_none_or(|lanes| lanes == candidate.shape.lanes));
+    if let Some(smallest) = all.iter().map(|candidate| candidate.code_bytes).min()
+        && !all.iter().any(Candidate::is_deployable)
+    {
+        let reason = format!(
+            "every verifier contract would have {smallest} bytes of code or more, above what a chain deploys (24,576); \
+             make fewer values public, or ask for fewer lanes"
+        );
+        return Err(Error::NoLayout { reason });
+    }
     let plan = choose(&all, options.objective, options.tolerance)
         .cloned()
         .ok_or_else(|| Error::NoLayout {
@@ -82,6 +93,7 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
     let compiled = plan.compile(program, options.public);
     Ok(Planned {
         file: CircuitFile {
+            circuit_version: CIRCUIT_VERSION,
             name: model.name(),
             inputs: model.graph.inputs.clone(),
             compiled,
@@ -132,6 +144,15 @@ impl CircuitFile {
     /// # Errors
     /// Anything that is wrong with the file.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        Ok(Artifact::read(path, Kind::Circuit)?.json()?)
+        let file: Self = Artifact::read(path, Kind::Circuit)?.json()?;
+        if file.circuit_version != CIRCUIT_VERSION {
+            return Err(Error::CircuitVersion {
+                path: path.to_owned(),
+                expected: CIRCUIT_VERSION,
+                got: file.circuit_version,
+            });
+        }
+        file.compiled.program.validate()?;
+        Ok(file)
     }
 }

@@ -51,6 +51,20 @@ pub enum Error {
         /// The command that makes it.
         command: &'static str,
     },
+    /// A circuit of another version of this program.
+    #[error(
+        "{path} was compiled for circuit version {got}, this program proves version {expected}; run `zkverdict compile` \
+         and `zkverdict setup` again",
+        path = path.display()
+    )]
+    CircuitVersion {
+        /// The file.
+        path: PathBuf,
+        /// Version proven here.
+        expected: u32,
+        /// Version in the file.
+        got: u32,
+    },
     /// A calibration of another model.
     #[error("{path} was made from another model; run `zkverdict calibrate` again", path = path.display())]
     StaleCalibration {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use alloy::{
     primitives::{Address, U256, keccak256},
+    providers::{Provider, ProviderBuilder},
     signers::local::PrivateKeySigner,
 };
 use zkverdict_evm::{
     Anvil, AnvilOptions, ChainTarget, EvmError, KeySource, Rejection, SendOptions, SrsPolicy, SubmitRequest, block_on,
-    deploy, dry_run, submit,
+    code_hash, deploy, dry_run, submit,
 };
 use zkverdict_solidity::CompiledVerifier;
 
@@ -46,7 +47,7 @@ fn deployed(anvil: &Anvil) -> SubmitRequest {
         address: receipt.address,
         proof: known.proof.clone(),
         public_inputs: known.public_inputs.clone(),
-        expected_code_hash: Some(keccak256(&build.compiled.runtime_code)),
+        expected_code_hash: Some(code_hash(&build.compiled)),
     }
 }
 
@@ -242,10 +243,25 @@ fn an_rpc_that_goes_away_after_sending_names_the_transaction() {
     let waiting = std::thread::spawn(move || {
         block_on(deploy(&target, signer, &verifier, UNSAFE, SendOptions::default())).unwrap_err()
     });
-    std::thread::sleep(Duration::from_secs(4));
+    wait_for_a_pending_transaction(&anvil);
     drop(anvil);
     let error = waiting.join().unwrap();
     assert!(matches!(error, EvmError::RpcGone { .. }), "{error}");
+}
+
+fn wait_for_a_pending_transaction(anvil: &Anvil) {
+    block_on(async {
+        let provider = ProviderBuilder::new().connect_http(anvil.endpoint().parse().unwrap());
+        for _ in 0..600 {
+            let status: serde_json::Value = provider.raw_request("txpool_status".into(), ()).await.unwrap();
+            if status["pending"] != "0x0" {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no transaction was sent within a minute")
+    })
+    .unwrap();
 }
 
 #[test]

@@ -2,5 +2,6 @@
 
 mod anvil;
 mod fixture;
+mod refusals;
 mod support;
 mod tamper;

@@ -31,14 +31,8 @@ pub(super) fn sigmoid(call: &mut Call<'_>) -> Results {
 
 fn elementwise(call: &mut Call<'_>, operand: Tensor, op: Op) -> Results {
     let len = operand.elements.len();
-    let elements = call
-        .builder
-        .apply(&call.label, op, &operand.elements, len)?;
-    Ok(vec![call.number_tensor(
-        operand.data_type,
-        operand.shape,
-        elements,
-    )])
+    let elements = call.builder.apply(&call.label, op, &operand.elements, len)?;
+    Ok(vec![call.number_tensor(operand.data_type, operand.shape, elements)])
 }
 
 /// Softmax along one axis (operator set 13 and later), or over all axes from one on (earlier).
@@ -46,16 +40,12 @@ pub(super) fn softmax(call: &mut Call<'_>) -> Results {
     call.arity(1, 1, "1")?;
     let operand = call.floats(0)?;
     let coerced = call.version < 13;
-    let axis = call
-        .attributes
-        .integer("axis")?
-        .unwrap_or(if coerced { 1 } else { -1 });
+    let axis = call.attributes.integer("axis")?.unwrap_or(if coerced { 1 } else { -1 });
     let rank = operand.shape.len();
     let position = resolve(axis, rank).ok_or(Refusal::Axis { axis, rank })?;
-    let (outer, length, inner) =
-        around(&operand.shape, position).ok_or_else(|| Refusal::Empty {
-            shape: operand.shape.clone(),
-        })?;
+    let (outer, length, inner) = around(&operand.shape, position).ok_or_else(|| Refusal::Empty {
+        shape: operand.shape.clone(),
+    })?;
     if coerced {
         let classes = length * inner;
         let elements = groups(call, &operand, Op::Softmax { classes })?;
@@ -81,12 +71,7 @@ pub(super) fn softmax(call: &mut Call<'_>) -> Results {
 }
 
 /// The tensor with one axis moved to the end: groups along it become contiguous.
-pub(super) fn grouped(
-    operand: &Tensor,
-    outer: usize,
-    length: usize,
-    inner: usize,
-) -> Result<Tensor, Refusal> {
+pub(super) fn grouped(operand: &Tensor, outer: usize, length: usize, inner: usize) -> Result<Tensor, Refusal> {
     let indices = lattice(&[
         (0..outer).map(|c| c * length * inner).collect(),
         (0..inner).collect(),
@@ -98,11 +83,7 @@ pub(super) fn grouped(
     })
 }
 
-fn groups(
-    call: &mut Call<'_>,
-    operand: &Tensor,
-    op: Op,
-) -> Result<Vec<crate::tensor::Element>, Refusal> {
+fn groups(call: &mut Call<'_>, operand: &Tensor, op: Op) -> Result<Vec<crate::tensor::Element>, Refusal> {
     let len = operand.elements.len();
     call.builder.apply(&call.label, op, &operand.elements, len)
 }
@@ -222,9 +203,8 @@ pub(super) fn dropout(call: &mut Call<'_>) -> Results {
         });
     }
     call.builder.charge_shape(value.shape())?;
-    call.builder.notes.push(format!(
-        "{} is the identity outside of training",
-        call.label
-    ));
+    call.builder
+        .notes
+        .push(format!("{} is the identity outside of training", call.label));
     Ok(vec![(*value).clone()])
 }

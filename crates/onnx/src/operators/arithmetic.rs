@@ -69,8 +69,7 @@ pub(super) fn sum(call: &mut Call<'_>) -> Results {
         shape = common_shape(&shape, &other.shape)?;
     }
     let count = call.builder.charge_shape(&shape)?;
-    call.builder
-        .charge_terms(count.saturating_mul(operands.len()))?;
+    call.builder.charge_terms(count.saturating_mul(operands.len()))?;
     let mut rows = vec![Row::default(); count];
     for operand in &operands {
         for (row, element) in rows.iter_mut().zip(aligned(operand, &shape)?) {
@@ -97,11 +96,7 @@ pub(super) fn neg(call: &mut Call<'_>) -> Results {
         })
         .collect();
     let elements = call.builder.affine(&call.label, rows)?;
-    Ok(vec![call.number_tensor(
-        operand.data_type,
-        operand.shape,
-        elements,
-    )])
+    Ok(vec![call.number_tensor(operand.data_type, operand.shape, elements)])
 }
 
 /// The shape that both operands broadcast to.
@@ -160,11 +155,7 @@ fn fold(call: &mut Call<'_>, operator: Binary, left: &Constant, right: &Constant
             });
         }
     };
-    Ok(vec![Value::Constant(Constant {
-        data_type,
-        shape,
-        data,
-    })])
+    Ok(vec![Value::Constant(Constant { data_type, shape, data })])
 }
 
 fn fold_reals(operator: Binary, a: f64, b: f64, data_type: DataType) -> Result<f64, Refusal> {

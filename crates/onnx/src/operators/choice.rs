@@ -34,10 +34,9 @@ pub(super) fn arg_max(call: &mut Call<'_>) -> Results {
     let operand = call.numbers(0)?;
     let rank = operand.shape.len();
     let position = resolve(axis, rank).ok_or(Refusal::Axis { axis, rank })?;
-    let (outer, length, inner) =
-        around(&operand.shape, position).ok_or_else(|| Refusal::Empty {
-            shape: operand.shape.clone(),
-        })?;
+    let (outer, length, inner) = around(&operand.shape, position).ok_or_else(|| Refusal::Empty {
+        shape: operand.shape.clone(),
+    })?;
     let contiguous = grouped(&operand, outer, length, inner)?;
     let elements = call.builder.apply(
         &call.label,
@@ -88,15 +87,9 @@ pub(super) fn compare(call: &mut Call<'_>, comparison: Comparison) -> Results {
             Element::Of { .. } => None,
         })
         .collect();
-    let elements = call.builder.apply(
-        &call.label,
-        Op::Compare {
-            comparison,
-            thresholds,
-        },
-        &operand,
-        len,
-    )?;
+    let elements = call
+        .builder
+        .apply(&call.label, Op::Compare { comparison, thresholds }, &operand, len)?;
     Ok(vec![truth(DataType::Bool, shape, elements)])
 }
 
@@ -133,9 +126,7 @@ pub(super) fn binarizer(call: &mut Call<'_>) -> Results {
         comparison: Comparison::Greater,
         thresholds: vec![threshold; len],
     };
-    let elements = call
-        .builder
-        .apply(&call.label, op, &operand.elements, len)?;
+    let elements = call.builder.apply(&call.label, op, &operand.elements, len)?;
     Ok(vec![truth(operand.data_type, operand.shape, elements)])
 }
 
@@ -203,18 +194,13 @@ fn cast_constant(constant: &Constant, to: DataType) -> Result<Constant, Refusal>
         Data::Strings(_) if to == DataType::String => constant.data.clone(),
         Data::Strings(_) => return Err(refused(to)),
         Data::Reals(values) => match to.integer_range() {
-            Some(_) if to == DataType::Bool => Data::Integers(
-                values
-                    .iter()
-                    .map(|&value| i64::from(value != 0.0))
-                    .collect(),
-            ),
+            Some(_) if to == DataType::Bool => {
+                Data::Integers(values.iter().map(|&value| i64::from(value != 0.0)).collect())
+            }
             Some((low, high)) => Data::Integers(
                 values
                     .iter()
-                    .map(|&value| {
-                        number::truncate(value).filter(|whole| (low..=high).contains(whole))
-                    })
+                    .map(|&value| number::truncate(value).filter(|whole| (low..=high).contains(whole)))
                     .collect::<Option<_>>()
                     .ok_or_else(|| refused(to))?,
             ),
@@ -245,9 +231,7 @@ fn reals(values: impl Iterator<Item = f64>, to: DataType) -> Result<Vec<f64>, Re
 }
 
 fn cast_tensor(tensor: &Tensor, to: DataType) -> Result<Tensor, Refusal> {
-    if matches!(to, DataType::Float16)
-        || (to == DataType::String) != (tensor.data_type == DataType::String)
-    {
+    if matches!(to, DataType::Float16) || (to == DataType::String) != (tensor.data_type == DataType::String) {
         return Err(refused(to));
     }
     let range = to.integer_range();
@@ -257,9 +241,7 @@ fn cast_tensor(tensor: &Tensor, to: DataType) -> Result<Tensor, Refusal> {
         Meaning::Number if to == DataType::Bool => return Err(refused(to)),
         Meaning::Number if tensor.data_type.is_float() => Meaning::IntegerPart,
         Meaning::Number => match tensor.data_type.integer_range().zip(range) {
-            Some(((low, high), (lowest, highest))) if lowest <= low && high <= highest => {
-                Meaning::Number
-            }
+            Some(((low, high), (lowest, highest))) if lowest <= low && high <= highest => Meaning::Number,
             _ => return Err(refused(to)),
         },
         Meaning::Truth => Meaning::Truth,

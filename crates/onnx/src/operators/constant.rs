@@ -32,19 +32,11 @@ pub(super) fn constant(call: &mut Call<'_>) -> Results {
         }
         "value_ints" => {
             let values = attributes.integers("value_ints")?.unwrap_or_default();
-            made(
-                DataType::Int64,
-                list(values.len()),
-                Data::Integers(values.to_vec()),
-            )
+            made(DataType::Int64, list(values.len()), Data::Integers(values.to_vec()))
         }
         "value_string" => {
             let value = attributes.text("value_string")?.unwrap_or_default();
-            made(
-                DataType::String,
-                Vec::new(),
-                Data::Strings(vec![value.to_owned()]),
-            )
+            made(DataType::String, Vec::new(), Data::Strings(vec![value.to_owned()]))
         }
         "value_strings" => {
             let values = attributes.texts("value_strings")?.unwrap_or_default();
@@ -62,11 +54,7 @@ pub(super) fn constant(call: &mut Call<'_>) -> Results {
 }
 
 fn made(data_type: DataType, shape: Vec<usize>, data: Data) -> Constant {
-    Constant {
-        data_type,
-        shape,
-        data,
-    }
+    Constant { data_type, shape, data }
 }
 
 /// A tensor in an attribute.
@@ -127,10 +115,7 @@ pub(super) fn shape(call: &mut Call<'_>) -> Results {
     let value = call.value(0)?;
     let rank = i64::try_from(value.shape().len()).unwrap_or(i64::MAX);
     let (start, end) = if call.version >= 15 {
-        (
-            call.attributes.integer("start")?,
-            call.attributes.integer("end")?,
-        )
+        (call.attributes.integer("start")?, call.attributes.integer("end")?)
     } else {
         (None, None)
     };

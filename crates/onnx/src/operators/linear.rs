@@ -119,10 +119,7 @@ fn transposed(tensor: Tensor, transpose: bool) -> Result<Tensor, Refusal> {
     if !transpose {
         return Ok(tensor);
     }
-    let indices = lattice(&[
-        (0..columns).collect(),
-        (0..rows).map(|row| row * columns).collect(),
-    ]);
+    let indices = lattice(&[(0..columns).collect(), (0..rows).map(|row| row * columns).collect()]);
     let elements = super::pick(&tensor.elements, &indices)?;
     Ok(Tensor {
         shape: vec![columns, rows],
@@ -132,25 +129,14 @@ fn transposed(tensor: Tensor, transpose: bool) -> Result<Tensor, Refusal> {
 }
 
 /// Matrix `position` of a batch.
-fn matrix(
-    elements: &[Element],
-    position: usize,
-    rows: usize,
-    columns: usize,
-) -> Option<&[Element]> {
+fn matrix(elements: &[Element], position: usize, rows: usize, columns: usize) -> Option<&[Element]> {
     let size = element_count(&[rows, columns])?;
     let start = position.checked_mul(size)?;
     elements.get(start..start.checked_add(size)?)
 }
 
 /// Appends one row per element of `left · right`.
-fn product(
-    left: &[Element],
-    right: &[Element],
-    k: usize,
-    n: usize,
-    rows: &mut Vec<Row>,
-) -> Result<(), Refusal> {
+fn product(left: &[Element], right: &[Element], k: usize, n: usize, rows: &mut Vec<Row>) -> Result<(), Refusal> {
     if k == 0 || n == 0 {
         return Err(Refusal::Empty { shape: vec![k, n] });
     }

@@ -54,11 +54,7 @@ pub(super) fn scaler(call: &mut Call<'_>) -> Results {
         })
         .collect();
     let elements = call.builder.affine(&call.label, rows)?;
-    Ok(vec![call.number_tensor(
-        DataType::Float32,
-        operand.shape,
-        elements,
-    )])
+    Ok(vec![call.number_tensor(DataType::Float32, operand.shape, elements)])
 }
 
 fn required(list: Option<Vec<f64>>, attribute: &'static str) -> Result<Vec<f64>, Refusal> {
@@ -66,11 +62,7 @@ fn required(list: Option<Vec<f64>>, attribute: &'static str) -> Result<Vec<f64>,
 }
 
 /// `x · coefficientsᵀ + intercepts` for each row of the operand; also the number of rows.
-fn scores(
-    call: &mut Call<'_>,
-    coefficients: &[f64],
-    intercepts: &[f64],
-) -> Result<(Vec<Element>, usize), Refusal> {
+fn scores(call: &mut Call<'_>, coefficients: &[f64], intercepts: &[f64]) -> Result<(Vec<Element>, usize), Refusal> {
     let operand = call.numbers(0)?;
     let (count, features) = table(&operand.shape)?;
     let targets = intercepts.len();
@@ -133,10 +125,7 @@ pub(super) fn linear_classifier(call: &mut Call<'_>) -> Results {
         .integers("classlabels_ints")?
         .unwrap_or_default()
         .to_vec();
-    let strings = call
-        .attributes
-        .texts("classlabels_strings")?
-        .unwrap_or_default();
+    let strings = call.attributes.texts("classlabels_strings")?.unwrap_or_default();
     let (labels, label_type) = match (integers.is_empty(), strings.is_empty()) {
         (false, true) => (Labels::Integers(integers), DataType::Int64),
         (true, false) => (Labels::Strings(strings), DataType::String),
@@ -228,12 +217,7 @@ fn complement(call: &mut Call<'_>, score: &[Element], total: f64) -> Result<Vec<
 
 /// One row of coefficients: the scores are `[1 − s, s]`, after LOGISTIC if that is asked for. ONNX Runtime applies no
 /// softmax to a single score.
-fn one_score(
-    call: &mut Call<'_>,
-    coefficients: &[f64],
-    intercepts: &[f64],
-    transform: PostTransform,
-) -> Classified {
+fn one_score(call: &mut Call<'_>, coefficients: &[f64], intercepts: &[f64], transform: PostTransform) -> Classified {
     let (raw, count) = scores(call, coefficients, intercepts)?;
     let label = positive(call, &raw)?;
     let score = match transform {
@@ -269,9 +253,7 @@ fn opposite_scores(
                 })
                 .collect();
             let doubled = call.builder.affine(&call.label, rows)?;
-            let sigmoid = call
-                .builder
-                .apply(&call.label, Op::Sigmoid, &doubled, count)?;
+            let sigmoid = call.builder.apply(&call.label, Op::Sigmoid, &doubled, count)?;
             complement(call, &sigmoid, 1.0)?
         }
     };
@@ -287,9 +269,7 @@ fn several_scores(
 ) -> Classified {
     let classes = intercepts.len();
     let (raw, count) = scores(call, coefficients, intercepts)?;
-    let label = call
-        .builder
-        .apply(&call.label, Op::ArgMax { classes }, &raw, count)?;
+    let label = call.builder.apply(&call.label, Op::ArgMax { classes }, &raw, count)?;
     let len = raw.len();
     let op = match transform {
         PostTransform::None => return Ok((label, raw, count)),
@@ -357,22 +337,15 @@ pub(super) fn normalizer(call: &mut Call<'_>) -> Results {
         }
     };
     if norm == Norm::L1 && operand.distribution {
-        call.builder.notes.push(format!(
-            "{} dropped: its operand already adds up to one",
-            call.label
-        ));
+        call.builder
+            .notes
+            .push(format!("{} dropped: its operand already adds up to one", call.label));
         return Ok(vec![Value::Tensor(operand)]);
     }
     let len = operand.elements.len();
     let op = Op::Normalize { norm, width };
-    let elements = call
-        .builder
-        .apply(&call.label, op, &operand.elements, len)?;
-    Ok(vec![call.number_tensor(
-        DataType::Float32,
-        operand.shape,
-        elements,
-    )])
+    let elements = call.builder.apply(&call.label, op, &operand.elements, len)?;
+    Ok(vec![call.number_tensor(DataType::Float32, operand.shape, elements)])
 }
 
 /// One bit per category.
@@ -418,9 +391,7 @@ pub(super) fn one_hot_encoder(call: &mut Call<'_>) -> Results {
     let op = Op::OneHot {
         categories: vec![categories.to_vec(); operand.elements.len()],
     };
-    let elements = call
-        .builder
-        .apply(&call.label, op, &operand.elements, len)?;
+    let elements = call.builder.apply(&call.label, op, &operand.elements, len)?;
     call.builder.notes.push(format!(
         "{}: an input in none of {} categories is refused when proving (ONNX Runtime {})",
         call.label,
@@ -437,14 +408,8 @@ pub(super) fn one_hot_encoder(call: &mut Call<'_>) -> Results {
 /// Names the columns of the scores; the numbers stay.
 pub(super) fn zip_map(call: &mut Call<'_>) -> Results {
     call.arity(1, 1, "1")?;
-    let integers = call
-        .attributes
-        .integers("classlabels_int64s")?
-        .unwrap_or_default();
-    let strings = call
-        .attributes
-        .texts("classlabels_strings")?
-        .unwrap_or_default();
+    let integers = call.attributes.integers("classlabels_int64s")?.unwrap_or_default();
+    let strings = call.attributes.texts("classlabels_strings")?.unwrap_or_default();
     let operand = call.numbers(0)?;
     let (_, classes) = table(&operand.shape)?;
     let names = if strings.is_empty() {

@@ -146,11 +146,7 @@ impl Call<'_> {
     }
 
     /// A constant list of integers, or `None` where the operand is left out.
-    fn integer_list(
-        &self,
-        position: usize,
-        operand: &'static str,
-    ) -> Result<Option<Vec<i64>>, Refusal> {
+    fn integer_list(&self, position: usize, operand: &'static str) -> Result<Option<Vec<i64>>, Refusal> {
         let Some(value) = self.optional(position) else {
             return Ok(None);
         };
@@ -173,12 +169,7 @@ impl Call<'_> {
     }
 
     /// A tensor over the elements that an operator yielded.
-    fn number_tensor(
-        &self,
-        data_type: DataType,
-        shape: Vec<usize>,
-        elements: Vec<Element>,
-    ) -> Value {
+    fn number_tensor(&self, data_type: DataType, shape: Vec<usize>, elements: Vec<Element>) -> Value {
         Value::Tensor(Tensor {
             data_type,
             shape,

@@ -271,10 +271,7 @@ pub(super) fn concat(call: &mut Call<'_>) -> Results {
             Value::Constant(constant) => fixed(constant),
         })
         .collect::<Result<Vec<Tensor>, _>>()?;
-    let lists: Vec<_> = tensors
-        .iter()
-        .map(|tensor| tensor.elements.as_slice())
-        .collect();
+    let lists: Vec<_> = tensors.iter().map(|tensor| tensor.elements.as_slice()).collect();
     Ok(vec![Value::Tensor(Tensor {
         data_type: first.data_type(),
         elements: join(&lists, &widths),
@@ -302,14 +299,8 @@ fn common_meaning(tensors: &[Tensor]) -> Result<Meaning, Refusal> {
     Ok(Meaning::Number)
 }
 
-fn collect<'c, T>(
-    constants: &[&'c Constant],
-    items: fn(&'c Data) -> Option<&'c [T]>,
-) -> Vec<&'c [T]> {
-    constants
-        .iter()
-        .filter_map(|constant| items(&constant.data))
-        .collect()
+fn collect<'c, T>(constants: &[&'c Constant], items: fn(&'c Data) -> Option<&'c [T]>) -> Vec<&'c [T]> {
+    constants.iter().filter_map(|constant| items(&constant.data)).collect()
 }
 
 /// Interleaves lists: `widths[0]` items of the first, `widths[1]` of the second, …, until all are used up.

@@ -83,10 +83,7 @@ pub(super) fn array_feature_extractor(call: &mut Call<'_>) -> Results {
 fn offsets(indices: &Constant, shape: &[usize], position: usize) -> Result<Vec<usize>, Refusal> {
     let length = shape.get(position).copied().unwrap_or(0);
     let stride = strides(shape).get(position).copied().unwrap_or(0);
-    let Some(values) = indices
-        .integers()
-        .filter(|_| indices.data_type != DataType::Bool)
-    else {
+    let Some(values) = indices.integers().filter(|_| indices.data_type != DataType::Bool) else {
         return Err(Refusal::Type {
             data_type: indices.data_type,
             remedy: "use int64 indices",
@@ -147,8 +144,7 @@ pub(super) fn slice(call: &mut Call<'_>) -> Results {
     let missing = |attribute| Refusal::MissingAttribute { attribute };
     let (starts, ends, axes, steps) = if call.version < 10 {
         call.arity(1, 1, "1 before operator set 10")?;
-        let mut list =
-            |name| Ok::<_, Refusal>(call.attributes.integers(name)?.map(<[i64]>::to_vec));
+        let mut list = |name| Ok::<_, Refusal>(call.attributes.integers(name)?.map(<[i64]>::to_vec));
         (list("starts")?, list("ends")?, list("axes")?, None)
     } else {
         call.arity(3, 5, "3 to 5")?;
@@ -165,16 +161,10 @@ pub(super) fn slice(call: &mut Call<'_>) -> Results {
     let rank = value.shape().len();
     let axes = match axes {
         Some(axes) => axes,
-        None => (0..starts.len())
-            .filter_map(|axis| i64::try_from(axis).ok())
-            .collect(),
+        None => (0..starts.len()).filter_map(|axis| i64::try_from(axis).ok()).collect(),
     };
     let steps = steps.unwrap_or_else(|| vec![1; starts.len()]);
-    for (attribute, got) in [
-        ("ends", ends.len()),
-        ("axes", axes.len()),
-        ("steps", steps.len()),
-    ] {
+    for (attribute, got) in [("ends", ends.len()), ("axes", axes.len()), ("steps", steps.len())] {
         if got != starts.len() {
             return Err(Refusal::AttributeLength {
                 attribute,
@@ -227,11 +217,7 @@ fn range(start: i64, end: i64, step: i64, length: usize) -> Result<Vec<usize>, R
         ),
     };
     let mut coordinates = Vec::new();
-    while if step > 0 {
-        current < end
-    } else {
-        current > end
-    } {
+    while if step > 0 { current < end } else { current > end } {
         coordinates.extend(usize::try_from(current));
         current = current.saturating_add(step);
     }
@@ -292,9 +278,7 @@ pub(super) fn split(call: &mut Call<'_>) -> Results {
                 .collect()
         }
     };
-    let total = sizes
-        .iter()
-        .try_fold(0usize, |sum, &size| sum.checked_add(size));
+    let total = sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
     if sizes.len() != results || total != Some(length) {
         return Err(wrong(sizes.len()));
     }

@@ -16,9 +16,7 @@ const BYTES: u64 = LIMIT * 8 + (1 << 16);
 /// Reads a `.npy` file.
 pub(super) fn read_one(bytes: &[u8], inputs: &[Input]) -> Result<Vec<Sample>, SampleProblem> {
     let [input] = inputs else {
-        return Err(SampleProblem::OneArray {
-            inputs: inputs.len(),
-        });
+        return Err(SampleProblem::OneArray { inputs: inputs.len() });
     };
     if bytes.is_empty() {
         return Err(SampleProblem::Empty);
@@ -27,11 +25,7 @@ pub(super) fn read_one(bytes: &[u8], inputs: &[Input]) -> Result<Vec<Sample>, Sa
 }
 
 /// Reads a `.npz` file; the only array of a model with one input may have any name.
-pub(super) fn read_archive(
-    bytes: Vec<u8>,
-    inputs: &[Input],
-    ignored: &[String],
-) -> Result<Vec<Sample>, SampleProblem> {
+pub(super) fn read_archive(bytes: Vec<u8>, inputs: &[Input], ignored: &[String]) -> Result<Vec<Sample>, SampleProblem> {
     if bytes.is_empty() {
         return Err(SampleProblem::Empty);
     }
@@ -90,9 +84,7 @@ fn values(bytes: &[u8], name: &str, input: &Input) -> Result<Vec<f64>, SamplePro
             limit: LIMIT,
         })?;
     let length = u64::try_from(input.len()).unwrap_or(u64::MAX);
-    let sample = shape
-        .split_first()
-        .map_or(1, |(_, rest)| rest.iter().product());
+    let sample = shape.split_first().map_or(1, |(_, rest)| rest.iter().product());
     // One sample, flat or in the input's shape, or a batch of samples.
     if count == 0 || (count != length && sample != length) {
         return Err(SampleProblem::ArrayShape {
@@ -111,10 +103,7 @@ fn values(bytes: &[u8], name: &str, input: &Input) -> Result<Vec<f64>, SamplePro
     let DType::Plain(kind) = file.dtype() else {
         return Err(unknown("a record".to_owned()));
     };
-    fn read<T: npyz::Deserialize>(
-        file: NpyFile<&[u8]>,
-        convert: impl Fn(T) -> f64,
-    ) -> Result<Vec<f64>, SampleProblem> {
+    fn read<T: npyz::Deserialize>(file: NpyFile<&[u8]>, convert: impl Fn(T) -> f64) -> Result<Vec<f64>, SampleProblem> {
         let values = file.into_vec::<T>().map_err(array)?;
         Ok(values.into_iter().map(convert).collect())
     }

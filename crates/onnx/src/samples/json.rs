@@ -11,17 +11,12 @@ use super::{Place, Sample, SampleProblem, cut, text};
 ///   with one input, one list per sample.
 /// - `{"name": values, …}`: one entry per input, each with whole samples.
 /// - `[{"name": values, …}, …]`: one such object per sample.
-pub(super) fn read(
-    bytes: &[u8],
-    inputs: &[Input],
-    ignored: &[String],
-) -> Result<Vec<Sample>, SampleProblem> {
+pub(super) fn read(bytes: &[u8], inputs: &[Input], ignored: &[String]) -> Result<Vec<Sample>, SampleProblem> {
     let text = text(bytes)?;
     if text.trim().is_empty() {
         return Err(SampleProblem::Empty);
     }
-    let document: Value =
-        serde_json::from_str(text).map_err(|source| SampleProblem::Json { source })?;
+    let document: Value = serde_json::from_str(text).map_err(|source| SampleProblem::Json { source })?;
     match &document {
         Value::Object(entries) => match entries.get("input_data") {
             Some(lists) => {

@@ -74,9 +74,7 @@ pub enum SampleProblem {
         name: String,
     },
     /// A list that is no multiple of the input's length.
-    #[error(
-        "the model input {input:?} takes {expected} values a sample; got {got}, which is no multiple of it"
-    )]
+    #[error("the model input {input:?} takes {expected} values a sample; got {got}, which is no multiple of it")]
     Length {
         /// Input.
         input: String,
@@ -106,9 +104,7 @@ pub enum SampleProblem {
         value: String,
     },
     /// NaN, infinity, or a number beyond the input's type.
-    #[error(
-        "{place}: {value} is not a finite number of the input's type; impute missing values as the training did"
-    )]
+    #[error("{place}: {value} is not a finite number of the input's type; impute missing values as the training did")]
     NotFinite {
         /// Where.
         place: Place,
@@ -116,9 +112,7 @@ pub enum SampleProblem {
         value: f64,
     },
     /// A fraction, or too large a number, for an integer input.
-    #[error(
-        "{place}: {value} is not an integer within ±2^53; the model input {input:?} takes integers"
-    )]
+    #[error("{place}: {value} is not an integer within ±2^53; the model input {input:?} takes integers")]
     NotInteger {
         /// Where.
         place: Place,
@@ -179,9 +173,7 @@ pub enum SampleProblem {
         source: std::io::Error,
     },
     /// An array of a type that holds no numbers this crate reads.
-    #[error(
-        "the array {array:?} has the type {data_type}; save it as float32, float64, int64 or bool"
-    )]
+    #[error("the array {array:?} has the type {data_type}; save it as float32, float64, int64 or bool")]
     ArrayType {
         /// Array.
         array: String,
@@ -195,9 +187,7 @@ pub enum SampleProblem {
         array: String,
     },
     /// An array with a shape that fits no number of samples.
-    #[error(
-        "the array {array:?} has the shape {got:?}; the model input takes {expected:?}, or a batch of these"
-    )]
+    #[error("the array {array:?} has the shape {got:?}; the model input takes {expected:?}, or a batch of these")]
     ArrayShape {
         /// Array.
         array: String,
@@ -215,9 +205,7 @@ pub enum SampleProblem {
         limit: u64,
     },
     /// A `.npy` file for a model with several inputs.
-    #[error(
-        "a .npy file holds one array, but the model has {inputs} inputs; use .npz with one array per input"
-    )]
+    #[error("a .npy file holds one array, but the model has {inputs} inputs; use .npz with one array per input")]
     OneArray {
         /// Inputs.
         inputs: usize,
@@ -277,11 +265,7 @@ pub fn read_samples(path: &Path, graph: &Graph) -> Result<Vec<Sample>, OnnxError
 /// # Errors
 ///
 /// As [`read_samples`].
-pub fn read_samples_ignoring(
-    path: &Path,
-    graph: &Graph,
-    ignored: &[String],
-) -> Result<Vec<Sample>, OnnxError> {
+pub fn read_samples_ignoring(path: &Path, graph: &Graph, ignored: &[String]) -> Result<Vec<Sample>, OnnxError> {
     let extension = path
         .extension()
         .map(|extension| extension.to_string_lossy().to_lowercase())
@@ -326,20 +310,14 @@ fn accept(input: &Input, value: f64, place: impl Fn() -> Place) -> Result<f64, S
         Element::Float32 => {
             let rounded = number::single(value);
             if !rounded.is_finite() {
-                return Err(SampleProblem::NotFinite {
-                    place: place(),
-                    value,
-                });
+                return Err(SampleProblem::NotFinite { place: place(), value });
             }
             rounded
         }
         _ => value,
     };
     if !value.is_finite() {
-        return Err(SampleProblem::NotFinite {
-            place: place(),
-            value,
-        });
+        return Err(SampleProblem::NotFinite { place: place(), value });
     }
     match input.element {
         Element::Int64 if number::whole(value).is_none() => Err(SampleProblem::NotInteger {
@@ -378,10 +356,7 @@ fn cut(inputs: &[Input], lists: &[Vec<f64>]) -> Result<Vec<Sample>, SampleProble
             );
         } else if rows.len() != samples.len() {
             return Err(SampleProblem::Counts {
-                first: inputs
-                    .first()
-                    .map(|first| first.name.clone())
-                    .unwrap_or_default(),
+                first: inputs.first().map(|first| first.name.clone()).unwrap_or_default(),
                 expected: samples.len(),
                 input: input.name.clone(),
                 got: rows.len(),

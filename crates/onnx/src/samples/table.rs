@@ -9,11 +9,7 @@ use super::{Place, Sample, SampleProblem, accept, text};
 /// Reads the samples of a CSV file.
 ///
 /// A model with several inputs of one element each takes its columns by name; any other model takes them in order.
-pub(super) fn read(
-    bytes: &[u8],
-    inputs: &[Input],
-    ignored: &[String],
-) -> Result<Vec<Sample>, SampleProblem> {
+pub(super) fn read(bytes: &[u8], inputs: &[Input], ignored: &[String]) -> Result<Vec<Sample>, SampleProblem> {
     let text = text(bytes)?;
     if text.trim().is_empty() {
         return Err(SampleProblem::Empty);
@@ -34,9 +30,7 @@ pub(super) fn read(
     let mut seen = BTreeSet::new();
     for column in &header {
         if !seen.insert(column) {
-            return Err(SampleProblem::ColumnTwice {
-                column: column.clone(),
-            });
+            return Err(SampleProblem::ColumnTwice { column: column.clone() });
         }
     }
     let columns = assign(&header, inputs, ignored)?;
@@ -86,11 +80,7 @@ fn parse(field: &str) -> Option<f64> {
 }
 
 /// For each input, the positions of its columns.
-fn assign(
-    header: &[String],
-    inputs: &[Input],
-    ignored: &[String],
-) -> Result<Vec<Vec<usize>>, SampleProblem> {
+fn assign(header: &[String], inputs: &[Input], ignored: &[String]) -> Result<Vec<Vec<usize>>, SampleProblem> {
     let used: Vec<(usize, &String)> = header
         .iter()
         .enumerate()

@@ -21,8 +21,7 @@ fn outputs_equal_onnx_runtimes() {
         let graph = import_file(&folder.join("network.onnx")).unwrap();
         let reference = FloatModel::load(&std::fs::read(folder.join("network.onnx")).unwrap());
         let reference = reference.unwrap();
-        let test: Value =
-            serde_json::from_slice(&std::fs::read(folder.join("test.json")).unwrap()).unwrap();
+        let test: Value = serde_json::from_slice(&std::fs::read(folder.join("test.json")).unwrap()).unwrap();
         let expected = &test["outputs"]["output0"];
         for (row, expected) in test["inputs"]
             .as_array()
@@ -35,22 +34,12 @@ fn outputs_equal_onnx_runtimes() {
             let float = reference.run(&sample).unwrap();
             for ((got, float), expected) in got[0].iter().zip(&float[0]).zip(numbers(expected)) {
                 assert!(close(*got, expected), "{name}: {got}, expected {expected}");
-                assert!(
-                    close(*float, expected),
-                    "{name}: tract {float}, expected {expected}"
-                );
+                assert!(close(*float, expected), "{name}: tract {float}, expected {expected}");
             }
         }
+        assert_eq!(read_samples(&folder.join("input.json"), &graph).unwrap().len(), 1);
         assert_eq!(
-            read_samples(&folder.join("input.json"), &graph)
-                .unwrap()
-                .len(),
-            1
-        );
-        assert_eq!(
-            read_samples(&folder.join("calibration.json"), &graph)
-                .unwrap()
-                .len(),
+            read_samples(&folder.join("calibration.json"), &graph).unwrap().len(),
             20
         );
     }

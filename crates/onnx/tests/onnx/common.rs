@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use prost::Message;
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
+    ValueInfoProto, tensor_shape_proto, type_proto,
 };
 use zkverdict_model::{Comparison, Graph, Norm, Op, Output, OutputKind, ValueId};
 
@@ -43,11 +43,7 @@ pub(crate) fn evaluate(graph: &Graph, sample: &[Vec<f64>]) -> Result<Vec<Vec<f64
     }
     for node in &graph.nodes {
         for input in &node.inputs {
-            assert!(
-                input.0 < values.len(),
-                "{}: not in topological order",
-                node.name
-            );
+            assert!(input.0 < values.len(), "{}: not in topological order", node.name);
         }
         let x: Vec<f64> = node
             .inputs
@@ -56,11 +52,7 @@ pub(crate) fn evaluate(graph: &Graph, sample: &[Vec<f64>]) -> Result<Vec<Vec<f64
             .collect();
         let y = apply(&node.op, &x)?;
         assert_eq!(y.len(), node.len, "{}", node.name);
-        assert!(
-            y.iter().all(|value| value.is_finite()),
-            "{}: {y:?}",
-            node.name
-        );
+        assert!(y.iter().all(|value| value.is_finite()), "{}: {y:?}", node.name);
         values.push(y);
     }
     Ok(graph
@@ -86,12 +78,7 @@ fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoCategory> {
             .iter()
             .map(|row| {
                 assert!(row.terms.windows(2).all(|pair| pair[0].0 < pair[1].0));
-                row.bias
-                    + row
-                        .terms
-                        .iter()
-                        .map(|&(index, weight)| weight * x[index])
-                        .sum::<f64>()
+                row.bias + row.terms.iter().map(|&(index, weight)| weight * x[index]).sum::<f64>()
             })
             .collect(),
         Op::Relu => each(&|x| x.max(0.0)),
@@ -102,10 +89,7 @@ fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoCategory> {
             .flat_map(|group| {
                 let top = group.iter().copied().fold(f64::MIN, f64::max);
                 let sum: f64 = group.iter().map(|x| (x - top).exp()).sum();
-                group
-                    .iter()
-                    .map(move |x| (x - top).exp() / sum)
-                    .collect::<Vec<_>>()
+                group.iter().map(move |x| (x - top).exp() / sum).collect::<Vec<_>>()
             })
             .collect(),
         Op::ArgMax { classes } => x
@@ -120,10 +104,7 @@ fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoCategory> {
                 best as f64
             })
             .collect(),
-        Op::Compare {
-            comparison,
-            thresholds,
-        } => x
+        Op::Compare { comparison, thresholds } => x
             .iter()
             .zip(thresholds)
             .map(|(x, c)| {
@@ -168,14 +149,8 @@ fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoCategory> {
 /// An output as ONNX states it: labels instead of positions. Strings come out as text.
 pub(crate) fn read(output: &Output, values: &[f64]) -> Result<Vec<f64>, Vec<String>> {
     match &output.kind {
-        OutputKind::IntLabel(labels) => Ok(values
-            .iter()
-            .map(|&index| labels[index as usize] as f64)
-            .collect()),
-        OutputKind::StringLabel(labels) => Err(values
-            .iter()
-            .map(|&index| labels[index as usize].clone())
-            .collect()),
+        OutputKind::IntLabel(labels) => Ok(values.iter().map(|&index| labels[index as usize] as f64).collect()),
+        OutputKind::StringLabel(labels) => Err(values.iter().map(|&index| labels[index as usize].clone()).collect()),
         _ => Ok(values.to_vec()),
     }
 }
@@ -363,9 +338,7 @@ pub(crate) fn tensor_info(name: &str, element: i32, shape: &[i64]) -> ValueInfoP
 
 /// The tensor type of a declaration.
 pub(crate) fn tensor_type(info: &mut ValueInfoProto) -> &mut type_proto::Tensor {
-    let Some(type_proto::Value::TensorType(tensor)) =
-        info.r#type.as_mut().and_then(|kind| kind.value.as_mut())
-    else {
+    let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut()) else {
         panic!("not a tensor");
     };
     tensor

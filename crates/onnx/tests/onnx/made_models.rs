@@ -28,8 +28,7 @@ fn lists(value: &Value) -> Vec<Vec<f64>> {
 #[test]
 fn outputs_equal_onnx_runtimes() {
     for (name, rows) in expected() {
-        let graph = import(&model(&format!("{name}.onnx")))
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let graph = import(&model(&format!("{name}.onnx"))).unwrap_or_else(|error| panic!("{name}: {error}"));
         for row in rows.as_array().unwrap() {
             let got = evaluate(&graph, &lists(&row["inputs"])).unwrap();
             let expected = row["outputs"].as_array().unwrap();
@@ -69,12 +68,7 @@ fn tract_agrees_or_says_that_it_cannot() {
                 continue;
             };
             for (got, expected) in got.iter().zip(row["outputs"].as_array().unwrap()) {
-                if expected
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .all(|value| !value.is_string())
-                {
+                if expected.as_array().unwrap().iter().all(|value| !value.is_string()) {
                     for (got, expected) in got.iter().zip(list(expected)) {
                         assert!(close(*got, expected), "{name}: {got}, expected {expected}");
                     }
@@ -90,22 +84,12 @@ fn tract_agrees_or_says_that_it_cannot() {
 fn pipelines_become_few_nodes() {
     let graph = import(&model("logistic_binary.onnx")).unwrap();
     let operators: Vec<&Op> = graph.nodes.iter().map(|node| &node.op).collect();
-    let one_hot = operators
-        .iter()
-        .filter(|op| matches!(op, Op::OneHot { .. }))
-        .count();
+    let one_hot = operators.iter().filter(|op| matches!(op, Op::OneHot { .. })).count();
     assert_eq!(one_hot, 2);
-    assert!(
-        !operators
-            .iter()
-            .any(|op| matches!(op, Op::Normalize { .. }))
-    );
+    assert!(!operators.iter().any(|op| matches!(op, Op::Normalize { .. })));
     assert_eq!(graph.outputs[0].kind, OutputKind::IntLabel(vec![0, 1]));
     assert!(
-        graph
-            .notes
-            .iter()
-            .any(|note| note.contains("OneHotEncoder")),
+        graph.notes.iter().any(|note| note.contains("OneHotEncoder")),
         "{:?}",
         graph.notes
     );
@@ -123,16 +107,11 @@ fn pipelines_become_few_nodes() {
 #[test]
 fn opposite_rows_are_computed_once() {
     let graph = import(&model("logistic_binary.onnx")).unwrap();
-    let count =
-        |wanted: fn(&Op) -> bool| graph.nodes.iter().filter(|node| wanted(&node.op)).count();
+    let count = |wanted: fn(&Op) -> bool| graph.nodes.iter().filter(|node| wanted(&node.op)).count();
     assert_eq!(count(|op| matches!(op, Op::Affine { .. })), 2);
     assert_eq!(count(|op| matches!(op, Op::Compare { .. })), 1);
     assert_eq!(count(|op| matches!(op, Op::ArgMax { .. })), 0);
-    let sigmoid = graph
-        .nodes
-        .iter()
-        .find(|node| node.op == Op::Sigmoid)
-        .unwrap();
+    let sigmoid = graph.nodes.iter().find(|node| node.op == Op::Sigmoid).unwrap();
     assert_eq!(sigmoid.len, 1);
 }
 
@@ -151,20 +130,14 @@ fn affine_maps_of_affine_maps_are_one() {
         affine[0].contains("Scaler") && affine[0].contains("MatMul"),
         "{affine:?}"
     );
-    assert!(
-        affine[1].contains("MatMul") && affine[1].contains("Add"),
-        "{affine:?}"
-    );
+    assert!(affine[1].contains("MatMul") && affine[1].contains("Add"), "{affine:?}");
 }
 
 #[test]
 fn an_unknown_category_has_no_encoding() {
     let graph = import(&model("logistic_binary.onnx")).unwrap();
     for code in [7.0, 0.5, -1.0] {
-        assert_eq!(
-            evaluate(&graph, &[vec![code, 0.0, 0.0, 0.0, 0.0]]),
-            Err(NoCategory)
-        );
+        assert_eq!(evaluate(&graph, &[vec![code, 0.0, 0.0, 0.0, 0.0]]), Err(NoCategory));
     }
 }
 
@@ -175,10 +148,5 @@ fn a_summary_lists_what_the_file_declares() {
     assert_eq!(summary.inputs[0].shape, ["?", "5"]);
     assert_eq!(summary.outputs[1].element, "not a tensor");
     assert!(summary.producer.starts_with("skl2onnx"));
-    assert!(
-        summary
-            .nodes
-            .iter()
-            .any(|node| node.operator == "ai.onnx.ml.ZipMap")
-    );
+    assert!(summary.nodes.iter().any(|node| node.operator == "ai.onnx.ml.ZipMap"));
 }

@@ -2,8 +2,8 @@
 
 use prost::Message;
 use tract_onnx::pb::{
-    FunctionProto, ModelProto, SparseTensorProto, StringStringEntryProto, TensorProto,
-    ValueInfoProto, tensor_proto, tensor_shape_proto,
+    FunctionProto, ModelProto, SparseTensorProto, StringStringEntryProto, TensorProto, ValueInfoProto, tensor_proto,
+    tensor_shape_proto,
 };
 use zkverdict_onnx::{Defect, OnnxError, Refusal, import, summarize};
 
@@ -17,10 +17,7 @@ fn defect(model: &ModelProto) -> Defect {
 }
 
 fn input_refusal(info: ValueInfoProto) -> Refusal {
-    let model = Model::new()
-        .input(info)
-        .node("Relu", &["x"], &["y"])
-        .output("y");
+    let model = Model::new().input(info).node("Relu", &["x"], &["y"]).output("y");
     match import(&model.encode()) {
         Err(OnnxError::Input { input, refusal }) => {
             assert_eq!(input, "x");
@@ -48,21 +45,11 @@ fn the_base_model_imports() {
 
 #[test]
 fn bytes_that_are_no_protobuf() {
-    for bytes in [
-        &b"\xff\xff\xff\xff"[..],
-        b"not an onnx file",
-        b"{\"input_data\": []}",
-    ] {
-        assert!(
-            matches!(import(bytes), Err(OnnxError::Protobuf { .. })),
-            "{bytes:?}"
-        );
+    for bytes in [&b"\xff\xff\xff\xff"[..], b"not an onnx file", b"{\"input_data\": []}"] {
+        assert!(matches!(import(bytes), Err(OnnxError::Protobuf { .. })), "{bytes:?}");
         assert!(matches!(summarize(bytes), Err(OnnxError::Protobuf { .. })));
     }
-    assert!(matches!(
-        import(b""),
-        Err(OnnxError::Malformed(Defect::NoGraph))
-    ));
+    assert!(matches!(import(b""), Err(OnnxError::Malformed(Defect::NoGraph))));
 }
 
 #[test]
@@ -92,10 +79,7 @@ fn tensors_whose_data_do_not_fill_them() {
     assert!(matches!(defect(&sum(twice)), Defect::TensorFields { .. }));
     let mut misplaced = floats("w", &[2], &[]);
     misplaced.double_data = vec![1.0, 2.0];
-    assert!(matches!(
-        defect(&sum(misplaced)),
-        Defect::TensorFields { .. }
-    ));
+    assert!(matches!(defect(&sum(misplaced)), Defect::TensorFields { .. }));
 }
 
 #[test]
@@ -125,10 +109,7 @@ fn data_that_live_elsewhere() {
         key: "location".into(),
         value: "weights.bin".into(),
     }];
-    assert!(matches!(
-        defect(&sum(external)),
-        Defect::ExternalData { .. }
-    ));
+    assert!(matches!(defect(&sum(external)), Defect::ExternalData { .. }));
     let mut segment = floats("w", &[2], &[1.0, 2.0]);
     segment.segment = Some(tensor_proto::Segment { begin: 0, end: 2 });
     assert!(matches!(defect(&sum(segment)), Defect::Segment { .. }));
@@ -140,12 +121,7 @@ fn data_that_live_elsewhere() {
         name: Some("f".into()),
         ..Default::default()
     }];
-    assert_eq!(
-        defect(&model),
-        Defect::Function {
-            function: "f".into()
-        }
-    );
+    assert_eq!(defect(&model), Defect::Function { function: "f".into() });
 }
 
 #[test]
@@ -153,10 +129,7 @@ fn types_that_are_not_read() {
     for code in [0, 16, 17, 22, 99, -1] {
         let mut odd = floats("w", &[2], &[1.0, 2.0]);
         odd.data_type = code;
-        assert!(
-            matches!(defect(&sum(odd)), Defect::TensorType { .. }),
-            "{code}"
-        );
+        assert!(matches!(defect(&sum(odd)), Defect::TensorType { .. }), "{code}");
     }
     let mut narrow = integers("w", &[2], &[]);
     narrow.data_type = 3;
@@ -173,10 +146,7 @@ fn names_that_do_not_add_up() {
     assert_eq!(defect(&twice), Defect::DuplicateName { name: "w".into() });
     let mut shadowed = sum(weights());
     shadowed.graph.as_mut().unwrap().node[1].output = vec!["x".into()];
-    assert_eq!(
-        defect(&shadowed),
-        Defect::DuplicateName { name: "x".into() }
-    );
+    assert_eq!(defect(&shadowed), Defect::DuplicateName { name: "x".into() });
     let mut inputs = sum(weights());
     let again = inputs.graph.as_ref().unwrap().input[0].clone();
     inputs.graph.as_mut().unwrap().input.push(again);
@@ -211,10 +181,7 @@ fn operator_sets_that_are_unknown_or_missing() {
     ));
     let mut missing = sum(floats("w", &[2], &[1.0, 2.0]));
     missing.opset_import.clear();
-    assert!(matches!(
-        defect(&missing),
-        Defect::OperatorSetMissing { .. }
-    ));
+    assert!(matches!(defect(&missing), Defect::OperatorSetMissing { .. }));
     let mut twice = sum(floats("w", &[2], &[1.0, 2.0]));
     let mut other = twice.opset_import[0].clone();
     other.version = 12;
@@ -230,14 +197,8 @@ fn graph_inputs_without_a_usable_shape() {
         *dimension(&mut info, position) = Some(symbol);
         info
     };
-    assert_eq!(
-        input_refusal(free(1)),
-        Refusal::FreeDimension { position: 1 }
-    );
-    let model = Model::new()
-        .input(free(0))
-        .node("Relu", &["x"], &["y"])
-        .output("y");
+    assert_eq!(input_refusal(free(1)), Refusal::FreeDimension { position: 1 });
+    let model = Model::new().input(free(0)).node("Relu", &["x"], &["y"]).output("y");
     let graph = import(&model.encode()).unwrap();
     assert_eq!(graph.inputs[0].shape, [1, 2]);
     for size in [0, -1] {
@@ -273,12 +234,7 @@ fn graph_inputs_without_a_usable_shape() {
 #[test]
 fn an_initializer_that_is_also_an_input_is_a_constant() {
     let mut model = sum(floats("w", &[2], &[1.0, 2.0]));
-    model
-        .graph
-        .as_mut()
-        .unwrap()
-        .input
-        .push(tensor_info("w", FLOAT, &[2]));
+    model.graph.as_mut().unwrap().input.push(tensor_info("w", FLOAT, &[2]));
     let graph = import(&model.encode_to_vec()).unwrap();
     assert_eq!(graph.inputs.len(), 1);
     assert!(graph.notes.iter().any(|note| note.contains("\"w\"")));

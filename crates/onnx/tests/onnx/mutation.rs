@@ -167,12 +167,7 @@ fn rewire(model: &mut ModelProto, random: &mut ChaCha8Rng) {
             let operator = OPERATORS[random.gen_range(0..OPERATORS.len())];
             node.op_type = operator.to_owned();
             let learning = ["Scaler", "OneHotEncoder", "ArrayFeatureExtractor"];
-            node.domain = if learning.contains(&operator) {
-                "ai.onnx.ml"
-            } else {
-                ""
-            }
-            .to_owned();
+            node.domain = if learning.contains(&operator) { "ai.onnx.ml" } else { "" }.to_owned();
             node.attribute.clear();
         }
         1 if !node.input.is_empty() => {
@@ -219,9 +214,7 @@ fn rewire(model: &mut ModelProto, random: &mut ChaCha8Rng) {
             let tensor = random.gen_range(0..graph.initializer.len());
             let tensor = &mut graph.initializer[tensor];
             match random.gen_range(0..3) {
-                0 => tensor
-                    .dims
-                    .push(if random.gen_bool(0.5) { 1 } else { extreme }),
+                0 => tensor.dims.push(if random.gen_bool(0.5) { 1 } else { extreme }),
                 1 => {
                     tensor.dims.pop();
                 }
@@ -264,11 +257,7 @@ fn check(bytes: &[u8]) -> bool {
         return false;
     };
     if graph.inputs.iter().map(|input| input.len()).sum::<usize>() < 10_000 {
-        let zeros: Vec<Vec<f64>> = graph
-            .inputs
-            .iter()
-            .map(|input| vec![0.0; input.len()])
-            .collect();
+        let zeros: Vec<Vec<f64>> = graph.inputs.iter().map(|input| vec![0.0; input.len()]).collect();
         let _ = evaluate(&graph, &zeros);
     }
     true

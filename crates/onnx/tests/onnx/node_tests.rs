@@ -47,15 +47,11 @@ fn every_case_passes_or_is_refused_by_name() {
 
 fn unpack(archive: &[u8]) -> BTreeMap<String, Case> {
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
-    for entry in tar::Archive::new(GzDecoder::new(archive))
-        .entries()
-        .unwrap()
-    {
+    for entry in tar::Archive::new(GzDecoder::new(archive)).entries().unwrap() {
         let mut entry = entry.unwrap();
         let path = entry.path().unwrap().to_str().unwrap().to_owned();
         let mut parts = path.splitn(3, '/');
-        let (Some(kind), Some(case), Some(file)) = (parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(kind), Some(case), Some(file)) = (parts.next(), parts.next(), parts.next()) else {
             continue;
         };
         if file.ends_with(".onnx") || file.ends_with(".pb") {
@@ -107,9 +103,7 @@ fn reason(error: &OnnxError) -> String {
             refusal: Refusal::Operator,
             ..
         } => format!("{operator}: not supported"),
-        OnnxError::Node {
-            operator, refusal, ..
-        } => format!("{operator}: {refusal}"),
+        OnnxError::Node { operator, refusal, .. } => format!("{operator}: {refusal}"),
         other => other.to_string(),
     }
 }
@@ -166,9 +160,7 @@ fn compare(graph: &Graph, case: &Case, free: &[usize]) -> Result<(), String> {
             let got = read(output, values).map_err(|_| "strings".to_owned())?;
             for (got, expected) in got.iter().zip(numbers(&proto)) {
                 if !close(*got, expected) {
-                    return Err(format!(
-                        "set {set}, output {position}: {got}, expected {expected}"
-                    ));
+                    return Err(format!("set {set}, output {position}: {got}, expected {expected}"));
                 }
             }
         }
@@ -185,9 +177,7 @@ fn numbers(proto: &TensorProto) -> Vec<f64> {
     }
     let raw = &proto.raw_data;
     match DataType::try_from(proto.data_type).unwrap() {
-        DataType::Float if raw.is_empty() => {
-            proto.float_data.iter().copied().map(f64::from).collect()
-        }
+        DataType::Float if raw.is_empty() => proto.float_data.iter().copied().map(f64::from).collect(),
         DataType::Float => words(raw, |bytes| f32::from_le_bytes(bytes).into()),
         DataType::Double => words(raw, f64::from_le_bytes),
         DataType::Int8 => words(raw, |bytes| i8::from_le_bytes(bytes).into()),

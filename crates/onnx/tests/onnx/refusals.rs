@@ -3,8 +3,7 @@
 use zkverdict_onnx::{DataType, OnnxError, Refusal, import};
 
 use crate::common::{
-    FLOAT, INT64, Model, evaluate, float, float_list, floats, int, int_list, integers, tensor_info,
-    text,
+    FLOAT, INT64, Model, evaluate, float, float_list, floats, int, int_list, integers, tensor_info, text,
 };
 
 const BOOL: i32 = 9;
@@ -39,13 +38,8 @@ fn messages_name_node_operator_reason_and_remedy() {
     );
     let escape = start().node("\u{1b}[2J", &["x"], &["y"]).output("y");
     let message = import(&escape.encode()).unwrap_err().to_string();
-    assert!(
-        message.starts_with("node \"y\" (\\u{1b}[2J): "),
-        "{message}"
-    );
-    let model = start()
-        .node("ai.onnx.ml.SVMRegressor", &["x"], &["y"])
-        .output("y");
+    assert!(message.starts_with("node \"y\" (\\u{1b}[2J): "), "{message}");
+    let model = start().node("ai.onnx.ml.SVMRegressor", &["x"], &["y"]).output("y");
     let message = import(&model.encode()).unwrap_err().to_string();
     assert!(
         message.starts_with("node \"y\" (ai.onnx.ml.SVMRegressor): "),
@@ -78,10 +72,7 @@ fn unknown_attributes_are_refused() {
     }
     assert!(matches!(
         of("Softmax", &[("axis", float(1.0))]),
-        Refusal::AttributeType {
-            expected: "int",
-            ..
-        }
+        Refusal::AttributeType { expected: "int", .. }
     ));
     assert!(matches!(
         of("Softmax", &[("axis", int(1)), ("axis", int(1))]),
@@ -112,16 +103,10 @@ fn unknown_attributes_are_refused() {
 fn axes_outside_of_the_rank_are_refused() {
     for axis in [2, -3, i64::MAX, i64::MIN] {
         for operator in ["Softmax", "ArgMax"] {
-            assert_eq!(
-                of(operator, &[("axis", int(axis))]),
-                Refusal::Axis { axis, rank: 2 }
-            );
+            assert_eq!(of(operator, &[("axis", int(axis))]), Refusal::Axis { axis, rank: 2 });
         }
     }
-    assert!(matches!(
-        of("Flatten", &[("axis", int(3))]),
-        Refusal::Axis { .. }
-    ));
+    assert!(matches!(of("Flatten", &[("axis", int(3))]), Refusal::Axis { .. }));
     assert!(matches!(
         of("Transpose", &[("perm", int_list(&[0, 0]))]),
         Refusal::AttributeLength { .. }
@@ -130,10 +115,7 @@ fn axes_outside_of_the_rank_are_refused() {
         of("Transpose", &[("perm", int_list(&[0, 5]))]),
         Refusal::Axis { .. }
     ));
-    assert!(matches!(
-        of("Concat", &[("axis", int(7))]),
-        Refusal::Axis { .. }
-    ));
+    assert!(matches!(of("Concat", &[("axis", int(7))]), Refusal::Axis { .. }));
 }
 
 #[test]
@@ -217,10 +199,7 @@ fn truncating_casts_reach_encoders_only() {
         let model = cast().node(operator, &["i"], &["y"]).output("y");
         assert_eq!(refusal(&model), Refusal::Truncated, "{operator}");
     }
-    let back = cast()
-        .node("Cast", &["i"], &["y"])
-        .with("to", int(1))
-        .output("y");
+    let back = cast().node("Cast", &["i"], &["y"]).with("to", int(1)).output("y");
     assert_eq!(refusal(&back), Refusal::Truncated);
     assert!(matches!(
         import(&cast().output("i").encode()),
@@ -237,10 +216,7 @@ fn truncating_casts_reach_encoders_only() {
     let outputs = evaluate(&graph, &[vec![9.0, 4.0, 9.0]]).unwrap();
     assert_eq!(outputs, [[0.0, 1.0, 1.0, 0.0, 0.0, 1.0]]);
     let narrow = Model::new().input(tensor_info("x", INT64, &[1, 3]));
-    let narrow = narrow
-        .node("Cast", &["x"], &["y"])
-        .with("to", int(6))
-        .output("y");
+    let narrow = narrow.node("Cast", &["x"], &["y"]).with("to", int(6)).output("y");
     assert!(matches!(
         refusal(&narrow),
         Refusal::Type {
@@ -249,15 +225,9 @@ fn truncating_casts_reach_encoders_only() {
         }
     ));
     for to in [9, 8, 10, 16] {
-        let model = start()
-            .node("Cast", &["x"], &["y"])
-            .with("to", int(to))
-            .output("y");
+        let model = start().node("Cast", &["x"], &["y"]).with("to", int(to)).output("y");
         assert!(
-            matches!(
-                refusal(&model),
-                Refusal::Type { .. } | Refusal::UnknownType { .. }
-            ),
+            matches!(refusal(&model), Refusal::Type { .. } | Refusal::UnknownType { .. }),
             "{to}"
         );
     }
@@ -267,30 +237,16 @@ fn truncating_casts_reach_encoders_only() {
 fn labels_can_only_be_moved_and_returned() {
     let labelled = |labels| {
         start()
-            .constant(integers(
-                "classes",
-                &[labels],
-                &[5, 6, 7, 8][..labels as usize],
-            ))
+            .constant(integers("classes", &[labels], &[5, 6, 7, 8][..labels as usize]))
             .node("ArgMax", &["x"], &["i"])
             .with("axis", int(1))
-            .node(
-                "ai.onnx.ml.ArrayFeatureExtractor",
-                &["classes", "i"],
-                &["l"],
-            )
+            .node("ai.onnx.ml.ArrayFeatureExtractor", &["classes", "i"], &["l"])
     };
     let model = labelled(3).node("Cast", &["l"], &["f"]).with("to", int(1));
     let model = model.node("Sigmoid", &["f"], &["y"]).output("y");
     assert_eq!(refusal(&model), Refusal::Label);
     let short = labelled(2).output("l");
-    assert_eq!(
-        refusal(&short),
-        Refusal::Index {
-            index: 3,
-            length: 2
-        }
-    );
+    assert_eq!(refusal(&short), Refusal::Index { index: 3, length: 2 });
     import(&labelled(3).output("l").encode()).unwrap();
     import(&labelled(4).output("l").encode()).unwrap();
 }
@@ -309,10 +265,7 @@ fn shapes_that_do_not_fit_are_refused() {
     assert!(matches!(with("MatMul", &[]), Refusal::Rank { .. }));
     let reshape = |target: &[i64]| {
         let shape = integers("s", &[target.len() as i64], target);
-        let model = start()
-            .constant(shape)
-            .node("Reshape", &["x", "s"], &["y"])
-            .output("y");
+        let model = start().constant(shape).node("Reshape", &["x", "s"], &["y"]).output("y");
         refusal(&model)
     };
     for target in [
@@ -351,15 +304,10 @@ fn allocation_bombs_are_refused() {
     let names: Vec<String> = (0..40).map(|step| format!("d{step}")).collect();
     let mut last = "x";
     for name in &names {
-        doubling = doubling
-            .node("Concat", &[last, last], &[name])
-            .with("axis", int(1));
+        doubling = doubling.node("Concat", &[last, last], &[name]).with("axis", int(1));
         last = name;
     }
-    assert!(matches!(
-        refusal(&doubling.output(last)),
-        Refusal::TooLarge { .. }
-    ));
+    assert!(matches!(refusal(&doubling.output(last)), Refusal::TooLarge { .. }));
     let wide = Model::new()
         .input(tensor_info("x", FLOAT, &[4096, 1]))
         .input(tensor_info("z", FLOAT, &[1, 8192]))
@@ -370,9 +318,8 @@ fn allocation_bombs_are_refused() {
 
 #[test]
 fn classifiers_need_consistent_tables() {
-    let classifier = |attributes: &[(&str, tract_onnx::pb::AttributeProto)]| {
-        of("ai.onnx.ml.LinearClassifier", attributes)
-    };
+    let classifier =
+        |attributes: &[(&str, tract_onnx::pb::AttributeProto)]| of("ai.onnx.ml.LinearClassifier", attributes);
     let coefficients = || ("coefficients", float_list(&[1.0, 2.0, 3.0]));
     let intercepts = || ("intercepts", float_list(&[0.5]));
     let labels = || ("classlabels_ints", int_list(&[0, 1]));
@@ -389,11 +336,7 @@ fn classifiers_need_consistent_tables() {
     ));
     for (length, wrong) in [(1, &[0][..]), (3, &[0, 1, 2])] {
         assert_eq!(
-            classifier(&[
-                coefficients(),
-                intercepts(),
-                ("classlabels_ints", int_list(wrong))
-            ]),
+            classifier(&[coefficients(), intercepts(), ("classlabels_ints", int_list(wrong))]),
             Refusal::AttributeLength {
                 attribute: "classlabels_ints",
                 expected: 2,
@@ -442,26 +385,17 @@ fn classifiers_need_consistent_tables() {
         let attributes: Vec<_> = norm.map(|norm| ("norm", text(norm))).into_iter().collect();
         assert!(matches!(
             of("ai.onnx.ml.Normalizer", &attributes),
-            Refusal::AttributeValue {
-                attribute: "norm",
-                ..
-            }
+            Refusal::AttributeValue { attribute: "norm", .. }
         ));
     }
     assert!(matches!(
-        of(
-            "ai.onnx.ml.OneHotEncoder",
-            &[("cats_int64s", int_list(&[1, 1]))]
-        ),
+        of("ai.onnx.ml.OneHotEncoder", &[("cats_int64s", int_list(&[1, 1]))]),
         Refusal::Repeated { .. }
     ));
     assert!(matches!(
         of(
             "ai.onnx.ml.Scaler",
-            &[
-                ("offset", float_list(&[1.0])),
-                ("scale", float_list(&[1.0, 2.0, 3.0]))
-            ]
+            &[("offset", float_list(&[1.0])), ("scale", float_list(&[1.0, 2.0, 3.0]))]
         ),
         Refusal::AttributeLength { .. }
     ));
@@ -473,9 +407,7 @@ fn training_is_refused() {
     training.data_type = BOOL;
     training.int64_data.clear();
     training.int32_data = vec![1];
-    let model = start()
-        .constant(training.clone())
-        .constant(floats("r", &[], &[0.5]));
+    let model = start().constant(training.clone()).constant(floats("r", &[], &[0.5]));
     let model = model.node("Dropout", &["x", "r", "t"], &["y"]).output("y");
     assert!(matches!(
         refusal(&model),
@@ -491,11 +423,5 @@ fn training_is_refused() {
         .output("y");
     import(&model.encode()).unwrap();
     let masked = start().node("Dropout", &["x"], &["y", "mask"]).output("y");
-    assert!(matches!(
-        refusal(&masked),
-        Refusal::Arity {
-            what: "results",
-            ..
-        }
-    ));
+    assert!(matches!(refusal(&masked), Refusal::Arity { what: "results", .. }));
 }

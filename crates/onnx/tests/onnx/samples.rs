@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use npyz::WriterBuilder;
 use tempfile::TempDir;
 use zkverdict_model::{Element, Graph, Input};
-use zkverdict_onnx::{
-    OnnxError, Place, Sample, SampleProblem, read_samples, read_samples_ignoring,
-};
+use zkverdict_onnx::{OnnxError, Place, Sample, SampleProblem, read_samples, read_samples_ignoring};
 
 fn graph(inputs: &[(&str, &[usize], Element)]) -> Graph {
     Graph {
@@ -64,11 +62,7 @@ fn problem(error: OnnxError) -> SampleProblem {
 }
 
 fn rows(samples: Result<Vec<Sample>, SampleProblem>) -> Vec<Vec<Vec<f64>>> {
-    samples
-        .unwrap()
-        .into_iter()
-        .map(|sample| sample.inputs)
-        .collect()
+    samples.unwrap().into_iter().map(|sample| sample.inputs).collect()
 }
 
 #[test]
@@ -123,19 +117,10 @@ fn json_problems() {
     let columns = |text: &str| read("a.json", text, &columns()).unwrap_err();
     assert!(matches!(single(""), SampleProblem::Empty));
     assert!(matches!(single("[]"), SampleProblem::Empty));
-    assert!(matches!(
-        single("{\"input_data\": []}"),
-        SampleProblem::Empty
-    ));
+    assert!(matches!(single("{\"input_data\": []}"), SampleProblem::Empty));
     assert!(matches!(single("[[1, 2,"), SampleProblem::Json { .. }));
-    assert!(matches!(
-        single("[[1, 2, NaN]]"),
-        SampleProblem::Json { .. }
-    ));
-    assert!(matches!(
-        single(&"[".repeat(100_000)),
-        SampleProblem::Json { .. }
-    ));
+    assert!(matches!(single("[[1, 2, NaN]]"), SampleProblem::Json { .. }));
+    assert!(matches!(single(&"[".repeat(100_000)), SampleProblem::Json { .. }));
     assert!(matches!(single("3"), SampleProblem::JsonForm { .. }));
     assert!(matches!(
         single("[[1, 2]]"),
@@ -151,10 +136,7 @@ fn json_problems() {
     ));
     assert!(matches!(single("{\"y\": [1, 2, 3]}"), SampleProblem::Extra { name } if name == "y"));
     assert!(matches!(single("{}"), SampleProblem::Missing { .. }));
-    assert!(matches!(
-        single("[[1, 1e300, 3]]"),
-        SampleProblem::NotFinite { .. }
-    ));
+    assert!(matches!(single("[[1, 1e300, 3]]"), SampleProblem::NotFinite { .. }));
     assert!(matches!(
         single("[[1, 2, 3, 4, \"red\", 6]]"),
         SampleProblem::NotNumber {
@@ -166,33 +148,18 @@ fn json_problems() {
             ..
         }
     ));
-    assert!(matches!(
-        single("[[1, null, 3]]"),
-        SampleProblem::NotNumber { .. }
-    ));
+    assert!(matches!(single("[[1, null, 3]]"), SampleProblem::NotNumber { .. }));
     assert!(matches!(
         columns("[[1], [2]]"),
-        SampleProblem::Lists {
-            expected: 3,
-            got: 2
-        }
+        SampleProblem::Lists { expected: 3, got: 2 }
     ));
-    assert!(matches!(
-        columns("[[1, 2], [2], [0]]"),
-        SampleProblem::Counts { .. }
-    ));
-    assert!(matches!(
-        columns("[[1], [2.5], [0]]"),
-        SampleProblem::NotInteger { .. }
-    ));
+    assert!(matches!(columns("[[1, 2], [2], [0]]"), SampleProblem::Counts { .. }));
+    assert!(matches!(columns("[[1], [2.5], [0]]"), SampleProblem::NotInteger { .. }));
     assert!(matches!(
         columns("[[1], [1e17], [0]]"),
         SampleProblem::NotInteger { .. }
     ));
-    assert!(matches!(
-        columns("[[1], [2], [3]]"),
-        SampleProblem::NotBool { .. }
-    ));
+    assert!(matches!(columns("[[1], [2], [3]]"), SampleProblem::NotBool { .. }));
     let text = read("a.json", b"[[1, \xff]]", &self::single()).unwrap_err();
     assert!(matches!(text, SampleProblem::Text { position: 5 }));
 }
@@ -201,20 +168,13 @@ fn json_problems() {
 fn csv_by_position_and_by_name() {
     let got = rows(read("a.csv", "a,b,c\n1, 2 ,3\n4,5,6e-1\n", &single()));
     assert_eq!(got, [[[1.0, 2.0, 3.0]], [[4.0, 5.0, f64::from(0.6f32)]]]);
-    let got = rows(read(
-        "a.csv",
-        "own,job,age\r\ntrue,2,30\r\n0,3,40.5\r\n",
-        &columns(),
-    ));
+    let got = rows(read("a.csv", "own,job,age\r\ntrue,2,30\r\n0,3,40.5\r\n", &columns()));
     assert_eq!(got, [[[30.0], [2.0], [1.0]], [[40.5], [3.0], [0.0]]]);
     let folder = Folder::new();
     let path = folder.write("a.csv", "a,label,b,c\n1,good,2,3\n");
     assert!(matches!(
         problem(read_samples(&path, &single()).unwrap_err()),
-        SampleProblem::Columns {
-            expected: 3,
-            got: 4
-        }
+        SampleProblem::Columns { expected: 3, got: 4 }
     ));
     let got = read_samples_ignoring(&path, &single(), &["label".to_owned()]).unwrap();
     assert_eq!(
@@ -232,10 +192,7 @@ fn csv_problems() {
     assert!(matches!(single(""), SampleProblem::Empty));
     assert!(matches!(single("a,b,c\n"), SampleProblem::Empty));
     assert!(matches!(single("1,2,3\n4,5,6\n"), SampleProblem::NoHeader));
-    assert!(matches!(
-        single("a,b,b\n1,2,3\n"),
-        SampleProblem::ColumnTwice { .. }
-    ));
+    assert!(matches!(single("a,b,b\n1,2,3\n"), SampleProblem::ColumnTwice { .. }));
     assert!(matches!(
         single("a,b,c\n1,2,3\n4,5\n"),
         SampleProblem::Ragged {
@@ -249,29 +206,14 @@ fn csv_problems() {
         message,
         "line 3, column \"b\": \"red\" is not a number; encode it as the training did"
     );
-    assert!(matches!(
-        single("a,b,c\n1,,3\n"),
-        SampleProblem::NotNumber { .. }
-    ));
-    assert!(matches!(
-        single("a,b,c\n1,nan,3\n"),
-        SampleProblem::NotFinite { .. }
-    ));
-    assert!(matches!(
-        single("a,b,c\n1,inf,3\n"),
-        SampleProblem::NotFinite { .. }
-    ));
+    assert!(matches!(single("a,b,c\n1,,3\n"), SampleProblem::NotNumber { .. }));
+    assert!(matches!(single("a,b,c\n1,nan,3\n"), SampleProblem::NotFinite { .. }));
+    assert!(matches!(single("a,b,c\n1,inf,3\n"), SampleProblem::NotFinite { .. }));
     assert!(matches!(
         single("a,b\n1,2\n"),
-        SampleProblem::Columns {
-            expected: 3,
-            got: 2
-        }
+        SampleProblem::Columns { expected: 3, got: 2 }
     ));
-    assert!(matches!(
-        columns("age,job\n1,2\n"),
-        SampleProblem::Missing { .. }
-    ));
+    assert!(matches!(columns("age,job\n1,2\n"), SampleProblem::Missing { .. }));
     assert!(matches!(
         columns("age,job,own,id\n1,2,1,9\n"),
         SampleProblem::Extra { .. }
@@ -287,11 +229,7 @@ where
     T: npyz::AutoSerialize,
 {
     let mut bytes = Vec::new();
-    let order = if fortran {
-        npyz::Order::Fortran
-    } else {
-        npyz::Order::C
-    };
+    let order = if fortran { npyz::Order::Fortran } else { npyz::Order::C };
     let mut writer = npyz::WriteOptions::new()
         .default_dtype()
         .shape(shape)
@@ -312,10 +250,7 @@ fn numpy_arrays() {
         assert_eq!(rows(read("a.npy", npy(shape, &six, false), &single())), two);
     }
     let small: Vec<u8> = (1..7).collect();
-    assert_eq!(
-        rows(read("a.npy", npy(&[2, 3], &small, false), &single())),
-        two
-    );
+    assert_eq!(rows(read("a.npy", npy(&[2, 3], &small, false), &single())), two);
     for shape in [&[3][..], &[1, 3]] {
         let got = rows(read("a.npy", npy(shape, &[1i64, 2, 3], false), &single()));
         assert_eq!(got, [[[1.0, 2.0, 3.0]]]);
@@ -355,8 +290,7 @@ fn numpy_arrays() {
     deep.extend((nested.len() as u16).to_le_bytes());
     deep.extend(nested.as_bytes());
     assert!(matches!(problem(deep), SampleProblem::Array { .. }));
-    let header =
-        "{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296, 3), }\n";
+    let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296, 3), }\n";
     let mut bomb = b"\x93NUMPY\x01\x00".to_vec();
     bomb.extend((header.len() as u16).to_le_bytes());
     bomb.extend(header.as_bytes());
@@ -410,10 +344,7 @@ fn numpy_archives() {
         ("label", &[1], &[2.0]),
     ]);
     assert!(matches!(problem(extra), SampleProblem::Extra { name } if name == "label"));
-    assert!(matches!(
-        problem(b"PK\x03\x04".to_vec()),
-        SampleProblem::Array { .. }
-    ));
+    assert!(matches!(problem(b"PK\x03\x04".to_vec()), SampleProblem::Array { .. }));
 }
 
 #[test]

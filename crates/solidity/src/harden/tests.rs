@@ -99,6 +99,8 @@ fn refuses_unknown_statements() {
             "mload(0x180), 1), success)\nmstore(0x180, 1)",
         ),
         ("mstore(0xe0, y)", "mstore(0xe0, x)"),
+        ("eq(mload(0x180), 1)", "eq(mload(0x160), 1)"),
+        ("eq(mload(0x180), 1)", "eq(mload(0x180), 0)"),
     ] {
         let error = refused(from, to);
         assert!(matches!(error, SolidityError::UnknownStatement { .. }), "{to}: {error}");

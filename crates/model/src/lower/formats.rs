@@ -1,0 +1,41 @@
+//! Which fixed-point format a tensor gets.
+
+use crate::{Format, calibrate::Interval};
+
+/// Probabilities and other numbers in `[0, 1)`.
+pub(super) fn fraction_format(cell_bits: u32) -> Format {
+    Format {
+        scale: cell_bits as i32,
+        zero: 0,
+    }
+}
+
+/// The finest format for `[0, high]`.
+pub(super) fn unsigned_format(high: f64, cell_bits: u32) -> Format {
+    let high = if high > 0.0 { high } else { 1.0 };
+    let scale = (f64::from(cell_bits) - high.log2()).floor() as i32;
+    Format {
+        scale: scale.min(cell_bits as i32 + 4),
+        zero: 0,
+    }
+}
+
+/// The finest format for `[−reach, reach)`.
+pub(super) fn signed_format(reach: f64, cell_bits: u32) -> Format {
+    let half = unsigned_format(reach, cell_bits - 1);
+    Format {
+        scale: half.scale,
+        zero: 1 << (cell_bits - 1),
+    }
+}
+
+/// The finest format for an input range.
+pub(super) fn input_format(range: Interval, cell_bits: u32) -> Format {
+    let span = (range.high - range.low).max(f64::MIN_POSITIVE);
+    let room = ((1_i64 << cell_bits) - 2) as f64;
+    let scale = ((room / span).log2().floor() as i32).min(cell_bits as i32 - 2);
+    Format {
+        scale,
+        zero: -(range.low * f64::powi(2.0, scale)).floor() as i64,
+    }
+}

@@ -1,0 +1,351 @@
+//! Float graph → integer program.
+//!
+//! Affine operators never become steps of their own: every tensor element is carried as an affine expression over
+//! cells, and only a non-linear operator (or an output) turns expressions into a [`Layer`]. A chain
+//! scaler → one-hot → dense → ReLU therefore rounds once.
+
+mod expression;
+mod formats;
+mod operators;
+mod sums;
+mod tables;
+
+use std::collections::HashMap;
+
+use crate::{
+    Calibration, CellId, Format, Graph, InputCell, ModelError, Node, Norm, Op, OutputCells, OutputKind, Program, Range,
+    Source, Step, Table, TableId, ValueId, calibrate::Interval,
+};
+use expression::{Expression, to_expressions};
+use formats::{fraction_format, input_format, signed_format, unsigned_format};
+
+/// What the compiler knows of a cell.
+#[derive(Debug, Clone, Copy)]
+struct CellInfo {
+    format: Format,
+    max: i64,
+    /// Cells of one group are bits of which exactly one is set.
+    one_hot_group: Option<usize>,
+}
+
+/// Where a softmax result comes from.
+#[derive(Debug, Clone)]
+struct Softmax {
+    shares: Vec<CellId>,
+    logits: Vec<Expression>,
+    reach: f64,
+}
+
+/// Whether reaching an end of a format counts as saturation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// It does.
+    Report,
+    /// It does not: what follows treats everything beyond alike.
+    Ignore,
+}
+
+struct Lowering<'a> {
+    program: Program,
+    cells: Vec<CellInfo>,
+    values: Vec<Vec<Expression>>,
+    /// Sigmoid results and softmax results by what they were computed from.
+    sigmoids: HashMap<CellId, Expression>,
+    softmaxes: HashMap<CellId, Softmax>,
+    calibration: &'a Calibration,
+    one_hot_groups: usize,
+}
+
+impl Program {
+    /// Compiles a graph with limbs of `limb_bits` bits.
+    ///
+    /// # Errors
+    /// An operator use without a gadget, values too wide for the formats, or a calibration of another graph.
+    pub fn compile(graph: &Graph, calibration: &Calibration, limb_bits: u32) -> Result<Self, ModelError> {
+        calibration.check(graph)?;
+        let mut lowering = Lowering {
+            program: Self {
+                limb_bits,
+                cells: 0,
+                tables: Vec::new(),
+                limited: Vec::new(),
+                steps: Vec::new(),
+                input_names: graph.inputs.iter().map(|input| input.name.clone()).collect(),
+                inputs: Vec::new(),
+                outputs: Vec::new(),
+            },
+            cells: Vec::new(),
+            values: Vec::new(),
+            sigmoids: HashMap::new(),
+            softmaxes: HashMap::new(),
+            calibration,
+            one_hot_groups: 0,
+        };
+        lowering.inputs(graph)?;
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let range = calibration.nodes[index];
+            lowering.node(graph, node, range)?;
+        }
+        for output in &graph.outputs {
+            lowering.output(graph, output)?;
+        }
+        lowering.finish()
+    }
+}
+
+impl Lowering<'_> {
+    fn inputs(&mut self, graph: &Graph) -> Result<(), ModelError> {
+        let categorical = categorical_inputs(graph);
+        let max = self.program.cell_max() - 1;
+        let mut all = Vec::new();
+        for (tensor, input) in graph.inputs.iter().enumerate() {
+            let mut expressions = Vec::new();
+            for index in 0..input.len() {
+                let categories = categorical.get(&(tensor, index)).cloned();
+                let known = categories.iter().flatten();
+                if let Some(category) = known
+                    .clone()
+                    .find(|category| category.unsigned_abs() > max.unsigned_abs() / 2)
+                {
+                    return Err(ModelError::Unsupported {
+                        node: format!("input {}[{index}]", input.name),
+                        reason: format!("category {category} is too large for a cell; number the categories from zero"),
+                    });
+                }
+                let format = match &categories {
+                    Some(known) => Format {
+                        scale: 0,
+                        zero: -known.iter().copied().min().unwrap_or(0).min(0),
+                    },
+                    None => input_format(self.calibration.inputs[tensor][index], self.program.cell_bits()),
+                };
+                let cell = self.new_cell(format, max);
+                self.program.inputs.push(InputCell {
+                    tensor,
+                    index,
+                    cell,
+                    format,
+                    categories,
+                });
+                expressions.push(Expression::cell(cell));
+                all.push(cell);
+            }
+            self.values.push(expressions);
+        }
+        self.program.steps.push(Step::Witness {
+            cells: all,
+            range: Range::Cell,
+            source: Source::Input,
+        });
+        Ok(())
+    }
+
+    fn node(&mut self, graph: &Graph, node: &Node, range: Interval) -> Result<(), ModelError> {
+        let operand: Vec<Expression> = node
+            .inputs
+            .iter()
+            .flat_map(|id| self.values[id.0].iter().cloned())
+            .collect();
+        let result = match &node.op {
+            Op::Wire { indices } => indices.iter().map(|index| operand[*index].clone()).collect(),
+            Op::Affine { rows } => rows
+                .iter()
+                .map(|row| {
+                    let mut sum = Expression::constant(row.bias);
+                    for (index, weight) in &row.terms {
+                        sum.add_scaled(&operand[*index], *weight);
+                    }
+                    sum
+                })
+                .collect(),
+            Op::Relu => {
+                let format = unsigned_format(range.high, self.program.cell_bits());
+                to_expressions(self.clamped(&node.name, &operand, format, Ends::Report)?)
+            }
+            Op::Clip { min, max } => self.clip(node, &operand, *min, *max)?,
+            Op::Sigmoid => to_expressions(self.sigmoid(node, &operand)?),
+            Op::Softmax { classes } => self.softmax(node, &operand, *classes, self.reach(graph, node))?,
+            Op::ArgMax { classes } => {
+                let mut labels = Vec::new();
+                for group in operand.chunks(*classes) {
+                    labels.push(self.arg_max(node, group, self.reach(graph, node))?);
+                }
+                labels
+            }
+            Op::Compare { comparison, thresholds } => {
+                let mut bits = Vec::new();
+                for (expression, threshold) in operand.iter().zip(thresholds) {
+                    bits.push(self.compare(node, expression, *comparison, *threshold)?);
+                }
+                to_expressions(bits)
+            }
+            Op::Normalize { norm: Norm::L1, width } => {
+                let mut parts = Vec::new();
+                for group in operand.chunks(*width) {
+                    parts.extend(to_expressions(self.normalize(node, group)?));
+                }
+                parts
+            }
+            Op::Normalize { norm, .. } => {
+                return Err(unsupported(
+                    node,
+                    format!("normalising by the {norm:?} norm has no gadget; only L1 of non-negative values has"),
+                ));
+            }
+            Op::OneHot { categories } => {
+                let mut bits = Vec::new();
+                for (expression, known) in operand.iter().zip(categories) {
+                    bits.extend(to_expressions(self.one_hot(node, expression, known)?));
+                }
+                bits
+            }
+        };
+        self.values.push(result);
+        Ok(())
+    }
+
+    fn new_cell(&mut self, format: Format, max: i64) -> CellId {
+        let id = CellId(u32::try_from(self.cells.len()).expect("fewer than 2^32 cells"));
+        self.cells.push(CellInfo {
+            format,
+            max,
+            one_hot_group: None,
+        });
+        id
+    }
+
+    fn new_cells(&mut self, count: usize, format: Format, max: i64) -> Vec<CellId> {
+        (0..count).map(|_| self.new_cell(format, max)).collect()
+    }
+
+    fn table(&mut self, table: Table) -> TableId {
+        let tables = &mut self.program.tables;
+        let index = tables.iter().position(|known| *known == table).unwrap_or_else(|| {
+            tables.push(table);
+            tables.len() - 1
+        });
+        TableId(u32::try_from(index).expect("few tables"))
+    }
+
+    fn same_format(&self, cells: &[CellId]) -> bool {
+        cells
+            .windows(2)
+            .all(|pair| self.cells[pair[0].index()].format == self.cells[pair[1].index()].format)
+    }
+
+    fn output(&mut self, graph: &Graph, output: &crate::Output) -> Result<(), ModelError> {
+        let expressions = self.values[output.value.0].clone();
+        let cell_bits = self.program.cell_bits();
+        let direct: Option<Vec<CellId>> = expressions.iter().map(Expression::as_cell).collect();
+        let cells = match direct {
+            Some(cells) if self.same_format(&cells) => cells,
+            _ => {
+                let format = match output.kind {
+                    OutputKind::Real => self.output_format(graph, output.value, &expressions),
+                    _ => Format::INTEGER,
+                };
+                self.clamped(&format!("output {:?}", output.name), &expressions, format, Ends::Report)?
+            }
+        };
+        let format = cells
+            .first()
+            .map_or(fraction_format(cell_bits), |cell| self.cells[cell.index()].format);
+        self.program.outputs.push(OutputCells {
+            name: output.name.clone(),
+            shape: output.shape.clone(),
+            kind: output.kind.clone(),
+            cells,
+            format,
+        });
+        Ok(())
+    }
+
+    /// The calibrated range of a tensor.
+    fn range(&self, graph: &Graph, value: ValueId) -> Interval {
+        match value.0.checked_sub(graph.inputs.len()) {
+            Some(node) => self.calibration.nodes[node],
+            None => self.calibration.inputs[value.0]
+                .iter()
+                .copied()
+                .fold(Interval::EMPTY, Interval::union),
+        }
+    }
+
+    /// The largest absolute value of a node's operands on the calibration samples, margin included.
+    fn reach(&self, graph: &Graph, node: &Node) -> f64 {
+        let ranges = node.inputs.iter().map(|value| self.range(graph, *value));
+        let range = ranges.fold(Interval::EMPTY, Interval::union);
+        range.high.abs().max(range.low.abs())
+    }
+
+    /// An output made of fractions stays one; others take the calibrated range.
+    fn output_format(&self, graph: &Graph, value: ValueId, expressions: &[Expression]) -> Format {
+        let cell_bits = self.program.cell_bits();
+        let fraction = fraction_format(cell_bits);
+        let cells = expressions.iter().flat_map(|expression| expression.terms.keys());
+        let all_fractions = cells.clone().count() > 0
+            && cells.clone().all(|cell| self.cells[cell.index()].format == fraction)
+            && expressions.iter().all(|expression| {
+                let (mut low, mut high) = (expression.bias, expression.bias);
+                for weight in expression.terms.values() {
+                    low += weight.min(0.0);
+                    high += weight.max(0.0);
+                }
+                low >= 0.0 && high <= 1.0
+            });
+        if all_fractions {
+            return fraction;
+        }
+        let range = self.range(graph, value);
+        if range.low >= 0.0 {
+            unsigned_format(range.high, cell_bits)
+        } else {
+            signed_format(range.high.max(-range.low), cell_bits)
+        }
+    }
+
+    fn finish(mut self) -> Result<Program, ModelError> {
+        self.program.cells = self.cells.len();
+        tables::share_tables(&mut self.program);
+        Ok(self.program)
+    }
+}
+
+/// Inputs that only a one-hot encoder reads, with their categories.
+fn categorical_inputs(graph: &Graph) -> HashMap<(usize, usize), Vec<i64>> {
+    let mut origins: Vec<Vec<Option<(usize, usize)>>> = graph
+        .inputs
+        .iter()
+        .enumerate()
+        .map(|(tensor, input)| (0..input.len()).map(|index| Some((tensor, index))).collect())
+        .collect();
+    let mut found = HashMap::new();
+    for node in &graph.nodes {
+        let operand: Vec<_> = node
+            .inputs
+            .iter()
+            .flat_map(|id| origins[id.0].iter().copied())
+            .collect();
+        let result = match &node.op {
+            Op::Wire { indices } => indices.iter().map(|index| operand[*index]).collect(),
+            Op::OneHot { categories } => {
+                for (origin, known) in operand.iter().zip(categories) {
+                    if let Some(origin) = origin {
+                        found.insert(*origin, known.clone());
+                    }
+                }
+                vec![None; node.len]
+            }
+            _ => vec![None; node.len],
+        };
+        origins.push(result);
+    }
+    found
+}
+
+fn unsupported(node: &Node, reason: String) -> ModelError {
+    ModelError::Unsupported {
+        node: node.name.clone(),
+        reason,
+    }
+}

@@ -1,0 +1,309 @@
+//! Operators that are more than one sum: activations, heads, encoders.
+
+use crate::{
+    CellId, Comparison, Format, ModelError, Node, Range, Source, Step, TableId, curves,
+    lower::{
+        Ends, Expression, Lowering, Softmax,
+        expression::to_expressions,
+        formats::{fraction_format, signed_format, unsigned_format},
+        unsupported,
+    },
+};
+
+impl Lowering<'_> {
+    pub(super) fn clip(
+        &mut self,
+        node: &Node,
+        operand: &[Expression],
+        min: f64,
+        max: f64,
+    ) -> Result<Vec<Expression>, ModelError> {
+        if min > max {
+            return Err(unsupported(node, format!("clips to the empty range [{min}, {max}]")));
+        }
+        // A cell first: neither ramp below may saturate before the other.
+        let reach = operand
+            .iter()
+            .map(|expression| self.span(expression))
+            .fold(1.0, f64::max);
+        let bound = [min, max]
+            .into_iter()
+            .filter(|limit| limit.is_finite())
+            .fold(reach, |a, b| a.max(b.abs()));
+        let value_format = signed_format(bound, self.program.cell_bits());
+        let values = to_expressions(self.clamped(&node.name, operand, value_format, Ends::Report)?);
+        let ramp_format = unsigned_format(2.0 * bound, self.program.cell_bits());
+        let mut results = values.clone();
+        if min.is_finite() {
+            let shifted: Vec<_> = values
+                .iter()
+                .map(|value| value.minus(&Expression::constant(min)))
+                .collect();
+            let ramps = to_expressions(self.clamped(&node.name, &shifted, ramp_format, Ends::Report)?);
+            for (result, mut ramp) in results.iter_mut().zip(ramps) {
+                ramp.bias += min;
+                *result = ramp;
+            }
+        }
+        if max.is_finite() {
+            let shifted: Vec<_> = values
+                .iter()
+                .map(|value| value.minus(&Expression::constant(max)))
+                .collect();
+            let ramps = to_expressions(self.clamped(&node.name, &shifted, ramp_format, Ends::Report)?);
+            for (result, ramp) in results.iter_mut().zip(&ramps) {
+                result.add_scaled(ramp, -1.0);
+            }
+        }
+        Ok(results)
+    }
+
+    pub(super) fn sigmoid(&mut self, node: &Node, operand: &[Expression]) -> Result<Vec<CellId>, ModelError> {
+        let format = signed_format(curves::SIGMOID_REACH, self.program.cell_bits());
+        let table = self.table(curves::sigmoid(self.program.limb_bits, format));
+        let arguments = self.clamped(&node.name, operand, format, Ends::Ignore)?;
+        let outputs = self.curve(table, &arguments);
+        for (output, expression) in outputs.iter().zip(operand) {
+            self.sigmoids.insert(*output, expression.clone());
+        }
+        Ok(outputs)
+    }
+
+    /// Applies a curve whose values are fractions of one.
+    fn curve(&mut self, table: TableId, arguments: &[CellId]) -> Vec<CellId> {
+        let format = fraction_format(self.program.cell_bits());
+        let outputs = self.new_cells(arguments.len(), format, self.program.cell_max() - 1);
+        for (input, output) in arguments.iter().zip(&outputs) {
+            self.program.steps.push(Step::Curve {
+                table,
+                input: *input,
+                output: *output,
+            });
+        }
+        outputs
+    }
+
+    pub(super) fn softmax(
+        &mut self,
+        node: &Node,
+        operand: &[Expression],
+        classes: usize,
+        reach: f64,
+    ) -> Result<Vec<Expression>, ModelError> {
+        let mut results = Vec::new();
+        for group in operand.chunks(classes) {
+            match group {
+                [_] => results.push(Expression::constant(1.0)),
+                [first, second] => {
+                    let probability = Expression::cell(self.sigmoid(node, &[second.minus(first)])?[0]);
+                    results.push(Expression::constant(1.0).minus(&probability));
+                    results.push(probability);
+                }
+                _ => {
+                    let cells = self.exponentials(node, group, reach)?;
+                    let shares = self.share(node, &cells);
+                    for share in &shares {
+                        self.softmaxes.insert(
+                            *share,
+                            Softmax {
+                                shares: shares.clone(),
+                                logits: group.to_vec(),
+                                reach,
+                            },
+                        );
+                    }
+                    results.extend(to_expressions(shares));
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// `e^(z_i − max z)` as fractions of one.
+    fn exponentials(&mut self, node: &Node, logits: &[Expression], reach: f64) -> Result<Vec<CellId>, ModelError> {
+        let scores = self.scores(node, logits, reach)?;
+        let (peak, _) = self.maximum(node, &scores);
+        let gap_format = unsigned_format(curves::EXPONENTIAL_REACH, self.program.cell_bits());
+        let gaps: Vec<Expression> = scores
+            .iter()
+            .map(|score| Expression::cell(peak).minus(&Expression::cell(*score)))
+            .collect();
+        let arguments = self.clamped(&node.name, &gaps, gap_format, Ends::Ignore)?;
+        let table = self.table(curves::exponential(self.program.limb_bits, gap_format));
+        Ok(self.curve(table, &arguments))
+    }
+
+    /// Logits as cells of one format that holds `[−reach, reach]`.
+    fn scores(&mut self, node: &Node, logits: &[Expression], reach: f64) -> Result<Vec<CellId>, ModelError> {
+        let format = signed_format(reach, self.program.cell_bits());
+        self.clamped(&node.name, logits, format, Ends::Report)
+    }
+
+    /// The largest cell and one bit per cell that marks the first place it stands at.
+    ///
+    /// With `b` the bits and `M` the maximum: `Σ b = 1`; `M − z_i − 1 + Σ_{t≤i} b_t ≥ 0` (nothing exceeds `M`, and
+    /// before the marked place nothing equals it); `z_i − M + 2^(2L)·(1 − b_i) ≥ 0` (the marked one reaches it).
+    fn maximum(&mut self, node: &Node, among: &[CellId]) -> (CellId, Vec<CellId>) {
+        let full = self.program.cell_max();
+        let format = self.cells[among[0].index()].format;
+        let peak = self.new_cell(format, full);
+        let bits = self.one_hot_cells(among.len());
+        self.program.steps.push(Step::Witness {
+            cells: vec![peak],
+            range: Range::Unchecked,
+            source: Source::Maximum(among.to_vec()),
+        });
+        self.program.steps.push(Step::Witness {
+            cells: bits.clone(),
+            range: Range::Bit,
+            source: Source::FirstMaximum(among.to_vec()),
+        });
+        self.zero(&node.name, bits.clone(), vec![1; bits.len()], -1);
+        for (index, score) in among.iter().enumerate() {
+            let mut inputs = vec![peak, *score];
+            let mut weights = vec![1, -1];
+            inputs.extend(&bits[..=index]);
+            weights.extend(vec![1; index + 1]);
+            self.non_negative(&node.name, inputs, weights, Vec::new(), -1);
+            self.non_negative(
+                &node.name,
+                vec![peak, *score, bits[index]],
+                vec![-1, 1, -full],
+                Vec::new(),
+                i128::from(full),
+            );
+        }
+        (peak, bits)
+    }
+
+    pub(super) fn arg_max(&mut self, node: &Node, group: &[Expression], reach: f64) -> Result<Expression, ModelError> {
+        let (group, reach) = self.undo_softmax(group, reach);
+        match group.as_slice() {
+            [_] => Ok(Expression::constant(0.0)),
+            [first, second] => Ok(Expression::cell(self.compare(
+                node,
+                &second.minus(first),
+                Comparison::Greater,
+                0.0,
+            )?)),
+            logits => {
+                let scores = match logits.iter().map(Expression::as_cell).collect::<Option<Vec<_>>>() {
+                    Some(cells) if self.same_format(&cells) => cells,
+                    _ => self.scores(node, logits, reach)?,
+                };
+                let (_, bits) = self.maximum(node, &scores);
+                let mut label = Expression::default();
+                for (index, bit) in bits.iter().enumerate() {
+                    label.add_scaled(&Expression::cell(*bit), index as f64);
+                }
+                Ok(label)
+            }
+        }
+    }
+
+    /// The largest probability has the largest logit.
+    fn undo_softmax(&self, group: &[Expression], reach: f64) -> (Vec<Expression>, f64) {
+        let cells: Option<Vec<CellId>> = group.iter().map(Expression::as_cell).collect();
+        let source = cells.and_then(|cells| {
+            let softmax = self.softmaxes.get(cells.first()?)?;
+            (softmax.shares == cells).then(|| (softmax.logits.clone(), softmax.reach))
+        });
+        source.unwrap_or_else(|| (group.to_vec(), reach))
+    }
+
+    pub(super) fn normalize(&mut self, node: &Node, group: &[Expression]) -> Result<Vec<CellId>, ModelError> {
+        let cells: Option<Vec<CellId>> = group.iter().map(Expression::as_cell).collect();
+        let cells = cells.filter(|cells| {
+            self.same_format(cells) && cells.iter().all(|cell| self.cells[cell.index()].format.zero == 0)
+        });
+        match cells {
+            Some(cells) => Ok(self.share(node, &cells)),
+            None => Err(unsupported(
+                node,
+                "L1 normalisation is proven for non-negative values of one tensor (probabilities); \
+                 put a Sigmoid or Relu before it"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// Each part's share of the total, as fractions of one: `y = ⌊x·F / S⌋` with `F = 2^(2L) − 1`, proven by
+    /// `0 ≤ x·F − y·S < S`. The two sums differ by `S` and a constant, so they also bound `S`, whose own sum is
+    /// bound modulo the field's prime only. A total of zero is not provable.
+    fn share(&mut self, node: &Node, parts: &[CellId]) -> Vec<CellId> {
+        let full = self.program.cell_max();
+        let total = self.new_cell(Format::INTEGER, full.saturating_mul(parts.len() as i64));
+        self.program.steps.push(Step::Witness {
+            cells: vec![total],
+            range: Range::Unchecked,
+            source: Source::Total(parts.to_vec()),
+        });
+        let mut inputs = parts.to_vec();
+        inputs.push(total);
+        let mut weights = vec![1; parts.len()];
+        weights.push(-1);
+        self.zero(&node.name, inputs, weights, 0);
+        let shares = self.new_cells(parts.len(), fraction_format(self.program.cell_bits()), full - 1);
+        self.program.steps.push(Step::Witness {
+            cells: shares.clone(),
+            range: Range::Cell,
+            source: Source::Quotient {
+                numerators: parts.to_vec(),
+                denominator: total,
+            },
+        });
+        let largest = (1_i128 << (2 * self.program.cell_bits())) - 1;
+        for (part, share) in parts.iter().zip(&shares) {
+            let products = vec![(*share, total)];
+            self.non_negative(&node.name, vec![*part], vec![1 - full], products.clone(), largest);
+            self.non_negative(&node.name, vec![*part, total], vec![1 - full, 1], products, -1);
+        }
+        shares
+    }
+
+    fn one_hot_cells(&mut self, count: usize) -> Vec<CellId> {
+        let bits = self.new_cells(count, Format::INTEGER, 1);
+        for bit in &bits {
+            self.cells[bit.index()].one_hot_group = Some(self.one_hot_groups);
+        }
+        self.one_hot_groups += 1;
+        bits
+    }
+
+    pub(super) fn one_hot(
+        &mut self,
+        node: &Node,
+        expression: &Expression,
+        categories: &[i64],
+    ) -> Result<Vec<CellId>, ModelError> {
+        let source = expression
+            .as_cell()
+            .filter(|cell| self.cells[cell.index()].format.scale == 0)
+            .ok_or_else(|| {
+                unsupported(
+                    node,
+                    "one-hot encoding is proven for graph inputs as they are given".to_owned(),
+                )
+            })?;
+        let zero = self.cells[source.index()].format.zero;
+        let codes: Vec<i64> = categories.iter().map(|category| category + zero).collect();
+        let bits = self.one_hot_cells(codes.len());
+        self.program.steps.push(Step::Witness {
+            cells: bits.clone(),
+            range: Range::Bit,
+            source: Source::OneHot {
+                source,
+                categories: codes.clone(),
+            },
+        });
+        let mut inputs = bits.clone();
+        inputs.push(source);
+        // Σ code·b − source and Σ b − 1 in one sum: the factor exceeds anything the first can reach.
+        let reach: i64 = codes.iter().map(|code| code.abs()).sum::<i64>() + self.program.cell_max();
+        let factor = 1_i64 << (64 - reach.leading_zeros());
+        let mut weights: Vec<i64> = codes.iter().map(|code| code + factor).collect();
+        weights.push(-1);
+        self.zero(&node.name, inputs, weights, -i128::from(factor));
+        Ok(bits)
+    }
+}

@@ -1,0 +1,265 @@
+//! Expressions → integer sums: weights, bounds, and the layers that clamp, compare or constrain.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    CellId, Comparison, Finish, Format, Layer, Limit, ModelError, Node, Step, Sum, Table,
+    lower::{Ends, Expression, Lowering, expression::group_by_support, unsupported},
+};
+
+/// Largest number of table rows one clamp may take.
+const MAX_DOMAIN: i128 = 1 << 12;
+
+impl Lowering<'_> {
+    /// Rounds and clamps expressions into cells of `format`.
+    pub(super) fn clamped(
+        &mut self,
+        name: &str,
+        expressions: &[Expression],
+        format: Format,
+        ends: Ends,
+    ) -> Result<Vec<CellId>, ModelError> {
+        let cell_bits = self.program.cell_bits();
+        let full = self.program.cell_max();
+        let outputs = self.new_cells(expressions.len(), format, full);
+        if ends == Ends::Report {
+            let low = format.zero > 0;
+            self.program
+                .limited
+                .extend(outputs.iter().map(|cell| Limit { cell: *cell, low }));
+        }
+        for (inputs, members) in group_by_support(expressions) {
+            let mut sums = Vec::new();
+            for member in &members {
+                let scale = format.scale + cell_bits as i32;
+                let offset = (i128::from(format.zero) << cell_bits) + (1 << (cell_bits - 1));
+                sums.push(self.weigh(name, &expressions[*member], &inputs, scale, offset)?);
+            }
+            let (origin, domain) = self.place(name, &inputs, &mut sums)?;
+            let table = self.table(Table::clamp(origin, domain, full));
+            for (sum, member) in sums.iter_mut().zip(&members) {
+                sum.finish = Finish::Lookup {
+                    table,
+                    output: outputs[*member],
+                };
+            }
+            self.program.steps.push(Step::Layer(Layer {
+                name: name.to_owned(),
+                inputs,
+                sums,
+            }));
+        }
+        Ok(outputs)
+    }
+
+    /// A bit that says whether `expression ∘ threshold` holds.
+    pub(super) fn compare(
+        &mut self,
+        node: &Node,
+        expression: &Expression,
+        comparison: Comparison,
+        threshold: f64,
+    ) -> Result<CellId, ModelError> {
+        let (expression, comparison, threshold) = self.undo_sigmoid(node, expression, comparison, threshold)?;
+        let (difference, strict) = match comparison {
+            Comparison::Greater => (expression.minus(&Expression::constant(threshold)), true),
+            Comparison::GreaterOrEqual => (expression.minus(&Expression::constant(threshold)), false),
+            Comparison::Less => (Expression::constant(threshold).minus(&expression), true),
+            Comparison::LessOrEqual => (Expression::constant(threshold).minus(&expression), false),
+        };
+        let span = self.span(&difference).max(f64::MIN_POSITIVE);
+        // A few table rows wide: as fine a comparison as the sums hold.
+        let room = f64::from(2 * self.program.cell_bits()) + 2.0;
+        let scale = (room - span.log2()).floor().clamp(-64.0, 64.0) as i32;
+        let inputs: Vec<CellId> = difference.terms.keys().copied().collect();
+        let mut sums = vec![self.weigh(&node.name, &difference, &inputs, scale, -i128::from(strict))?];
+        let (origin, domain) = self.place(&node.name, &inputs, &mut sums)?;
+        let table = self.table(Table::step(origin, domain));
+        let output = self.new_cell(Format::INTEGER, 1);
+        sums[0].finish = Finish::Lookup { table, output };
+        self.program.steps.push(Step::Layer(Layer {
+            name: node.name.clone(),
+            inputs,
+            sums,
+        }));
+        Ok(output)
+    }
+
+    /// A threshold on a sigmoid is a threshold on its argument: no table, no rounding.
+    fn undo_sigmoid(
+        &self,
+        node: &Node,
+        expression: &Expression,
+        comparison: Comparison,
+        threshold: f64,
+    ) -> Result<(Expression, Comparison, f64), ModelError> {
+        let single = expression
+            .terms
+            .first_key_value()
+            .filter(|_| expression.terms.len() == 1);
+        let Some((argument, weight)) = single.and_then(|(cell, weight)| Some((self.sigmoids.get(cell)?, *weight)))
+        else {
+            return Ok((expression.clone(), comparison, threshold));
+        };
+        let level = (threshold - expression.bias) / weight;
+        if !(level > 0.0 && level < 1.0) {
+            return Err(unsupported(
+                node,
+                format!("compares a probability with {level}, which is always or never true; drop the comparison"),
+            ));
+        }
+        let flipped = match comparison {
+            _ if weight > 0.0 => comparison,
+            Comparison::Less => Comparison::Greater,
+            Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+            Comparison::Greater => Comparison::Less,
+            Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+        };
+        Ok((argument.clone(), flipped, (level / (1.0 - level)).ln()))
+    }
+
+    pub(super) fn zero(&mut self, name: &str, inputs: Vec<CellId>, weights: Vec<i64>, bias: i128) {
+        let sums = vec![Sum {
+            weights,
+            products: Vec::new(),
+            bias,
+            finish: Finish::Zero,
+        }];
+        self.program.steps.push(Step::Layer(Layer {
+            name: name.to_owned(),
+            inputs,
+            sums,
+        }));
+    }
+
+    /// Proves `0 ≤ sum < 2^(4L)`.
+    pub(super) fn non_negative(
+        &mut self,
+        name: &str,
+        inputs: Vec<CellId>,
+        weights: Vec<i64>,
+        products: Vec<(CellId, CellId)>,
+        bias: i128,
+    ) {
+        let sums = vec![Sum {
+            weights,
+            products,
+            bias,
+            finish: Finish::NonNegative,
+        }];
+        self.program.steps.push(Step::Layer(Layer {
+            name: name.to_owned(),
+            inputs,
+            sums,
+        }));
+    }
+
+    /// Integer weights for an expression at `2^scale`, plus `offset`.
+    fn weigh(
+        &self,
+        name: &str,
+        expression: &Expression,
+        inputs: &[CellId],
+        scale: i32,
+        offset: i128,
+    ) -> Result<Sum, ModelError> {
+        let limit = f64::powi(2.0, 100);
+        let too_wide = |span: f64| ModelError::RangeTooWide {
+            node: name.to_owned(),
+            span,
+            limit,
+        };
+        let mut bias = offset;
+        let mut weights = Vec::with_capacity(inputs.len());
+        for cell in inputs {
+            let format = self.cells[cell.index()].format;
+            let exact = expression.terms.get(cell).copied().unwrap_or(0.0) * f64::powi(2.0, scale - format.scale);
+            if exact.abs() >= f64::powi(2.0, 62) {
+                return Err(too_wide(exact.abs()));
+            }
+            let weight = exact.round() as i64;
+            bias -= i128::from(weight) * i128::from(format.zero);
+            weights.push(weight);
+        }
+        let constant = expression.bias * f64::powi(2.0, scale);
+        if !constant.is_finite() || constant.abs() >= limit {
+            return Err(too_wide(constant.abs()));
+        }
+        Ok(Sum {
+            weights,
+            products: Vec::new(),
+            bias: bias + constant.round() as i128,
+            finish: Finish::Zero,
+        })
+    }
+
+    /// Shifts sums to be non-negative and says which table rows they reach: `(row of zero, number of rows)`.
+    fn place(&self, name: &str, inputs: &[CellId], sums: &mut [Sum]) -> Result<(usize, usize), ModelError> {
+        let shift = 2 * self.program.cell_bits();
+        let bounds: Vec<(i128, i128)> = sums.iter().map(|sum| self.bounds(inputs, sum)).collect();
+        let low = bounds.iter().map(|(low, _)| *low).min().unwrap_or(0);
+        let high = bounds.iter().map(|(_, high)| *high).max().unwrap_or(0);
+        let origin = ((-low).max(0) + (1 << shift) - 1) >> shift;
+        let domain = ((high + (origin << shift)).max(0) >> shift) + 1;
+        if domain > MAX_DOMAIN {
+            return Err(ModelError::RangeTooWide {
+                node: name.to_owned(),
+                span: domain as f64,
+                limit: MAX_DOMAIN as f64,
+            });
+        }
+        for sum in sums {
+            sum.bias += origin << shift;
+        }
+        // The clamp's second entry must exist even where nothing exceeds zero.
+        Ok((origin as usize, domain.max(origin + 1) as usize))
+    }
+
+    /// Smallest and largest value of a sum over every assignment of its cells.
+    fn bounds(&self, inputs: &[CellId], sum: &Sum) -> (i128, i128) {
+        let mut low = sum.bias;
+        let mut high = sum.bias;
+        let mut groups: BTreeMap<usize, (i128, i128, usize)> = BTreeMap::new();
+        for (cell, weight) in inputs.iter().zip(&sum.weights) {
+            let info = self.cells[cell.index()];
+            let reach = i128::from(*weight) * i128::from(info.max);
+            match info.one_hot_group {
+                Some(group) => {
+                    let entry = groups.entry(group).or_insert((reach, reach, 0));
+                    *entry = (entry.0.min(reach), entry.1.max(reach), entry.2 + 1);
+                }
+                None => {
+                    low += reach.min(0);
+                    high += reach.max(0);
+                }
+            }
+        }
+        for (group, (least, most, members)) in groups {
+            let size = self
+                .cells
+                .iter()
+                .filter(|info| info.one_hot_group == Some(group))
+                .count();
+            // With all bits of the group present exactly one contributes, otherwise at most one.
+            low += if members == size { least } else { least.min(0) };
+            high += if members == size { most } else { most.max(0) };
+        }
+        (low, high)
+    }
+
+    /// Largest absolute value of an expression over every assignment of its cells.
+    pub(super) fn span(&self, expression: &Expression) -> f64 {
+        expression
+            .terms
+            .iter()
+            .fold(expression.bias.abs(), |span, (cell, weight)| {
+                let info = self.cells[cell.index()];
+                let reach = info
+                    .format
+                    .dequantize(0)
+                    .abs()
+                    .max(info.format.dequantize(info.max).abs());
+                span + weight.abs() * reach
+            })
+    }
+}

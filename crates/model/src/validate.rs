@@ -1,0 +1,151 @@
+//! Checks of a program that comes from a file: every index in range, every cell computed once and before its use.
+
+use crate::{CellId, Finish, Format, Layer, ModelError, Program, Source, Step, TableId};
+
+type Check = Result<(), &'static str>;
+
+/// More than any model that fits a circuit has.
+const MAX_CELLS: usize = 1 << 28;
+/// Formats beyond these bounds would leave the floats or the integers they convert between.
+const MAX_SCALE: u32 = 1000;
+const MAX_ZERO: u64 = 1 << 62;
+
+impl Program {
+    /// Checks that the program can be executed and laid out without reaching outside of itself.
+    ///
+    /// # Errors
+    /// [`ModelError::MalformedProgram`].
+    pub fn validate(&self) -> Result<(), ModelError> {
+        self.check().map_err(|problem| ModelError::MalformedProgram { problem })
+    }
+
+    fn check(&self) -> Check {
+        require(
+            (5..=14).contains(&self.limb_bits),
+            "the limb size is outside 5 to 14 bits",
+        )?;
+        for table in &self.tables {
+            require(
+                table.stride <= 1 && table.domain() > 0,
+                "a table is empty or has another stride",
+            )?;
+            let bound = self.cell_max();
+            require(
+                table.entries.iter().all(|entry| (0..=bound).contains(entry)),
+                "a table entry is too large",
+            )?;
+        }
+        require(self.cells <= MAX_CELLS, "there are too many cells")?;
+        let mut defined = vec![false; self.cells];
+        for step in &self.steps {
+            self.check_step(step, &mut defined)?;
+        }
+        let mut lengths = vec![0; self.input_names.len()];
+        for input in &self.inputs {
+            *lengths.get_mut(input.tensor).ok_or("an input belongs to no tensor")? += 1;
+            check_format(&input.format)?;
+            read(input.cell, &defined)?;
+        }
+        for input in &self.inputs {
+            require(
+                lengths.get(input.tensor).is_some_and(|length| input.index < *length),
+                "an input lies outside of its tensor",
+            )?;
+        }
+        self.outputs
+            .iter()
+            .try_for_each(|output| check_format(&output.format))?;
+        self.outputs
+            .iter()
+            .flat_map(|output| &output.cells)
+            .try_for_each(|cell| read(*cell, &defined))
+    }
+
+    fn check_step(&self, step: &Step, defined: &mut [bool]) -> Check {
+        match step {
+            Step::Witness { cells, source, .. } => {
+                let (reads, results) = match source {
+                    Source::Input => (Vec::new(), cells.len()),
+                    Source::OneHot { source, categories } => (vec![*source], categories.len()),
+                    Source::Maximum(among) | Source::Total(among) => (among.clone(), 1),
+                    Source::FirstMaximum(among) => (among.clone(), among.len()),
+                    Source::Quotient {
+                        numerators,
+                        denominator,
+                    } => {
+                        let mut reads = numerators.clone();
+                        reads.push(*denominator);
+                        (reads, numerators.len())
+                    }
+                };
+                reads.into_iter().try_for_each(|cell| read(cell, defined))?;
+                require(
+                    results == cells.len(),
+                    "a witness step has another number of cells than results",
+                )?;
+                cells.iter().try_for_each(|cell| define(*cell, defined))
+            }
+            Step::Layer(layer) => self.check_layer(layer, defined),
+            Step::Curve { table, input, output } => {
+                read(*input, defined)?;
+                // The largest cell opens a segment of its own.
+                let segments = (1_usize << (self.limb_bits - 1)) + 1;
+                require(self.table(*table)? >= segments, "a curve's table is too short")?;
+                define(*output, defined)
+            }
+        }
+    }
+
+    fn check_layer(&self, layer: &Layer, defined: &mut [bool]) -> Check {
+        layer.inputs.iter().try_for_each(|cell| read(*cell, defined))?;
+        for sum in &layer.sums {
+            require(
+                sum.weights.len() == layer.inputs.len(),
+                "a sum has another number of weights than inputs",
+            )?;
+            let factors = sum.products.iter().flat_map(|(left, right)| [left, right]);
+            factors.into_iter().try_for_each(|cell| read(*cell, defined))?;
+            require(sum.bias.unsigned_abs() < 1 << 120, "a bias is too large")?;
+            if let Finish::Lookup { table, output } = sum.finish {
+                self.table(table)?;
+                define(output, defined)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&self, table: TableId) -> Result<usize, &'static str> {
+        self.tables
+            .get(table.index())
+            .map(crate::Table::domain)
+            .ok_or("a step names a table that is not there")
+    }
+}
+
+fn check_format(format: &Format) -> Check {
+    require(
+        format.scale.unsigned_abs() <= MAX_SCALE && format.zero.unsigned_abs() <= MAX_ZERO,
+        "a format is out of bounds",
+    )
+}
+
+fn require(holds: bool, problem: &'static str) -> Check {
+    if holds { Ok(()) } else { Err(problem) }
+}
+
+fn read(cell: CellId, defined: &[bool]) -> Check {
+    require(
+        defined.get(cell.index()) == Some(&true),
+        "a cell is read before it is computed",
+    )
+}
+
+fn define(cell: CellId, defined: &mut [bool]) -> Check {
+    match defined.get_mut(cell.index()) {
+        Some(slot) if !*slot => {
+            *slot = true;
+            Ok(())
+        }
+        _ => Err("a cell is computed twice or is not there"),
+    }
+}
