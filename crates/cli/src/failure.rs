@@ -111,7 +111,6 @@ fn facade(error: &zkverdict::Error) -> Option<String> {
 fn artifact(error: &ArtifactError) -> Option<String> {
     match error {
         ArtifactError::Io { source, .. } => missing(source),
-        ArtifactError::WrongKind { expected, .. } => Some(format!("run {} to make a {expected}", expected.command())),
         _ => None,
     }
 }

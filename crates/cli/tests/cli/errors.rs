@@ -13,25 +13,23 @@ fn files_of_the_wrong_kind_are_named() {
     snapshot!(work.run("prove logreg.vk --input approved.json"), @r"
     status 2
     --- stderr
-    error: logreg.vk is a verifying key, not a compiled circuit
-    hint: run `zkverdict compile` to make a compiled circuit
+    error: logreg.vk is a verifying key, not a compiled circuit; `zkverdict compile` makes one
     ");
     snapshot!(work.run("verify --verifying-key logreg.vk --proof logreg.pk"), @r"
     status 2
     --- stderr
-    error: logreg.pk is a proving key, not a proof
-    hint: run `zkverdict prove` to make a proof
+    error: logreg.pk is a proving key, not a proof; `zkverdict prove` makes one
     ");
     snapshot!(work.run("contract logreg.onnx"), @r"
     status 2
     --- stderr
     error: logreg.onnx is not a zkverdict artifact; `zkverdict setup` makes a verifying key
     ");
-    snapshot!(work.run("inspect logreg.pk"), @r"
+    snapshot!(work.run("inspect approved.json"), @r"
     status 2
     --- stderr
-    error: the model logreg.pk cannot be used
-      because: not an ONNX file: failed to decode Protobuf message: unexpected end group tag; export the model again, or check that the file is complete
+    error: the model approved.json cannot be used
+      because: not an ONNX file: failed to decode Protobuf message: buffer underflow; export the model again, or check that the file is complete
     ");
     snapshot!(work.run("setup logreg.circuit --srs logreg.pk"), @r"
     status 2
