@@ -40,6 +40,7 @@ fn tiny() -> Pipeline {
         planned: Planned {
             file: CircuitFile {
                 name: "tiny".to_owned(),
+                inputs: model.graph.inputs.clone(),
                 circuit_version: CIRCUIT_VERSION,
                 compiled,
                 plan,
