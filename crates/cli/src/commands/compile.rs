@@ -69,21 +69,28 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
 
 /// Why this layout.
 fn reason(options: &CompileOptions, chosen: &Candidate, candidates: &[Candidate]) -> String {
-    let accurate = candidates
-        .iter()
+    let deployable = candidates.iter().filter(|candidate| candidate.is_deployable());
+    let accurate = deployable
+        .clone()
         .filter(|candidate| candidate.max_error.is_none_or(|error| error <= options.tolerance))
         .count();
+    let counted = match candidates.len() - deployable.count() {
+        0 => format!("{} were counted", candidates.len()),
+        large => format!(
+            "{} were counted, the contracts of {large} are too large for a chain",
+            candidates.len()
+        ),
+    };
     let what = match options.objective {
         Objective::Time => format!("least prover time, about {}", seconds(chosen.prove_cpu_s)),
         Objective::Gas => format!("least gas, about {}", thousands(chosen.verify_gas)),
         Objective::Memory => format!("least prover memory, about {}", size(chosen.memory_bytes)),
     };
     match accurate {
-        0 => format!("{what}, among the most accurate of {} layouts", candidates.len()),
+        0 => format!("{what}, among the most accurate layouts ({counted})"),
         accurate => format!(
-            "{what}, of {accurate} layouts with an error of at most {} ({} were counted)",
-            options.tolerance,
-            candidates.len()
+            "{what}, of {accurate} layouts with an error of at most {} ({counted})",
+            options.tolerance
         ),
     }
 }
@@ -173,6 +180,7 @@ fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String
         "prove",
         "memory",
         "gas",
+        "code",
         "max error",
     ];
     let rows: Vec<_> = candidates
@@ -190,6 +198,7 @@ fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String
                 seconds(candidate.prove_cpu_s),
                 size(candidate.memory_bytes),
                 thousands(candidate.verify_gas),
+                thousands(candidate.code_bytes as u64),
                 candidate.max_error.map_or_else(|| "-".to_owned(), tiny),
             ];
             (candidate == chosen, cells)

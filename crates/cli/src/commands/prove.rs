@@ -21,6 +21,8 @@ use crate::{
 struct Proven {
     model: String,
     row: usize,
+    /// Whether an intermediate value reached the top of its format.
+    saturated: bool,
     verifying_key_digest: Digest,
     unsafe_srs: bool,
     public: Vec<PublicValue>,
@@ -48,11 +50,17 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     let proving_key = args.proving_key.clone().unwrap_or_else(|| sibling(&args.circuit, "pk"));
     let (key, provenance) = load_proving_key(&proving_key, &circuit)?;
     let busy = printer.busy("proving");
-    let (proof, _) = prove(&circuit, &key, sample, context)?;
+    let (proof, proven) = prove(&circuit, &key, sample, context)?;
     drop(busy);
     match args.format {
         ProofFormat::Binary => proof.save(&output, provenance.verifying_key, provenance.unsafe_srs)?,
         ProofFormat::Json => proof.save_json(&output)?,
+    }
+    if proven.saturated {
+        printer.warning(
+            "an intermediate value reached the top of its format: the outputs may be far from the floats; calibrate \
+             on samples like this one",
+        );
     }
     if provenance.unsafe_srs {
         printer.warning("made with the UNSAFE development SRS: this proof convinces nobody");
@@ -61,6 +69,7 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     printer.result(&Proven {
         model: circuit.name,
         row: args.row,
+        saturated: proven.saturated,
         verifying_key_digest: provenance.verifying_key,
         unsafe_srs: provenance.unsafe_srs,
         public: public::read(&schema, &proof.public_inputs),

@@ -1,9 +1,8 @@
-use alloy::primitives::keccak256;
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
     ContractFile, Proof,
-    evm::{Address, DryRun, SubmitReceipt, SubmitRequest, block_on, deploy, dry_run, submit},
+    evm::{Address, DryRun, SubmitReceipt, SubmitRequest, block_on, code_hash, deploy, dry_run, submit},
 };
 
 use super::{Status, chain};
@@ -62,7 +61,7 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
         address,
         proof: proof.proof.clone(),
         public_inputs: proof.words(),
-        expected_code_hash: Some(keccak256(&compiled.runtime_code)),
+        expected_code_hash: Some(code_hash(compiled)),
     };
     let busy = printer.busy(if args.dry_run { "asking the chain" } else { "submitting" });
     let answer = if args.dry_run {

@@ -29,7 +29,7 @@ fn files_of_the_wrong_kind_are_named() {
     status 2
     --- stderr
     error: the model approved.json cannot be used
-      because: not an ONNX file: failed to decode Protobuf message: invalid wire type value: 3; export the model again, or check that the file is complete
+      because: not an ONNX file: failed to decode Protobuf message: buffer underflow; export the model again, or check that the file is complete
     ");
     snapshot!(work.run("setup logreg.circuit --srs logreg.pk"), @r"
     status 2

@@ -114,19 +114,19 @@ fn compile_says_what_it_chose_and_why() {
     --- stdout
     logreg compiled
       layout     1 products a row, limbs of 8 bits
-      because    least gas, about 365,424, of 5 layouts with an error of at most 0.0004 (5 were counted)
+      because    least gas, about 365,424, of 4 layouts with an error of at most 0.0004 (5 were counted, the contracts of 1 are too large for a chain)
       rows       398 of 2^9 (396 in the table)
       columns    7 advice, 8 fixed, 2 with copies
       public     4 numbers: context, outputs
       proof      1,920 bytes
       predicted  [TIME] CPU, 22.5 MB memory, 365,424 gas
       error      at most 0.00011 on 200 samples, 200 of 200 decisions equal
-      limb bits  lanes   k  rows  advice  fixed  copies  proof   prove   memory      gas  max error
-      8              1   9   398       7      8       2  1,920   [TIME]  22.5 MB  365,424    0.00011
-      8              2   9   398       7      9       2  1,984   [TIME]  22.8 MB  373,644    0.00011
-      8              4   9   433       7     11       2  2,112   [TIME]  23.5 MB  390,086    0.00011
-      8              8  10   689       7     15       2  2,368  [TIME]  33.9 MB  422,969    0.00011
-      8             16  11  1209       7     23       2  2,880  [TIME]  63.3 MB  488,736    0.00011
+      limb bits  lanes   k  rows  advice  fixed  copies  proof   prove   memory      gas    code  max error
+      8              1   9   398       7      8       2  1,920   [TIME]  22.5 MB  365,424  16,506    0.00011
+      8              2   9   398       7      9       2  1,984   [TIME]  22.8 MB  373,644  17,972    0.00011
+      8              4   9   433       7     11       2  2,112   [TIME]  23.5 MB  390,086  19,438    0.00011
+      8              8  10   689       7     15       2  2,368  [TIME]  33.9 MB  422,969  22,370    0.00011
+      8             16  11  1209       7     23       2  2,880  [TIME]  63.3 MB  488,736  28,234    0.00011
     wrote logreg.circuit
     ");
     let json = work.run("compile logreg.onnx --json").expect_status(0).json();
