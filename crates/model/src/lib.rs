@@ -30,7 +30,10 @@ mod validate;
 
 pub use calibrate::{Calibration, Fidelity, Interval};
 pub use error::ModelError;
-pub use graph::{AffineRow, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, ValueId};
+pub use graph::{
+    AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, Tree,
+    TreeEnsemble, TreeNode, ValueId,
+};
 pub use program::{
     CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, OutputCells, Program, Range, Source, Step, Sum, Table,
     TableId,

@@ -163,6 +163,9 @@ impl Lowering<'_> {
                     format!("normalising by the {norm:?} norm has no gadget; only L1 of non-negative values has"),
                 ));
             }
+            Op::TreeEnsemble(_) => {
+                return Err(unsupported(node, "tree ensembles have no gadget yet".to_owned()));
+            }
             Op::OneHot { categories } => {
                 let mut bits = Vec::new();
                 for (expression, known) in operand.iter().zip(categories) {
