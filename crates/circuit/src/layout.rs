@@ -131,6 +131,9 @@ impl Layout {
         for (index, step) in program.steps.iter().enumerate() {
             builder.step(index, step)?;
         }
+        for (row, cell) in builder.layout.memory_rows.clone().zip(&program.memory) {
+            builder.copy(*cell, row)?;
+        }
         let public_rows = public
             .cells(program)
             .iter()
@@ -307,7 +310,7 @@ impl<'a> Builder<'a> {
         }
         layout.add_table(bit_tag, [(0, 0), (1, 0)]);
         layout.add_table(zero_tag, [(0, 0)]);
-        let mut builder = Self {
+        Self {
             program,
             homes: vec![None; program.cells],
             unchecked: vec![false; program.cells],
@@ -319,11 +322,7 @@ impl<'a> Builder<'a> {
             memory_tag,
             next_tag: memory_tag + 1,
             layout,
-        };
-        for (row, cell) in builder.layout.memory_rows.clone().zip(&program.memory) {
-            builder.define(*cell, row);
         }
-        builder
     }
 
     fn finish(mut self, public_rows: Vec<usize>) -> Layout {
@@ -435,7 +434,7 @@ impl<'a> Builder<'a> {
         }
         let row = self.bin_slots.pop().expect("filled above");
         self.copy(input, row)?;
-        self.copy(output, row + lanes)?;
+        self.define(output, row + lanes);
         self.layout.fixed.set_tree(row, tree::BIN);
         self.layout.fixed.set_tag(row, table.into_tag());
         self.layout.fixed.set_tag(row + lanes, table.into_tag());

@@ -4,7 +4,7 @@
 //! Every condition becomes `x < c` for an integer `c` in the order of `float32` (children swapped where needed), so a
 //! branch is `bin ≤ split` for the bin `#{c : c ≤ x}` and the position of its own `c`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{
     Aggregate, BranchMode, CellId, Format, LeafNode, ModelError, Node, SplitNode, Step, Table, Tree, TreeEnsemble,
@@ -61,6 +61,43 @@ impl Branch {
     }
 }
 
+/// The numbers that a feature's cell ranges over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Domain {
+    /// Places in the order of `float32`.
+    Float32,
+    /// Zero and one.
+    Bit,
+}
+
+/// A feature that some branch reads.
+struct Feature {
+    cell: CellId,
+    domain: Domain,
+    bounds: Vec<i64>,
+}
+
+impl Feature {
+    /// A bound on the cell's own scale, within what the bins cover: beyond, a branch always goes one way.
+    fn bound(&self, bound: i64) -> i64 {
+        match self.domain {
+            Domain::Float32 => bound.clamp(LOWEST, HIGHEST + 1),
+            Domain::Bit if bound <= ordered(0.0) => 0,
+            Domain::Bit if bound <= ordered(1.0) => 1,
+            Domain::Bit => 2,
+        }
+    }
+
+    /// The largest bin below a bound; a bit is its own bin.
+    fn split(&self, bound: i64) -> u32 {
+        let bound = self.bound(bound);
+        match self.domain {
+            Domain::Float32 => self.bounds.binary_search(&bound).unwrap_or(0) as u32,
+            Domain::Bit => (bound - 1) as u32,
+        }
+    }
+}
+
 impl Lowering<'_> {
     pub(super) fn tree_ensemble(
         &mut self,
@@ -78,10 +115,10 @@ impl Lowering<'_> {
                 ));
             }
         };
-        let bounds = self.bounds_of_features(node, ensemble)?;
+        let compared = self.bounds_of_features(node, features, ensemble)?;
         let mut addresses: BTreeMap<usize, usize> = BTreeMap::new();
-        for (feature, bounds) in &bounds {
-            addresses.insert(*feature, self.bin(node, &features[*feature], bounds)?);
+        for (index, feature) in &compared {
+            addresses.insert(*index, self.bin(feature));
         }
         let mut scores: Vec<Expression> = ensemble
             .base
@@ -89,66 +126,92 @@ impl Lowering<'_> {
             .map(|base| Expression::constant(f64::from(*base)))
             .collect();
         for tree in &ensemble.trees {
-            for (target, leaf) in self.tree(node, tree, ensemble.targets, &bounds, &addresses)? {
+            for (target, leaf) in self.tree(node, tree, ensemble.targets, &compared, &addresses)? {
                 scores[target].add_scaled(&Expression::cell(leaf), 1.0 / divisor);
             }
         }
         Ok(scores)
     }
 
-    /// The sorted bounds of every used feature.
+    /// The sorted bounds of every used feature, on the feature's own scale.
     fn bounds_of_features(
         &self,
         node: &Node,
+        features: &[Expression],
         ensemble: &TreeEnsemble,
-    ) -> Result<BTreeMap<usize, Vec<i64>>, ModelError> {
-        let mut bounds: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
+    ) -> Result<BTreeMap<usize, Feature>, ModelError> {
+        let mut found: BTreeMap<usize, Feature> = BTreeMap::new();
         for position in ensemble.trees.iter().flat_map(|tree| &tree.nodes) {
             if let Some(branch) = Branch::new(node, position)? {
-                // At an infinite bound a branch always goes one way; the bin's own ends stand for it.
-                bounds
-                    .entry(branch.feature)
-                    .or_default()
-                    .push(branch.bound.clamp(LOWEST, HIGHEST + 1));
+                let feature = match found.entry(branch.feature) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(self.feature(node, &features[branch.feature])?),
+                };
+                feature.bounds.push(feature.bound(branch.bound));
             }
         }
         let most = (1 << self.program.limb_bits) - 1;
-        for (feature, list) in &mut bounds {
-            list.sort_unstable();
-            list.dedup();
-            if list.len() > most {
+        for (index, feature) in &mut found {
+            feature.bounds.sort_unstable();
+            feature.bounds.dedup();
+            if feature.bounds.len() > most {
                 return Err(unsupported(
                     node,
                     format!(
-                        "feature {feature} has {} thresholds, more than {most} at limbs of {} bits; use larger limbs",
-                        list.len(),
+                        "feature {index} has {} thresholds, more than {most} at limbs of {} bits; use larger limbs",
+                        feature.bounds.len(),
                         self.program.limb_bits
                     ),
                 ));
             }
         }
-        Ok(bounds)
+        Ok(found)
+    }
+
+    /// What a tree compares: a graph input as `float32`, or a bit.
+    fn feature(&self, node: &Node, expression: &Expression) -> Result<Feature, ModelError> {
+        let compared = expression.as_cell().and_then(|cell| {
+            let info = self.cells[cell.index()];
+            let whole = info.format == Format::INTEGER;
+            let domain = if info.float32 {
+                Some(Domain::Float32)
+            } else {
+                (whole && info.max == 1).then_some(Domain::Bit)
+            };
+            Some(Feature {
+                cell,
+                domain: domain?,
+                bounds: Vec::new(),
+            })
+        });
+        compared.ok_or_else(|| {
+            let reason =
+                "trees are proven on graph inputs as they are given and on one-hot bits, without arithmetic before";
+            unsupported(node, reason.to_owned())
+        })
     }
 
     /// The bin of a feature, as an address of the program's memory.
-    fn bin(&mut self, node: &Node, feature: &Expression, bounds: &[i64]) -> Result<usize, ModelError> {
-        let input = feature
-            .as_cell()
-            .filter(|cell| self.cells[cell.index()].float32)
-            .ok_or_else(|| {
-                unsupported(
-                    node,
-                    "trees are proven on graph inputs as they are given, without arithmetic before".to_owned(),
-                )
-            })?;
-        let mut entries = vec![LOWEST];
-        entries.extend(bounds);
-        entries.push(HIGHEST + 1);
-        let table = self.table(Table { entries, stride: 1 });
-        let output = self.new_cell(Format::INTEGER, bounds.len() as i64);
-        self.program.steps.push(Step::Bin { table, input, output });
+    fn bin(&mut self, feature: &Feature) -> usize {
+        let output = match feature.domain {
+            // A bit is its own bin: its only bound is one.
+            Domain::Bit => feature.cell,
+            Domain::Float32 => {
+                let mut entries = vec![LOWEST];
+                entries.extend(&feature.bounds);
+                entries.push(HIGHEST + 1);
+                let table = self.table(Table { entries, stride: 1 });
+                let output = self.new_cell(Format::INTEGER, feature.bounds.len() as i64);
+                self.program.steps.push(Step::Bin {
+                    table,
+                    input: feature.cell,
+                    output,
+                });
+                output
+            }
+        };
         self.program.memory.push(output);
-        Ok(self.program.memory.len() - 1)
+        self.program.memory.len() - 1
     }
 
     /// One tree; returns the cells of its leaf's weights by target.
@@ -157,7 +220,7 @@ impl Lowering<'_> {
         node: &Node,
         tree: &Tree,
         targets: usize,
-        bounds: &BTreeMap<usize, Vec<i64>>,
+        compared: &BTreeMap<usize, Feature>,
         addresses: &BTreeMap<usize, usize>,
     ) -> Result<Vec<(usize, CellId)>, ModelError> {
         let mut weighted: Vec<bool> = vec![false; targets];
@@ -183,10 +246,6 @@ impl Lowering<'_> {
             leaves: Vec::new(),
             outputs: Vec::new(),
         };
-        let split_of = |feature: usize, bound: i64| -> u32 {
-            let list = &bounds[&feature];
-            list.binary_search(&bound.clamp(LOWEST, HIGHEST + 1)).unwrap_or(0) as u32
-        };
         let always = (1_u32 << self.program.limb_bits) - 1;
         // (index within the level, node of the tree)
         let mut level: Vec<(u32, usize)> = vec![(0, 0)];
@@ -205,7 +264,7 @@ impl Lowering<'_> {
                         splits.push(SplitNode {
                             index,
                             feature: addresses[&branch.feature] as u32,
-                            split: split_of(branch.feature, branch.bound),
+                            split: compared[&branch.feature].split(branch.bound),
                         });
                         next.push((2 * index, branch.below));
                         next.push((2 * index + 1, branch.above));
