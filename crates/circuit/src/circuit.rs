@@ -158,10 +158,10 @@ impl Circuit<Fr> for ModelCircuit {
     }
 }
 
-/// Rows that may hold content at size `k`, and what must hold of the constraint system.
+/// Rows that may hold content at size `k`: all but the blinding rows.
 ///
 /// # Panics
-/// If the shape's constraint system breaks a rule of the project: degree above 5, a rotation as large as the rows.
+/// As [`constraint_system`].
 pub fn usable_rows(shape: Shape, k: u32) -> usize {
     (1_usize << k).saturating_sub(constraint_system(shape).blinding_factors() + 1)
 }

@@ -44,6 +44,14 @@ pub enum CircuitError {
         /// Its value.
         value: String,
     },
+    /// A fixed column that holds nothing: its commitment is no point that a contract accepts.
+    #[error(
+        "with {lanes} lanes some column of the circuit would stay empty; use fewer lanes, or a model that computes"
+    )]
+    IdleColumn {
+        /// Lanes.
+        lanes: usize,
+    },
     /// A shape outside the catalogue.
     #[error("a shape has 1 to 32 lanes and limbs of 5 (with trees 8) to 14 bits; got {lanes} lanes, {limb_bits} bits")]
     BadShape {

@@ -152,6 +152,16 @@ impl Layout {
         self.rows.max(FIRST_ROW + self.table.len()) + CLOSING_ROWS
     }
 
+    /// Whether a fixed column is zero everywhere.
+    pub(crate) fn has_idle_column(&self) -> bool {
+        let fixed = &self.fixed;
+        let weights = fixed.weights.iter().any(Vec::is_empty);
+        weights
+            || [&fixed.q_accumulate, &fixed.q_gadget, &fixed.tag]
+                .into_iter()
+                .any(Vec::is_empty)
+    }
+
     /// Rows of the table.
     pub fn table_rows(&self) -> usize {
         self.table.len()

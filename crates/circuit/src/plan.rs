@@ -8,6 +8,9 @@ use crate::{CircuitError, CompiledModel, DEGREE, Layout, PublicInputs, Shape, co
 /// Largest supported size: the known ceremonies end at `2^28`.
 pub const MAX_K: u32 = 28;
 
+/// Bytes of code a contract may have, less the error of the prediction.
+const CODE_LIMIT: usize = 24_576 - 400;
+
 /// Lane counts that are tried.
 const LANES: [usize; 5] = [1, 2, 4, 8, 16];
 
@@ -45,6 +48,8 @@ pub struct Candidate {
     pub public_inputs: usize,
     /// Proof bytes (exact).
     pub proof_bytes: usize,
+    /// Predicted bytes of the reference contract's code.
+    pub code_bytes: usize,
     /// Predicted gas of a verifying transaction.
     pub verify_gas: u64,
     /// Predicted prover CPU seconds on the machine the model was calibrated on.
@@ -101,6 +106,9 @@ impl Candidate {
     ) -> Result<Self, CircuitError> {
         let layout = Layout::new(program, lanes, public)?;
         let shape = layout.shape();
+        if layout.has_idle_column() {
+            return Err(CircuitError::IdleColumn { lanes });
+        }
         let k = smallest_k(shape, layout.rows())?;
         let system = constraint_system(shape);
         let equality = system.permutation().get_columns().len();
@@ -126,6 +134,7 @@ impl Candidate {
             equality_columns: equality,
             public_inputs,
             proof_bytes,
+            code_bytes: cost.code_bytes(shape.lanes, public_inputs),
             verify_gas: cost.gas(multiplications, evaluations, proof_bytes, public_inputs),
             prove_cpu_s: cost.prove_cpu_s(k, columns),
             memory_bytes: cost.memory_bytes(rows, columns),
@@ -143,6 +152,11 @@ impl Candidate {
         }
     }
 
+    /// Whether the reference contract stays below the limit that every chain sets (EIP-170).
+    pub fn is_deployable(&self) -> bool {
+        self.code_bytes <= CODE_LIMIT
+    }
+
     fn cost(&self, objective: Objective) -> f64 {
         match objective {
             Objective::Time => self.prove_cpu_s,
@@ -152,14 +166,18 @@ impl Candidate {
     }
 }
 
-/// The cheapest candidate among those accurate enough; if none is, among the most accurate ones.
-/// Ties go to the smaller proof.
+/// The cheapest candidate among those whose contract can be deployed and that are accurate enough; if none is accurate
+/// enough, among the most accurate ones. Ties go to the smaller proof.
 pub fn choose(candidates: &[Candidate], objective: Objective, tolerance: f64) -> Option<&Candidate> {
     let error = |candidate: &Candidate| candidate.max_error.unwrap_or(0.0);
-    let least = candidates.iter().map(error).fold(f64::INFINITY, f64::min);
+    let candidates: Vec<&Candidate> = candidates
+        .iter()
+        .filter(|candidate| candidate.is_deployable())
+        .collect();
+    let least = candidates.iter().copied().map(error).fold(f64::INFINITY, f64::min);
     let bound = tolerance.max(least);
     candidates
-        .iter()
+        .into_iter()
         .filter(|candidate| error(candidate) <= bound)
         .min_by(|left, right| {
             let by_cost = left.cost(objective).total_cmp(&right.cost(objective));
@@ -167,13 +185,17 @@ pub fn choose(candidates: &[Candidate], objective: Objective, tolerance: f64) ->
         })
 }
 
-/// Constants of the predictions, fitted to measurements (`docs/benchmarks.md`).
+/// Constants of the predictions, fitted to measurements (`docs/numbers.md`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct CostModel {
     gas_base: f64,
     gas_per_multiplication: f64,
     gas_per_evaluation: f64,
     gas_per_public_input: f64,
+    code_base: f64,
+    /// From two lanes on.
+    code_per_lane: f64,
+    code_per_public_input: f64,
     cpu_base_s: f64,
     /// Per row and column: transforms.
     cpu_per_cell_s: f64,
@@ -190,6 +212,9 @@ impl Default for CostModel {
             gas_per_multiplication: 7_200.0,
             gas_per_evaluation: 0.0,
             gas_per_public_input: 800.0,
+            code_base: 15_830.0,
+            code_per_lane: 733.0,
+            code_per_public_input: 169.0,
             cpu_base_s: 0.03,
             cpu_per_cell_s: 1.83e-6,
             cpu_per_row_s: 8.66e-4,
@@ -206,6 +231,12 @@ impl CostModel {
             + self.gas_per_evaluation * evaluations as f64
             + self.gas_per_public_input * public_inputs as f64;
         (execution + 15.95 * proof_bytes as f64) as u64
+    }
+
+    fn code_bytes(&self, lanes: usize, public_inputs: usize) -> usize {
+        let lanes = if lanes > 1 { lanes as f64 } else { 0.0 };
+        let inputs = self.code_per_public_input * public_inputs as f64;
+        (self.code_base + self.code_per_lane * lanes + inputs) as usize
     }
 
     fn prove_cpu_s(&self, k: u32, columns: f64) -> f64 {

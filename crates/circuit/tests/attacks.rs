@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Case, everything, forest, mlp, samples};
+use common::{Case, everything, forest, mlp, samples, wide_logits};
 use halo2_proofs::halo2curves::bn256::Fr;
 use zkverdict_circuit::{AdviceColumn, Trace};
 use zkverdict_model::{Graph, Op, Step};
@@ -94,7 +94,7 @@ fn wrong_outputs_are_rejected() {
 /// Every intermediate cell set to another value, with all later steps executed honestly from it.
 #[test]
 fn wrong_intermediate_results_are_rejected() {
-    for graph in [mlp(3, &[4], 8), everything(), forest(3, 3, 3)] {
+    for graph in [mlp(3, &[4], 8), everything(), wide_logits(), forest(3, 3, 3)] {
         let honest = Honest::new(&graph, 1);
         let program = &honest.case.program;
         let cells = honest.case.cells(&samples(&graph, 1, 42)[0]);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Case, everything, forest, mlp, samples};
+use common::{Case, everything, forest, mlp, samples, wide_logits};
 use zkverdict_model::{Fidelity, Graph};
 
 fn check(graph: &Graph, limb_bits: u32, lanes: usize) {
@@ -80,5 +80,31 @@ fn trees_decide_exactly_at_thresholds() {
                 assert_eq!(case.accepts(case.trace(&cells), case.instances(&cells)), Ok(()));
             }
         }
+    }
+}
+
+#[test]
+fn wide_logits_keep_their_order() {
+    let graph = wide_logits();
+    check(&graph, 8, 1);
+    let case = Case::new(&graph, 8, 1);
+    let fidelity = Fidelity::measure(&case.program, &graph, &samples(&graph, 500, 23)).unwrap();
+    assert!(fidelity.equal_decisions + 2 >= fidelity.decisions, "{fidelity:?}");
+    assert!(fidelity.max_error < 2e-3, "{fidelity:?}");
+}
+
+/// A number cut off at either end of its format is reported: the logits' format ends at ±32, the inputs' below 5.
+#[test]
+fn saturation_is_reported_at_both_ends() {
+    let graph = wide_logits();
+    let case = Case::new(&graph, 8, 1);
+    for (sample, saturated) in [
+        ([0.0, 1.0, 2.0], false),
+        ([3.4, 0.0, 3.4], false),
+        ([4.5, 0.0, 0.0], true),
+        ([0.0, 0.0, 4.5], true),
+    ] {
+        let cells = case.cells(&[sample.to_vec()]);
+        assert_eq!(case.program.saturates(&cells), saturated, "{sample:?}");
     }
 }

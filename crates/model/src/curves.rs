@@ -8,6 +8,9 @@ use crate::{Format, Table, evaluate::sigmoid as logistic};
 /// Sigmoid tables span `[−8, 8]`; `σ(8) = 0.99966`.
 pub(crate) const SIGMOID_REACH: f64 = 8.0;
 
+/// Exponential tables span `[0, 16]`; `e^−16 = 1.1·10⁻⁷`.
+pub(crate) const EXPONENTIAL_REACH: f64 = 16.0;
+
 /// Vertices of `function` over all cells of `format`, as fractions of one, for limbs of `limb_bits` bits.
 fn tabulate(limb_bits: u32, format: Format, function: impl Fn(f64) -> f64, second: impl Fn(f64) -> f64) -> Table {
     let segments = 1_i64 << (limb_bits - 1);

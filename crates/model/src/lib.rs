@@ -38,6 +38,6 @@ pub use graph::{
 };
 pub use ordered::{HIGHEST, LOWEST, from_ordered, ordered};
 pub use program::{
-    CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, OutputCells, Program, Range, Source,
+    CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, OutputCells, Program, Range, Source,
     SplitNode, Step, Sum, Table, TableId, TreePath, WalkStep,
 };

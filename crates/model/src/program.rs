@@ -4,8 +4,6 @@
 //! that stands for the real `(cell − zero) / 2^scale`. A program is a list of steps over cells; each step has one
 //! result for every input, and the circuit proves exactly these steps.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{ModelError, OutputKind, ordered::ordered};
@@ -318,6 +316,15 @@ pub struct OutputCells {
     pub format: Format,
 }
 
+/// A clamped number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The cell.
+    pub cell: CellId,
+    /// Whether its lower end cuts numbers off too; the lower end of a ReLU does not.
+    pub low: bool,
+}
+
 /// A compiled model: exact, and independent of any circuit layout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Program {
@@ -329,6 +336,8 @@ pub struct Program {
     pub tables: Vec<Table>,
     /// Cells that trees read by address.
     pub memory: Vec<CellId>,
+    /// Numbers whose format ends before all they could be.
+    pub limited: Vec<Limit>,
     /// Steps in order; a step reads only cells of earlier ones.
     pub steps: Vec<Step>,
     /// Names of the graph's inputs, in order.
@@ -585,25 +594,11 @@ impl Program {
         }
     }
 
-    /// Whether some clamped sum reached the top of its format, so that the outputs may be far from the floats. The
-    /// argument of a curve may: the table's last entry stands for everything beyond.
+    /// Whether some number reached an end of its format, so that the outputs may be far from the floats.
     pub fn saturates(&self, cells: &[i64]) -> bool {
-        let arguments: HashSet<CellId> = self
-            .steps
-            .iter()
-            .filter_map(|step| match step {
-                Step::Curve { input, .. } => Some(*input),
-                _ => None,
-            })
-            .collect();
-        self.steps.iter().any(|step| match step {
-            Step::Layer(layer) => layer.sums.iter().any(|sum| match sum.finish {
-                Finish::Lookup { output, .. } => {
-                    cells[output.index()] == self.cell_max() && !arguments.contains(&output)
-                }
-                Finish::Zero | Finish::NonNegative => false,
-            }),
-            _ => false,
+        self.limited.iter().any(|limit| {
+            let cell = cells[limit.cell.index()];
+            cell == self.cell_max() || (limit.low && cell == 0)
         })
     }
 

@@ -75,8 +75,8 @@ impl ProvingKey {
     pub fn from_bytes(mut bytes: &[u8], model: &CompiledModel) -> Result<Self, ProverError> {
         // halo2's readers unwrap what they read.
         let read = catch_unwind(AssertUnwindSafe(|| {
-            let srs = ParamsKZG::<Bn256>::read_custom(&mut bytes, SerdeFormat::RawBytesUnchecked).ok()?;
-            let format = SerdeFormat::RawBytesUnchecked;
+            let srs = ParamsKZG::<Bn256>::read_custom(&mut bytes, SerdeFormat::RawBytes).ok()?;
+            let format = SerdeFormat::RawBytes;
             let key = plonk::ProvingKey::from_bytes::<ModelCircuit>(bytes, format, model.shape()).ok()?;
             Some((srs, key))
         }));

@@ -322,7 +322,7 @@ const RAW_SHA256: [(Ceremony, u32, [u8; 32]); 21] = [
 ];
 
 /// The ceremony with that τ·G2.
-pub(crate) fn ceremony(tau_g2: &G2Affine) -> Ceremony {
+pub fn ceremony(tau_g2: &G2Affine) -> Ceremony {
     let raw = tau_g2.to_raw_bytes();
     TAU_G2
         .iter()

@@ -56,6 +56,6 @@ pub use artifact::{ARTIFACT_VERSION, read_provenance};
 pub use development::DEVELOPMENT_LABEL;
 pub use error::{CurveGroup, FileOperation, FilePart, ForeignContent, HeaderField, PointDefect, SrsError};
 pub use import::{DEFAULT_MAX_K, Import, ImportOptions, Notice, import};
-pub use known::published_raw_sha256;
+pub use known::{ceremony, published_raw_sha256};
 pub use provenance::{Blake2bDigest, Ceremony, DigestParseError, Provenance, Sha256Digest, SourceFile, SourceFormat};
 pub use srs::{MAX_K, MIN_K, Srs};

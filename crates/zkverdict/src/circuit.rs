@@ -72,6 +72,15 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
         }
     }
     all.retain(|candidate| options.lanes.is_none_or(|lanes| lanes == candidate.shape.lanes));
+    if let Some(smallest) = all.iter().map(|candidate| candidate.code_bytes).min()
+        && !all.iter().any(Candidate::is_deployable)
+    {
+        let reason = format!(
+            "every verifier contract would have {smallest} bytes of code or more, above what a chain deploys (24,576); \
+             make fewer values public, or ask for fewer lanes"
+        );
+        return Err(Error::NoLayout { reason });
+    }
     let plan = choose(&all, options.objective, options.tolerance)
         .cloned()
         .ok_or_else(|| Error::NoLayout {

@@ -4,7 +4,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 use zkverdict_model::Program;
 use zkverdict_prover::ProvingKey;
-use zkverdict_srs::Srs;
+use zkverdict_srs::{Ceremony, Srs, ceremony};
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom, VerifyingKey};
 
 use crate::{CircuitFile, Error, Field, Proof, public_schema};
@@ -124,7 +124,12 @@ impl VerifyingKeyFile {
     /// # Errors
     /// Anything that is wrong with the file.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        Ok(Artifact::read(path, Kind::VerifyingKey)?.json()?)
+        let mut file: Self = Artifact::read(path, Kind::VerifyingKey)?.json()?;
+        // What the file says of its SRS is only a label; [τ]₂ is not.
+        let ceremony = ceremony(&file.key.deciding_key.s_g2());
+        file.srs = ceremony.to_string();
+        file.unsafe_srs = ceremony == Ceremony::Development;
+        Ok(file)
     }
 }
 

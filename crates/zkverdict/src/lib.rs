@@ -15,6 +15,10 @@
 //!
 //! The crates below are re-exported under their own names.
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
 mod circuit;
 mod contract;
 mod error;

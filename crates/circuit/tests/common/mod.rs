@@ -196,6 +196,23 @@ fn grow(features: usize, depth: usize, rng: &mut StdRng, nodes: &mut Vec<TreeNod
     position
 }
 
+/// Three classes with logits far beyond what a sigmoid tells apart.
+pub fn wide_logits() -> Graph {
+    let mut builder = GraphBuilder::new(3);
+    let weights = [9.0, 9.0, -9.0];
+    let row = |index: usize| AffineRow {
+        terms: vec![(index, weights[index])],
+        bias: 0.0,
+    };
+    let rows = (0..3).map(row).collect();
+    let logits = builder.node(Op::Affine { rows }, &[X], 3);
+    let label = builder.node(Op::ArgMax { classes: 3 }, &[logits], 1);
+    let probabilities = builder.map(Op::Softmax { classes: 3 }, logits);
+    builder.output("label", label, OutputKind::Index);
+    builder.output("probabilities", probabilities, OutputKind::Real);
+    builder.finish()
+}
+
 pub fn samples(graph: &Graph, count: usize, seed: u64) -> Vec<Vec<Vec<f64>>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let categorical = graph.nodes.iter().any(|node| matches!(node.op, Op::OneHot { .. }));

@@ -31,13 +31,30 @@ struct CellInfo {
     one_hot_group: Option<usize>,
 }
 
+/// Where a softmax result comes from.
+#[derive(Debug, Clone)]
+struct Softmax {
+    shares: Vec<CellId>,
+    logits: Vec<Expression>,
+    reach: f64,
+}
+
+/// Whether reaching an end of a format counts as saturation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// It does.
+    Report,
+    /// It does not: what follows treats everything beyond alike.
+    Ignore,
+}
+
 struct Lowering<'a> {
     program: Program,
     cells: Vec<CellInfo>,
     values: Vec<Vec<Expression>>,
     /// Sigmoid results and softmax results by what they were computed from.
     sigmoids: HashMap<CellId, Expression>,
-    softmaxes: HashMap<CellId, (Vec<CellId>, Vec<Expression>)>,
+    softmaxes: HashMap<CellId, Softmax>,
     calibration: &'a Calibration,
     one_hot_groups: usize,
 }
@@ -55,6 +72,7 @@ impl Program {
                 cells: 0,
                 tables: Vec::new(),
                 memory: Vec::new(),
+                limited: Vec::new(),
                 steps: Vec::new(),
                 input_names: graph.inputs.iter().map(|input| input.name.clone()).collect(),
                 inputs: Vec::new(),
@@ -67,10 +85,10 @@ impl Program {
             calibration,
             one_hot_groups: 0,
         };
-        lowering.inputs(graph);
+        lowering.inputs(graph)?;
         for (index, node) in graph.nodes.iter().enumerate() {
             let range = calibration.nodes[index];
-            lowering.node(node, range)?;
+            lowering.node(graph, node, range)?;
         }
         for output in &graph.outputs {
             lowering.output(graph, output)?;
@@ -80,7 +98,7 @@ impl Program {
 }
 
 impl Lowering<'_> {
-    fn inputs(&mut self, graph: &Graph) {
+    fn inputs(&mut self, graph: &Graph) -> Result<(), ModelError> {
         let categorical = categorical_inputs(graph);
         let compared = compared_inputs(graph);
         let max = self.program.cell_max() - 1;
@@ -90,6 +108,16 @@ impl Lowering<'_> {
             for index in 0..input.len() {
                 let categories = categorical.get(&(tensor, index)).cloned();
                 let float32 = compared.contains(&(tensor, index));
+                let known = categories.iter().flatten();
+                if let Some(category) = known
+                    .clone()
+                    .find(|category| category.unsigned_abs() > max.unsigned_abs() / 2)
+                {
+                    return Err(ModelError::Unsupported {
+                        node: format!("input {}[{index}]", input.name),
+                        reason: format!("category {category} is too large for a cell; number the categories from zero"),
+                    });
+                }
                 let format = match &categories {
                     _ if float32 => Format::INTEGER,
                     Some(known) => Format {
@@ -123,9 +151,10 @@ impl Lowering<'_> {
                 });
             }
         }
+        Ok(())
     }
 
-    fn node(&mut self, node: &Node, range: Interval) -> Result<(), ModelError> {
+    fn node(&mut self, graph: &Graph, node: &Node, range: Interval) -> Result<(), ModelError> {
         let operand: Vec<Expression> = node
             .inputs
             .iter()
@@ -145,15 +174,15 @@ impl Lowering<'_> {
                 .collect(),
             Op::Relu => {
                 let format = unsigned_format(range.high, self.program.cell_bits());
-                to_expressions(self.clamped(&node.name, &operand, format)?)
+                to_expressions(self.clamped(&node.name, &operand, format, Ends::Report)?)
             }
             Op::Clip { min, max } => self.clip(node, &operand, *min, *max)?,
             Op::Sigmoid => to_expressions(self.sigmoid(node, &operand)?),
-            Op::Softmax { classes } => self.softmax(node, &operand, *classes)?,
+            Op::Softmax { classes } => self.softmax(node, &operand, *classes, self.reach(graph, node))?,
             Op::ArgMax { classes } => {
                 let mut labels = Vec::new();
                 for group in operand.chunks(*classes) {
-                    labels.push(self.arg_max(node, group)?);
+                    labels.push(self.arg_max(node, group, self.reach(graph, node))?);
                 }
                 labels
             }
@@ -234,7 +263,7 @@ impl Lowering<'_> {
                     OutputKind::Real => self.output_format(graph, output.value, &expressions),
                     _ => Format::INTEGER,
                 };
-                self.clamped(&format!("output {:?}", output.name), &expressions, format)?
+                self.clamped(&format!("output {:?}", output.name), &expressions, format, Ends::Report)?
             }
         };
         let format = cells
@@ -248,6 +277,24 @@ impl Lowering<'_> {
             format,
         });
         Ok(())
+    }
+
+    /// The calibrated range of a tensor.
+    fn range(&self, graph: &Graph, value: ValueId) -> Interval {
+        match value.0.checked_sub(graph.inputs.len()) {
+            Some(node) => self.calibration.nodes[node],
+            None => self.calibration.inputs[value.0]
+                .iter()
+                .copied()
+                .fold(Interval::EMPTY, Interval::union),
+        }
+    }
+
+    /// The largest absolute value of a node's operands on the calibration samples, margin included.
+    fn reach(&self, graph: &Graph, node: &Node) -> f64 {
+        let ranges = node.inputs.iter().map(|value| self.range(graph, *value));
+        let range = ranges.fold(Interval::EMPTY, Interval::union);
+        range.high.abs().max(range.low.abs())
     }
 
     /// An output made of fractions stays one; others take the calibrated range.
@@ -264,13 +311,7 @@ impl Lowering<'_> {
         if all_fractions {
             return fraction;
         }
-        let range = match value.0.checked_sub(graph.inputs.len()) {
-            Some(node) => self.calibration.nodes[node],
-            None => self.calibration.inputs[value.0]
-                .iter()
-                .copied()
-                .fold(Interval::EMPTY, Interval::union),
-        };
+        let range = self.range(graph, value);
         if range.low >= 0.0 {
             unsigned_format(range.high, cell_bits)
         } else {

@@ -3,7 +3,7 @@
 use crate::{
     CellId, Comparison, Format, ModelError, Node, Range, Source, Step, TableId, curves,
     lower::{
-        Expression, Lowering,
+        Ends, Expression, Lowering, Softmax,
         expression::to_expressions,
         formats::{fraction_format, signed_format, unsigned_format},
         unsupported,
@@ -31,7 +31,7 @@ impl Lowering<'_> {
             .filter(|limit| limit.is_finite())
             .fold(reach, |a, b| a.max(b.abs()));
         let value_format = signed_format(bound, self.program.cell_bits());
-        let values = to_expressions(self.clamped(&node.name, operand, value_format)?);
+        let values = to_expressions(self.clamped(&node.name, operand, value_format, Ends::Report)?);
         let ramp_format = unsigned_format(2.0 * bound, self.program.cell_bits());
         let mut results = values.clone();
         if min.is_finite() {
@@ -39,7 +39,7 @@ impl Lowering<'_> {
                 .iter()
                 .map(|value| value.minus(&Expression::constant(min)))
                 .collect();
-            let ramps = to_expressions(self.clamped(&node.name, &shifted, ramp_format)?);
+            let ramps = to_expressions(self.clamped(&node.name, &shifted, ramp_format, Ends::Report)?);
             for (result, mut ramp) in results.iter_mut().zip(ramps) {
                 ramp.bias += min;
                 *result = ramp;
@@ -50,7 +50,7 @@ impl Lowering<'_> {
                 .iter()
                 .map(|value| value.minus(&Expression::constant(max)))
                 .collect();
-            let ramps = to_expressions(self.clamped(&node.name, &shifted, ramp_format)?);
+            let ramps = to_expressions(self.clamped(&node.name, &shifted, ramp_format, Ends::Report)?);
             for (result, ramp) in results.iter_mut().zip(&ramps) {
                 result.add_scaled(ramp, -1.0);
             }
@@ -61,7 +61,7 @@ impl Lowering<'_> {
     pub(super) fn sigmoid(&mut self, node: &Node, operand: &[Expression]) -> Result<Vec<CellId>, ModelError> {
         let format = signed_format(curves::SIGMOID_REACH, self.program.cell_bits());
         let table = self.table(curves::sigmoid(self.program.limb_bits, format));
-        let arguments = self.clamped(&node.name, operand, format)?;
+        let arguments = self.clamped(&node.name, operand, format, Ends::Ignore)?;
         let outputs = self.curve(table, &arguments);
         for (output, expression) in outputs.iter().zip(operand) {
             self.sigmoids.insert(*output, expression.clone());
@@ -88,6 +88,7 @@ impl Lowering<'_> {
         node: &Node,
         operand: &[Expression],
         classes: usize,
+        reach: f64,
     ) -> Result<Vec<Expression>, ModelError> {
         let mut results = Vec::new();
         for group in operand.chunks(classes) {
@@ -99,10 +100,17 @@ impl Lowering<'_> {
                     results.push(probability);
                 }
                 _ => {
-                    let cells = self.exponentials(node, group)?;
+                    let cells = self.exponentials(node, group, reach)?;
                     let shares = self.share(node, &cells);
                     for share in &shares {
-                        self.softmaxes.insert(*share, (shares.clone(), group.to_vec()));
+                        self.softmaxes.insert(
+                            *share,
+                            Softmax {
+                                shares: shares.clone(),
+                                logits: group.to_vec(),
+                                reach,
+                            },
+                        );
                     }
                     results.extend(to_expressions(shares));
                 }
@@ -112,29 +120,23 @@ impl Lowering<'_> {
     }
 
     /// `e^(z_i − max z)` as fractions of one.
-    fn exponentials(&mut self, node: &Node, logits: &[Expression]) -> Result<Vec<CellId>, ModelError> {
-        let scores = self.scores(node, logits)?;
+    fn exponentials(&mut self, node: &Node, logits: &[Expression], reach: f64) -> Result<Vec<CellId>, ModelError> {
+        let scores = self.scores(node, logits, reach)?;
         let (peak, _) = self.maximum(node, &scores);
-        let gap_format = Format {
-            scale: self.cells[scores[0].index()].format.scale,
-            zero: 0,
-        };
-        let full = self.program.cell_max();
+        let gap_format = unsigned_format(curves::EXPONENTIAL_REACH, self.program.cell_bits());
         let gaps: Vec<Expression> = scores
             .iter()
             .map(|score| Expression::cell(peak).minus(&Expression::cell(*score)))
             .collect();
-        // The peak is bounded only by the sums that bind it, so these sums are not packed either: see `maximum`.
-        self.cells[peak.index()].max = full;
-        let arguments = self.clamped(&node.name, &gaps, gap_format)?;
+        let arguments = self.clamped(&node.name, &gaps, gap_format, Ends::Ignore)?;
         let table = self.table(curves::exponential(self.program.limb_bits, gap_format));
         Ok(self.curve(table, &arguments))
     }
 
-    /// Logits as cells of one format.
-    fn scores(&mut self, node: &Node, logits: &[Expression]) -> Result<Vec<CellId>, ModelError> {
-        let format = signed_format(curves::SIGMOID_REACH, self.program.cell_bits());
-        self.clamped(&node.name, logits, format)
+    /// Logits as cells of one format that holds `[−reach, reach]`.
+    fn scores(&mut self, node: &Node, logits: &[Expression], reach: f64) -> Result<Vec<CellId>, ModelError> {
+        let format = signed_format(reach, self.program.cell_bits());
+        self.clamped(&node.name, logits, format, Ends::Report)
     }
 
     /// The largest cell and one bit per cell that marks the first place it stands at.
@@ -174,8 +176,8 @@ impl Lowering<'_> {
         (peak, bits)
     }
 
-    pub(super) fn arg_max(&mut self, node: &Node, group: &[Expression]) -> Result<Expression, ModelError> {
-        let group = self.undo_softmax(group);
+    pub(super) fn arg_max(&mut self, node: &Node, group: &[Expression], reach: f64) -> Result<Expression, ModelError> {
+        let (group, reach) = self.undo_softmax(group, reach);
         match group.as_slice() {
             [_] => Ok(Expression::constant(0.0)),
             [first, second] => Ok(Expression::cell(self.compare(
@@ -187,7 +189,7 @@ impl Lowering<'_> {
             logits => {
                 let scores = match logits.iter().map(Expression::as_cell).collect::<Option<Vec<_>>>() {
                     Some(cells) if self.same_format(&cells) => cells,
-                    _ => self.scores(node, logits)?,
+                    _ => self.scores(node, logits, reach)?,
                 };
                 let (_, bits) = self.maximum(node, &scores);
                 let mut label = Expression::default();
@@ -200,13 +202,13 @@ impl Lowering<'_> {
     }
 
     /// The largest probability has the largest logit.
-    fn undo_softmax(&self, group: &[Expression]) -> Vec<Expression> {
+    fn undo_softmax(&self, group: &[Expression], reach: f64) -> (Vec<Expression>, f64) {
         let cells: Option<Vec<CellId>> = group.iter().map(Expression::as_cell).collect();
         let source = cells.and_then(|cells| {
-            let (shares, logits) = self.softmaxes.get(cells.first()?)?;
-            (*shares == cells).then(|| logits.clone())
+            let softmax = self.softmaxes.get(cells.first()?)?;
+            (softmax.shares == cells).then(|| (softmax.logits.clone(), softmax.reach))
         });
-        source.unwrap_or_else(|| group.to_vec())
+        source.unwrap_or_else(|| (group.to_vec(), reach))
     }
 
     pub(super) fn normalize(&mut self, node: &Node, group: &[Expression]) -> Result<Vec<CellId>, ModelError> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    CellId, Comparison, Finish, Format, Layer, ModelError, Node, Step, Sum, Table,
-    lower::{Expression, Lowering, expression::group_by_support, unsupported},
+    CellId, Comparison, Finish, Format, Layer, Limit, ModelError, Node, Step, Sum, Table,
+    lower::{Ends, Expression, Lowering, expression::group_by_support, unsupported},
 };
 
 /// Largest number of table rows one clamp may take.
@@ -17,10 +17,17 @@ impl Lowering<'_> {
         name: &str,
         expressions: &[Expression],
         format: Format,
+        ends: Ends,
     ) -> Result<Vec<CellId>, ModelError> {
         let cell_bits = self.program.cell_bits();
         let full = self.program.cell_max();
         let outputs = self.new_cells(expressions.len(), format, full);
+        if ends == Ends::Report {
+            let low = format.zero > 0;
+            self.program
+                .limited
+                .extend(outputs.iter().map(|cell| Limit { cell: *cell, low }));
+        }
         for (inputs, members) in group_by_support(expressions) {
             let mut sums = Vec::new();
             for member in &members {
