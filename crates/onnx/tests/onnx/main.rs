@@ -8,3 +8,4 @@ mod mutation;
 mod node_tests;
 mod refusals;
 mod samples;
+mod trees;
