@@ -244,6 +244,7 @@ fn regression(
 ) -> Results {
     note(call, &forest);
     call.builder.charge_shape(&[rows, targets])?;
+    base_is_added(&base, &Classes::of(&forest).certain)?;
     let ensemble = TreeEnsemble {
         trees: forest.trees,
         targets,
@@ -257,6 +258,21 @@ fn regression(
         tensor.distribution = transform == PostTransform::Softmax;
     }
     Ok(vec![result])
+}
+
+/// ONNX Runtime adds base values only to scores that some leaf of the input's paths adds to.
+fn base_is_added(base: &[f32], certain: &BTreeSet<usize>) -> Result<(), Refusal> {
+    if base
+        .iter()
+        .enumerate()
+        .any(|(target, &base)| base != 0.0 && !certain.contains(&target))
+    {
+        return Err(Refusal::Ensemble {
+            reason: "a target with a base value may get no weight at all, and ONNX Runtime then drops the base value; \
+                     give every leaf of one tree a weight for that target",
+        });
+    }
+    Ok(())
 }
 
 /// The post-transform of rows of several scores.
@@ -487,6 +503,7 @@ fn two_of_two(call: &mut Call<'_>, scored: Scored<'_>, forest: Forest, labels: &
             supported: "[0, 1] where the leaves name both classes (ONNX Runtime returns 0 and 1 in any case)",
         });
     }
+    base_is_added(&scored.base, &scored.facts.certain)?;
     // The sign of a score decides here even where no weight is negative.
     let signed = !scored.facts.positive;
     if signed && scored.base.is_empty() && scored.transform != PostTransform::Softmax && opposite(&forest) {

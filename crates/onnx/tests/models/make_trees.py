@@ -275,7 +275,7 @@ mixed = ["BRANCH_EQ", "LEAF", "BRANCH_GTE", "LEAF", "LEAF", "BRANCH_NEQ", "LEAF"
 for function in ["SUM", "AVERAGE", "MIN", "MAX"]:
     tag = function.lower()
     regressor(f"trees_{tag}", mixed, [0, 0, 1, 0, 0, 0, 0, 0], aggregate_function=function, base_values=[0.75])
-    regressor(f"trees_{tag}_two", mixed, targets=2, aggregate_function=function, base_values=[0.75, -1.0])
+    regressor(f"trees_{tag}_two", mixed, targets=2, aggregate_function=function)
 regressor("trees_two_logistic", mixed, targets=2, post_transform="LOGISTIC")
 regressor("trees_two_softmax", mixed, targets=2, post_transform="SOFTMAX")
 regressor("trees_doubles", mixed, version=3)
