@@ -204,10 +204,10 @@ pub enum Refusal {
         attribute: &'static str,
     },
     /// A node of a decision tree that is malformed or not supported.
-    #[error("tree {tree}, node {node}: {defect}")]
+    #[error("{}node {node}: {defect}", tree.map(|tree| format!("tree {tree}, ")).unwrap_or_default())]
     Tree {
-        /// Id of the tree; in operator set 5 its position in `tree_roots`, or −1 below the root.
-        tree: i64,
+        /// Id of the tree; in operator set 5 its position in `tree_roots`, or `None` where no root leads to the node.
+        tree: Option<i64>,
         /// Id of the node; in operator set 5 its position in the lists `nodes_*`.
         node: i64,
         /// What is wrong with it.

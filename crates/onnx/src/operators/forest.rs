@@ -14,8 +14,8 @@ use crate::{
 /// Nodes that all trees of an ensemble together may have.
 pub(super) const NODE_LIMIT: usize = 1 << 20;
 
-/// A tree and a node, as the file names them.
-type Place = (i64, i64);
+/// A tree and a node, as the file names them; in operator set 5 no tree where no root leads to the node.
+type Place = (Option<i64>, i64);
 
 fn defect((tree, node): Place, defect: TreeDefect) -> Refusal {
     Refusal::Tree { tree, node, defect }
@@ -226,7 +226,12 @@ pub(super) fn listed(
     let rates = reals(call, "nodes_hitrates", "nodes_hitrates_as_tensor")?;
     hit_rates(call, rates.map_or(0, |rates| rates.len()), "nodes_hitrates", count)?;
 
-    let places: Vec<Place> = tree_ids.iter().copied().zip(node_ids.iter().copied()).collect();
+    let places: Vec<Place> = tree_ids
+        .iter()
+        .copied()
+        .map(Some)
+        .zip(node_ids.iter().copied())
+        .collect();
     let mut positions = BTreeMap::new();
     for (position, &place) in places.iter().enumerate() {
         if positions.insert(place, position).is_some() {
@@ -319,7 +324,7 @@ fn leaf_weights(
     let mut ignored = 0usize;
     let rows = tree_ids.iter().zip(node_ids).zip(target_ids.iter().zip(&values));
     for ((&tree, &node), (&target_id, &value)) in rows {
-        let place = (tree, node);
+        let place = (Some(tree), node);
         let &position = positions
             .get(&place)
             .ok_or_else(|| defect(place, TreeDefect::MissingNode))?;
@@ -421,6 +426,21 @@ fn grow(entries: &[Entry], roots: &[usize], parents: &[bool]) -> Result<(Vec<Tre
     Ok((trees, reached))
 }
 
+/// The tree of each node, by the position of its root; `None` where no root leads to the node.
+fn members(roots: &[i64], links: &[[Option<usize>; 2]]) -> Vec<Option<i64>> {
+    let mut trees = vec![None; links.len()];
+    for (tree, &root) in (0..).zip(roots) {
+        let mut pending: Vec<usize> = usize::try_from(root).into_iter().collect();
+        while let Some(position) = pending.pop() {
+            if let (Some(slot @ None), Some(children)) = (trees.get_mut(position), links.get(position)) {
+                *slot = Some(tree);
+                pending.extend(children.iter().flatten());
+            }
+        }
+    }
+    trees
+}
+
 /// The forest of operator set 5: branches and leaves in lists of their own, referred to by position.
 pub(super) fn indexed(call: &mut Call<'_>, features: usize, targets: usize) -> Result<Forest, Refusal> {
     let splits = real_tensor(call, "nodes_splits")?.ok_or(Refusal::MissingAttribute {
@@ -466,7 +486,15 @@ pub(super) fn indexed(call: &mut Call<'_>, features: usize, targets: usize) -> R
             attribute: "tree_roots",
         });
     }
-    let tree_of: BTreeMap<i64, i64> = roots.iter().copied().zip(0..).collect();
+    let links = true_ids.iter().zip(true_leaves).zip(false_ids.iter().zip(false_leaves));
+    let links: Vec<[Option<usize>; 2]> = links
+        .map(|((&holds, &true_leaf), (&otherwise, &false_leaf))| {
+            [(holds, true_leaf), (otherwise, false_leaf)]
+                .map(|(child, leaf)| usize::try_from(child).ok().filter(|_| leaf == 0))
+        })
+        .collect();
+    let tree_of = members(roots, &links);
+    let starting: BTreeSet<i64> = roots.iter().copied().collect();
 
     let rows = feature_ids
         .iter()
@@ -474,13 +502,15 @@ pub(super) fn indexed(call: &mut Call<'_>, features: usize, targets: usize) -> R
         .zip(true_ids.iter().zip(true_leaves))
         .zip(false_ids.iter().zip(false_leaves))
         .zip(&missing)
-        .zip(0..);
+        .zip(tree_of.iter().zip(0..));
     let mut entries: Vec<Entry> = Vec::with_capacity(count);
     let mut leaves: Vec<Entry> = Vec::new();
-    for (((((&feature_id, (&mode, &split)), (&holds, &true_leaf)), (&otherwise, &false_leaf)), &missing), node) in rows
+    for (
+        ((((&feature_id, (&mode, &split)), (&holds, &true_leaf)), (&otherwise, &false_leaf)), &missing),
+        (&tree, node),
+    ) in rows
     {
-        // A branch's tree is known by its root only.
-        let place = (tree_of.get(&node).copied().unwrap_or(-1), node);
+        let place = (tree, node);
         let mode = match mode {
             0 => BranchMode::LessOrEqual,
             1 => BranchMode::Less,
@@ -529,7 +559,7 @@ pub(super) fn indexed(call: &mut Call<'_>, features: usize, targets: usize) -> R
         let threshold = threshold(place, split)?;
         let missing = flag(place, "nodes_missing_value_tracks_true", missing)?;
         // A root whose branches lead to one leaf is how this version writes a tree of a single leaf.
-        let single = true_leaf && false_leaf && holds == otherwise && tree_of.contains_key(&node);
+        let single = true_leaf && false_leaf && holds == otherwise && starting.contains(&node);
         let node = match leaves.last() {
             Some(leaf) if single => {
                 let leaf = leaf.node.clone();

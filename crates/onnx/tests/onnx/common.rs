@@ -231,6 +231,12 @@ impl Model {
         self
     }
 
+    /// Another version of `ai.onnx.ml`.
+    pub(crate) fn learning(mut self, version: i64) -> Self {
+        self.0.opset_import[1].version = version;
+        self
+    }
+
     pub(crate) fn input(mut self, info: ValueInfoProto) -> Self {
         self.graph().input.push(info);
         self
@@ -326,6 +332,24 @@ pub(crate) fn float_list(values: &[f32]) -> AttributeProto {
     AttributeProto {
         r#type: 6,
         floats: values.to_vec(),
+        ..Default::default()
+    }
+}
+
+/// A `strings` attribute.
+pub(crate) fn text_list(values: &[&str]) -> AttributeProto {
+    AttributeProto {
+        r#type: 8,
+        strings: values.iter().map(|&value| value.into()).collect(),
+        ..Default::default()
+    }
+}
+
+/// A tensor attribute.
+pub(crate) fn tensor(value: TensorProto) -> AttributeProto {
+    AttributeProto {
+        r#type: 4,
+        t: Some(value),
         ..Default::default()
     }
 }
