@@ -18,11 +18,8 @@ pub enum TreeDefect {
     /// Weights are given to a node that is not there.
     #[error("weights are given to this node, which does not exist")]
     MissingNode,
-    /// More than one branch leads to a node.
-    #[error("more than one branch leads to this node; every node needs a parent of its own")]
-    Shared,
     /// The nodes form a cycle.
-    #[error("it cannot be reached from the root: the branches that lead to it form a cycle")]
+    #[error("it lies on a cycle of branches, or can be reached from one only")]
     Cycle,
     /// The node where a tree starts has a parent.
     #[error("a branch leads to the node where the tree starts, so the tree has no root")]

@@ -32,6 +32,8 @@ pub(super) struct Forest {
     pub(super) trees: Vec<Tree>,
     /// Nodes that no root leads to.
     pub(super) unreachable: usize,
+    /// Nodes more than in the file, because several branches lead to one.
+    pub(super) copies: usize,
     /// Weights given to branches, which ONNX Runtime ignores.
     pub(super) ignored_weights: usize,
 }
@@ -284,20 +286,22 @@ pub(super) fn listed(
         entries.push(Entry { place, node });
     }
     let roots = starts(&places)?;
-    let parents = parents(&entries)?;
     let is_root: BTreeSet<usize> = roots.iter().copied().collect();
-    for (position, (entry, &has_parent)) in entries.iter().zip(&parents).enumerate() {
+    for (position, (entry, has_parent)) in entries.iter().zip(parents(&entries)).enumerate() {
         if !has_parent && !is_root.contains(&position) {
             return Err(defect(entry.place, TreeDefect::SecondRoot));
         }
     }
-    let (trees, reached) = grow(&entries, &roots, &parents)?;
+    let reached = reached(&entries, &roots)?;
     if let Some((entry, _)) = entries.iter().zip(&reached).find(|(_, reached)| !**reached) {
         return Err(defect(entry.place, TreeDefect::Cycle));
     }
+    let trees = grow(&entries, &roots)?;
+    let copies = copies(&trees, count);
     Ok(Forest {
         trees,
         unreachable: 0,
+        copies,
         ignored_weights,
     })
 }
@@ -368,34 +372,71 @@ fn starts(places: &[Place]) -> Result<Vec<usize>, Refusal> {
     Ok(roots)
 }
 
-/// Whether each node has a parent; none may have two.
-fn parents(entries: &[Entry]) -> Result<Vec<bool>, Refusal> {
-    let mut parents = vec![false; entries.len()];
-    for entry in entries {
-        let TreeNode::Branch { holds, otherwise, .. } = entry.node else {
-            continue;
-        };
-        for child in [holds, otherwise] {
-            if let (Some(parent), Some(below)) = (parents.get_mut(child), entries.get(child)) {
-                if *parent {
-                    return Err(defect(below.place, TreeDefect::Shared));
-                }
-                *parent = true;
-            }
-        }
+fn children(entry: &Entry) -> Option<[usize; 2]> {
+    match entry.node {
+        TreeNode::Branch { holds, otherwise, .. } => Some([holds, otherwise]),
+        TreeNode::Leaf { .. } => None,
     }
-    Ok(parents)
 }
 
-/// The trees from their roots on, and which entries they hold. No node has two parents and no root has one, so no
-/// node is met twice.
-fn grow(entries: &[Entry], roots: &[usize], parents: &[bool]) -> Result<(Vec<Tree>, Vec<bool>), Refusal> {
-    let mut reached = vec![false; entries.len()];
-    let mut trees = Vec::with_capacity(roots.len());
+/// Whether each node has a parent.
+fn parents(entries: &[Entry]) -> Vec<bool> {
+    let mut parents = vec![false; entries.len()];
+    for child in entries.iter().filter_map(children).flatten() {
+        if let Some(parent) = parents.get_mut(child) {
+            *parent = true;
+        }
+    }
+    parents
+}
+
+/// Progress of a search in depth.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Unseen,
+    /// On the path from the root.
+    Open,
+    Done,
+}
+
+/// Which nodes the roots lead to; no path may lead back to itself, and to no root.
+fn reached(entries: &[Entry], roots: &[usize]) -> Result<Vec<bool>, Refusal> {
+    let parents = parents(entries);
+    let mut states = vec![State::Unseen; entries.len()];
     for &root in roots {
         if let (Some(true), Some(entry)) = (parents.get(root), entries.get(root)) {
             return Err(defect(entry.place, TreeDefect::NoRoot));
         }
+        // A node, and whether everything below it has been seen.
+        let mut pending = vec![(root, false)];
+        while let Some((position, below)) = pending.pop() {
+            let (Some(entry), Some(state)) = (entries.get(position), states.get_mut(position)) else {
+                continue;
+            };
+            if below {
+                *state = State::Done;
+                continue;
+            }
+            match *state {
+                State::Done => {}
+                State::Open => return Err(defect(entry.place, TreeDefect::Cycle)),
+                State::Unseen => {
+                    *state = State::Open;
+                    pending.push((position, true));
+                    pending.extend(children(entry).into_iter().flatten().map(|child| (child, false)));
+                }
+            }
+        }
+    }
+    Ok(states.into_iter().map(|state| state != State::Unseen).collect())
+}
+
+/// The trees from their roots on. A node that several branches lead to, as LightGBM's categories have them, is copied
+/// for each; there must be no cycles.
+fn grow(entries: &[Entry], roots: &[usize]) -> Result<Vec<Tree>, Refusal> {
+    let mut total = 0usize;
+    let mut trees = Vec::with_capacity(roots.len());
+    for &root in roots {
         let mut nodes: Vec<TreeNode> = Vec::new();
         // An entry, and the slot of its parent to put its position in.
         let mut pending: Vec<(usize, Option<(usize, bool)>)> = vec![(root, None)];
@@ -403,19 +444,15 @@ fn grow(entries: &[Entry], roots: &[usize], parents: &[bool]) -> Result<(Vec<Tre
             let Some(entry) = entries.get(position) else {
                 continue;
             };
-            if let Some(reached) = reached.get_mut(position) {
-                if *reached {
-                    return Err(defect(entry.place, TreeDefect::Shared));
-                }
-                *reached = true;
-            }
+            total = total.saturating_add(1);
+            limited(total)?;
             let new = nodes.len();
             if let Some((parent, branch)) = slot
                 && let Some(TreeNode::Branch { holds, otherwise, .. }) = nodes.get_mut(parent)
             {
                 *(if branch { holds } else { otherwise }) = new;
             }
-            if let TreeNode::Branch { holds, otherwise, .. } = entry.node {
+            if let Some([holds, otherwise]) = children(entry) {
                 pending.push((otherwise, Some((new, false))));
                 pending.push((holds, Some((new, true))));
             }
@@ -423,7 +460,13 @@ fn grow(entries: &[Entry], roots: &[usize], parents: &[bool]) -> Result<(Vec<Tre
         }
         trees.push(Tree { nodes });
     }
-    Ok((trees, reached))
+    Ok(trees)
+}
+
+/// Nodes of the trees that are not in the file.
+fn copies(trees: &[Tree], kept: usize) -> usize {
+    let nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
+    nodes.saturating_sub(kept)
 }
 
 /// The tree of each node, by the position of its root; `None` where no root leads to the node.
@@ -584,11 +627,14 @@ pub(super) fn indexed(call: &mut Call<'_>, features: usize, targets: usize) -> R
                 })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let parents = parents(&entries)?;
-    let (trees, reached) = grow(&entries, &positions, &parents)?;
+    let reached = reached(&entries, &positions)?;
+    let trees = grow(&entries, &positions)?;
+    let kept = reached.iter().filter(|reached| **reached).count();
+    let copies = copies(&trees, kept);
     Ok(Forest {
         trees,
-        unreachable: reached.iter().filter(|reached| !**reached).count(),
+        unreachable: entries.len().saturating_sub(kept),
+        copies,
         ignored_weights: 0,
     })
 }

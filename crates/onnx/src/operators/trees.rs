@@ -70,6 +70,10 @@ fn note(call: &mut Call<'_>, forest: &Forest) {
     for (count, what) in [
         (forest.unreachable, "nodes that no root leads to are dropped"),
         (
+            forest.copies,
+            "copies of nodes are made, because several branches lead to one node",
+        ),
+        (
             forest.ignored_weights,
             "weights of branches are dropped (only leaves add to the scores)",
         ),

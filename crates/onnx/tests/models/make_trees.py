@@ -152,12 +152,14 @@ model = lightgbm.LGBMRegressor(n_estimators=4, max_depth=2, min_child_samples=5,
 converted = onnxmltools.convert_lightgbm(model.fit(holes, real), initial_types=TYPES, target_opset=15)
 save("lightgbm_regressor", converted, around(converted, holes, missing=True))
 # Categories become chains of BRANCH_EQ.
-model = lightgbm.LGBMClassifier(n_estimators=4, max_depth=3, min_child_samples=5, min_data_per_group=5, cat_smooth=1, verbose=-1, n_jobs=1)
+model = lightgbm.LGBMClassifier(
+    n_estimators=4, max_depth=3, min_child_samples=5, min_data_per_group=5, cat_smooth=1, verbose=-1, n_jobs=1
+)
 codes = X.copy()
 codes[:, 0] = random.integers(0, 12, 150)
-model.fit(codes, (codes[:, 0] % 3 == 1) ^ (X[:, 2] > 0.5), categorical_feature=[0])
+model.fit(codes, ((codes[:, 0] % 3 == 1) ^ (X[:, 2] > 0.5)).astype(int), categorical_feature=[0])
 converted = onnxmltools.convert_lightgbm(model, initial_types=TYPES, target_opset=15, zipmap=False)
-save("lightgbm_codes", converted, around(converted, codes, missing=False))
+save("lightgbm_codes", converted, around(converted, codes, missing=True))
 
 CAT = dict(iterations=4, depth=2, verbose=0, allow_writing_files=False, thread_count=1, random_seed=1)
 for suffix, model, target in [

@@ -252,11 +252,16 @@ fn lists_of_unequal_length_are_refused() {
 #[test]
 fn trees_that_are_no_trees_are_refused() {
     let base = Ensemble::regressor;
-    // Node 2 leads back to itself, to the root, to a leaf of node 0, twice to node 3, and to nothing.
+    // Node 2 leads back to itself, and to the root only.
     let children = |ids: &[i64; 6]| base().with("nodes_truenodeids", int_list(ids));
-    assert_eq!(children(&[1, 0, 2, 0, 0, 0]).defect(3, 2), TreeDefect::Shared);
-    assert_eq!(children(&[1, 0, 1, 0, 0, 0]).defect(3, 1), TreeDefect::Shared);
-    assert_eq!(children(&[1, 0, 4, 0, 0, 0]).defect(3, 4), TreeDefect::Shared);
+    let itself = base()
+        .with("nodes_truenodeids", int_list(&[1, 0, 2, 0, 0, 0]))
+        .with("nodes_falsenodeids", int_list(&[2, 0, 3, 0, 0, 0]));
+    assert_eq!(itself.defect(3, 4), TreeDefect::SecondRoot);
+    let itself = itself
+        .with("nodes_treeids", int_list(&[3, 3, 3, 3, 4, 5]))
+        .with("target_treeids", int_list(&[3, 3, 4, 5]));
+    assert_eq!(itself.defect(3, 2), TreeDefect::Cycle);
     assert_eq!(children(&[1, 0, 0, 0, 0, 0]).defect(3, 3), TreeDefect::SecondRoot);
     for child in [9, -1, i64::MAX, i64::MIN] {
         assert_eq!(
@@ -309,18 +314,14 @@ fn trees_that_are_no_trees_are_refused() {
 #[test]
 fn indexed_trees_that_are_no_trees_are_refused() {
     let base = Ensemble::indexed;
-    let shared = base()
+    let itself = base()
         .with("nodes_falsenodeids", int_list(&[1, 1]))
         .with("nodes_falseleafs", int_list(&[0, 0]));
-    assert_eq!(shared.defect(0, 1), TreeDefect::Shared);
+    assert_eq!(itself.defect(0, 1), TreeDefect::Cycle);
     let ring = base()
         .with("nodes_falsenodeids", int_list(&[1, 0]))
         .with("nodes_falseleafs", int_list(&[0, 0]));
     assert_eq!(ring.defect(0, 0), TreeDefect::NoRoot);
-    assert_eq!(
-        base().with("tree_roots", int_list(&[0, 0])).defect(0, 0),
-        TreeDefect::Shared
-    );
     assert_eq!(
         base().with("tree_roots", int_list(&[0, 1])).defect(0, 1),
         TreeDefect::NoRoot
@@ -614,6 +615,40 @@ fn more_nodes_than_the_limit_are_refused() {
     let splits = tensor(floats("s", &[count as i64], &vec![0.0; count]));
     assert!(matches!(
         Ensemble::indexed().with("nodes_splits", splits).refusal(),
+        Refusal::TooLarge { what: "tree nodes", .. }
+    ));
+}
+
+/// Each of 30 branches leads twice to the next: 2^30 paths.
+#[test]
+fn nodes_that_several_branches_lead_to_are_copied_up_to_the_limit() {
+    let chain = |depth: usize| {
+        let count = depth + 1;
+        let next: Vec<i64> = (1..=count as i64).collect();
+        let modes: Vec<&str> = (0..count)
+            .map(|id| if id < depth { "BRANCH_LT" } else { "LEAF" })
+            .collect();
+        Ensemble::regressor()
+            .with("nodes_treeids", int_list(&vec![0; count]))
+            .with("nodes_nodeids", int_list(&(0..count as i64).collect::<Vec<_>>()))
+            .with("nodes_featureids", int_list(&vec![0; count]))
+            .with("nodes_truenodeids", int_list(&next))
+            .with("nodes_falsenodeids", int_list(&next))
+            .with("nodes_values", float_list(&vec![0.0; count]))
+            .with("nodes_modes", text_list(&modes))
+            .with("target_treeids", int_list(&[0]))
+            .with("target_nodeids", int_list(&[depth as i64]))
+            .with("target_ids", int_list(&[0]))
+            .with("target_weights", float_list(&[1.0]))
+    };
+    let graph = chain(3).import().unwrap();
+    assert!(
+        graph.notes.iter().any(|note| note.contains("11 copies")),
+        "{:?}",
+        graph.notes
+    );
+    assert!(matches!(
+        chain(30).refusal(),
         Refusal::TooLarge { what: "tree nodes", .. }
     ));
 }
