@@ -7,7 +7,9 @@ use zkverdict_model::{BranchMode, Tree, TreeNode};
 
 use super::Call;
 use crate::{
-    Refusal, TreeDefect, decode, number,
+    Refusal, TreeDefect,
+    builder::Builder,
+    decode, number,
     tensor::{Constant, Data},
 };
 
@@ -296,7 +298,7 @@ pub(super) fn listed(
     if let Some((entry, _)) = entries.iter().zip(&reached).find(|(_, reached)| !**reached) {
         return Err(defect(entry.place, TreeDefect::Cycle));
     }
-    let trees = grow(&entries, &roots)?;
+    let trees = grow(call.builder, &entries, &roots)?;
     let copies = copies(&trees, count);
     Ok(Forest {
         trees,
@@ -323,7 +325,6 @@ fn leaf_weights(
     let target_ids = integers(call, names.targets, count)?;
     let values = reals(call, names.weights, names.weights_as_tensor)?.unwrap_or_default();
     same_length(names.weights, count, values.len())?;
-    call.builder.charge_terms(count)?;
     let mut weights = Weights::new();
     let mut ignored = 0usize;
     let rows = tree_ids.iter().zip(node_ids).zip(target_ids.iter().zip(&values));
@@ -433,7 +434,7 @@ fn reached(entries: &[Entry], roots: &[usize]) -> Result<Vec<bool>, Refusal> {
 
 /// The trees from their roots on. A node that several branches lead to, as LightGBM's categories have them, is copied
 /// for each; there must be no cycles.
-fn grow(entries: &[Entry], roots: &[usize]) -> Result<Vec<Tree>, Refusal> {
+fn grow(builder: &mut Builder, entries: &[Entry], roots: &[usize]) -> Result<Vec<Tree>, Refusal> {
     let mut total = 0usize;
     let mut trees = Vec::with_capacity(roots.len());
     for &root in roots {
@@ -446,6 +447,9 @@ fn grow(entries: &[Entry], roots: &[usize]) -> Result<Vec<Tree>, Refusal> {
             };
             total = total.saturating_add(1);
             limited(total)?;
+            if let TreeNode::Leaf { weights } = &entry.node {
+                builder.charge_terms(weights.len())?;
+            }
             let new = nodes.len();
             if let Some((parent, branch)) = slot
                 && let Some(TreeNode::Branch { holds, otherwise, .. }) = nodes.get_mut(parent)
@@ -628,7 +632,7 @@ pub(super) fn indexed(call: &mut Call<'_>, features: usize, targets: usize) -> R
         })
         .collect::<Result<Vec<_>, _>>()?;
     let reached = reached(&entries, &positions)?;
-    let trees = grow(&entries, &positions)?;
+    let trees = grow(call.builder, &entries, &positions)?;
     let kept = reached.iter().filter(|reached| **reached).count();
     let copies = copies(&trees, kept);
     Ok(Forest {

@@ -99,6 +99,15 @@ fn scores(
             limit: NODE_LIMIT,
         });
     }
+    let leaves = ensemble.trees.iter().flat_map(|tree| &tree.nodes);
+    let weights: usize = leaves
+        .map(|node| match node {
+            TreeNode::Branch { .. } => 0,
+            TreeNode::Leaf { weights } => weights.len(),
+        })
+        .sum();
+    call.builder
+        .charge_terms(weights.saturating_mul(rows.saturating_sub(1)))?;
     let mut scores = Vec::new();
     for sample in operand.elements.chunks_exact(features) {
         let op = Op::TreeEnsemble(ensemble.clone());

@@ -647,6 +647,15 @@ fn nodes_that_several_branches_lead_to_are_copied_up_to_the_limit() {
         "{:?}",
         graph.notes
     );
+    // 2^16 copies of a leaf with 2^10 weights.
+    let targets: Vec<i64> = (0..1024).collect();
+    let wide = chain(16)
+        .with("n_targets", int(1024))
+        .with("target_treeids", int_list(&[0; 1024]))
+        .with("target_nodeids", int_list(&[16; 1024]))
+        .with("target_ids", int_list(&targets))
+        .with("target_weights", float_list(&[1.0; 1024]));
+    assert!(matches!(wide.refusal(), Refusal::TooLarge { what: "weights", .. }));
     assert!(matches!(
         chain(30).refusal(),
         Refusal::TooLarge { what: "tree nodes", .. }
