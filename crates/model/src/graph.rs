@@ -143,7 +143,7 @@ pub enum TreeNode {
         feature: usize,
         /// The condition.
         mode: BranchMode,
-        /// What the feature is compared with.
+        /// What the feature is compared with: infinite perhaps, but never NaN.
         threshold: f32,
         /// Where a missing value (NaN) goes: `true` to `holds`.
         missing_holds: bool,
@@ -159,7 +159,7 @@ pub enum TreeNode {
     },
 }
 
-/// One decision tree; the root is node 0 and every path ends in a leaf.
+/// One decision tree; the root is node 0, every other node has one parent, and every path ends in a leaf.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tree {
     /// Nodes; children come after their parent.
@@ -175,7 +175,7 @@ pub struct TreeEnsemble {
     pub targets: usize,
     /// How weights become scores.
     pub aggregate: Aggregate,
-    /// Added to each score after aggregation, one per target.
+    /// Added to each score after aggregation, one per target (a target without weights on any path counts as 0).
     pub base: Vec<f32>,
 }
 
