@@ -1,8 +1,14 @@
 //! Checks of a program that comes from a file: every index in range, every cell computed once and before its use.
 
-use crate::{CellId, Finish, Layer, ModelError, Program, Source, Step, TableId, TreePath};
+use crate::{CellId, Finish, Format, Layer, ModelError, Program, Source, Step, TableId, TreePath};
 
 type Check = Result<(), &'static str>;
+
+/// More than any model that fits a circuit has.
+const MAX_CELLS: usize = 1 << 28;
+/// Formats beyond these bounds would leave the floats or the integers they convert between.
+const MAX_SCALE: u32 = 1000;
+const MAX_ZERO: u64 = 1 << 62;
 
 impl Program {
     /// Checks that the program can be executed and laid out without reaching outside of itself.
@@ -28,14 +34,26 @@ impl Program {
                 "a table entry is too large",
             )?;
         }
+        require(self.cells <= MAX_CELLS, "there are too many cells")?;
         let mut defined = vec![false; self.cells];
         for step in &self.steps {
             self.check_step(step, &mut defined)?;
         }
+        let mut lengths = vec![0; self.input_names.len()];
         for input in &self.inputs {
-            require(input.tensor < self.input_names.len(), "an input belongs to no tensor")?;
+            *lengths.get_mut(input.tensor).ok_or("an input belongs to no tensor")? += 1;
+            check_format(&input.format)?;
             read(input.cell, &defined)?;
         }
+        for input in &self.inputs {
+            require(
+                lengths.get(input.tensor).is_some_and(|length| input.index < *length),
+                "an input lies outside of its tensor",
+            )?;
+        }
+        self.outputs
+            .iter()
+            .try_for_each(|output| check_format(&output.format))?;
         self.outputs
             .iter()
             .flat_map(|output| &output.cells)
@@ -141,6 +159,13 @@ impl Program {
             .map(crate::Table::domain)
             .ok_or("a step names a table that is not there")
     }
+}
+
+fn check_format(format: &Format) -> Check {
+    require(
+        format.scale.unsigned_abs() <= MAX_SCALE && format.zero.unsigned_abs() <= MAX_ZERO,
+        "a format is out of bounds",
+    )
 }
 
 fn require(holds: bool, problem: &'static str) -> Check {

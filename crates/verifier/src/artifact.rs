@@ -1,5 +1,5 @@
-//! The container of every file this project writes: a magic word, a JSON header that says what the payload was made
-//! from, and the payload.
+//! The container of every file this project writes: a magic word, the length of the header, a JSON header that says
+//! what the payload was made from and what it hashes to, the SHA-256 of all that, and the payload.
 
 use std::{
     collections::BTreeMap,
@@ -158,7 +158,9 @@ impl Artifact {
         let header = serde_json::to_vec(&header).map_err(io::Error::from);
         let content = header.map(|header| {
             let length = u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes();
-            [&MAGIC[..], &length[..], &header[..], &self.payload[..]].concat()
+            let start = [&MAGIC[..], &length[..], &header[..]].concat();
+            let digest = Digest::of(&start);
+            [&start[..], &digest.0[..], &self.payload[..]].concat()
         });
         content
             .and_then(|content| write_atomically(path, &content))
@@ -208,6 +210,7 @@ impl Artifact {
             .take(u64::from(length))
             .read_to_end(&mut header)
             .map_err(io_error)?;
+        let header_digest = Digest::of(&[&start[..], &header[..]].concat());
         let header: Header = serde_json::from_slice(&header).map_err(|_| damaged("the header is no JSON"))?;
         if header.version != VERSION {
             return Err(ArtifactError::Version {
@@ -216,6 +219,15 @@ impl Artifact {
                 expected: VERSION,
                 got: header.version,
             });
+        }
+        let mut expected = [0; 32];
+        if let Err(error) = file.read_exact(&mut expected)
+            && error.kind() != io::ErrorKind::UnexpectedEof
+        {
+            return Err(io_error(error));
+        }
+        if header_digest.0 != expected {
+            return Err(damaged("the header is not what it was"));
         }
         if header.kind != kind {
             return Err(ArtifactError::WrongKind {

@@ -25,7 +25,10 @@ pub enum ArtifactError {
         kind: Kind,
     },
     /// Another kind of artifact.
-    #[error("{path} is a {got}, not a {expected}", path = path.display())]
+    #[error(
+        "{path} is a {got}, not a {expected}; {command} makes one",
+        path = path.display(), command = expected.command()
+    )]
     WrongKind {
         /// The file.
         path: PathBuf,

@@ -2,7 +2,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use zkverdict_circuit::{CIRCUIT_VERSION, Candidate, CompiledModel, Objective, PublicInputs, candidates, choose};
-use zkverdict_model::Program;
+use zkverdict_model::{Graph, Input, Program};
+use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
 use crate::{CalibrationFile, Error, Model};
@@ -44,6 +45,8 @@ pub struct CircuitFile {
     pub circuit_version: u32,
     /// The model's name.
     pub name: String,
+    /// The model's inputs, so that sample files can be read without the model.
+    pub inputs: Vec<Input>,
     /// Program and layout.
     pub compiled: CompiledModel,
     /// The chosen plan.
@@ -92,6 +95,7 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
         file: CircuitFile {
             circuit_version: CIRCUIT_VERSION,
             name: model.name(),
+            inputs: model.graph.inputs.clone(),
             compiled,
             plan,
         },
@@ -118,6 +122,21 @@ impl CircuitFile {
     /// The digest that the file has.
     pub fn digest(&self) -> Digest {
         self.artifact(MadeFrom::new()).digest
+    }
+
+    /// Reads samples for this circuit as [`Model::samples`] does; columns named in `ignore` are passed over.
+    ///
+    /// # Errors
+    /// Named by file, row and column.
+    pub fn samples(&self, path: &Path, ignore: &[String]) -> Result<Vec<Vec<Vec<f64>>>, Error> {
+        let interface = Graph {
+            inputs: self.inputs.clone(),
+            nodes: Vec::new(),
+            outputs: Vec::new(),
+            notes: Vec::new(),
+        };
+        let samples = read_samples_ignoring(path, &interface, ignore)?;
+        Ok(samples.into_iter().map(|sample| sample.inputs).collect())
     }
 
     /// Reads a circuit.

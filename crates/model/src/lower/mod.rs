@@ -305,8 +305,12 @@ impl Lowering<'_> {
         let all_fractions = cells.clone().count() > 0
             && cells.clone().all(|cell| self.cells[cell.index()].format == fraction)
             && expressions.iter().all(|expression| {
-                let sum: f64 = expression.terms.values().filter(|weight| **weight > 0.0).sum();
-                sum + expression.bias <= 1.0 && expression.bias >= 0.0
+                let (mut low, mut high) = (expression.bias, expression.bias);
+                for weight in expression.terms.values() {
+                    low += weight.min(0.0);
+                    high += weight.max(0.0);
+                }
+                low >= 0.0 && high <= 1.0
             });
         if all_fractions {
             return fraction;

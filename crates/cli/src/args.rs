@@ -1,0 +1,556 @@
+//! What the command line looks like. Types only: nothing here reads a file, a variable or a default.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const CONFIGURATION: &str = "\
+Configuration: flags win over environment variables, and these over zkverdict.toml in the current folder.
+  optimize = \"gas\"              ZKVERDICT_OPTIMIZE          compile, calibrate, bench
+  tolerance = 4e-4              ZKVERDICT_TOLERANCE         compile, bench
+  visibility = \"private\"        ZKVERDICT_VISIBILITY        compile
+  limb-bits = 8, lanes = 1      ZKVERDICT_LIMB_BITS, …      compile, run
+  margin = 4.0                  ZKVERDICT_MARGIN            calibrate, run, bench
+  ignore-columns = [\"id\"]       ZKVERDICT_IGNORE_COLUMNS    calibrate, run, prove (commas in the variable)
+  srs = \"hermez-11.srs\"         ZKVERDICT_SRS               setup, bench
+  solc = \"/usr/bin/solc\"        ZKVERDICT_SOLC              contract, bench, demo
+  rpc-url, chain-id             ZKVERDICT_RPC_URL, …        deploy, submit
+  keystore, password-file       ZKVERDICT_KEYSTORE, …       deploy, submit
+  private-key-env = \"MY_KEY\"    ZKVERDICT_PRIVATE_KEY_ENV   deploy, submit (the name of a variable, never a key)
+ZKVERDICT_CONFIG names another configuration file, ZKVERDICT_TOOLS the folder of solc and anvil.
+
+Exit status: 0 done, 1 the proof or check failed, 2 wrong usage or environment.";
+
+/// Prove what a machine-learning model decided, and let any Ethereum contract check it
+#[derive(Debug, Parser)]
+#[command(name = "zkverdict", version, propagate_version = true, max_term_width = 110, after_long_help = CONFIGURATION)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print the result as JSON
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+    /// Read this configuration file instead of zkverdict.toml
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(Demo),
+    Inspect(Inspect),
+    Calibrate(Calibrate),
+    Compile(Compile),
+    Setup(Setup),
+    Prove(Prove),
+    Verify(Verify),
+    Contract(Contract),
+    Simulate(Simulate),
+    Deploy(Deploy),
+    Submit(Submit),
+    Anvil(Anvil),
+    Srs(Srs),
+    Run(Run),
+    Bench(Bench),
+    /// Check that this machine has what zkverdict needs, with a remedy for each thing missing
+    Doctor,
+    Completions(Completions),
+}
+
+/// Tell the whole story on embedded parts: a private applicant, a proof, a contract that checks it
+///
+/// Nothing is downloaded and nothing leaves this machine: model and data are inside the program, the chain is
+/// embedded. Only solc must be installed. The SRS is the development one, which is UNSAFE for anything real.
+///
+/// Example: zkverdict demo diagnosis
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Demo {
+    /// Whose story
+    #[arg(value_enum, default_value_t = Story::Credit)]
+    pub(crate) story: Story,
+    /// Which of the two trained models decides
+    #[arg(long, value_enum, default_value_t = DemoModel::Logreg)]
+    pub(crate) model: DemoModel,
+    /// Use this solc
+    #[arg(long, value_name = "PATH")]
+    pub(crate) solc: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Story {
+    /// A loan application (German Credit)
+    Credit,
+    /// A breast mass (Wisconsin)
+    Diagnosis,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoModel {
+    /// The logistic regression
+    Logreg,
+    /// The small neural network
+    Mlp,
+}
+
+/// Show what an ONNX file declares, whether it can be proven, and how
+///
+/// Exit status 1 if the model cannot be proven; the reason names the node.
+///
+/// Example: zkverdict inspect examples/credit/logreg.onnx
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Inspect {
+    /// The ONNX file
+    pub(crate) model: PathBuf,
+}
+
+/// Measure ranges and errors on sample data
+///
+/// Runs the model on samples, widens the ranges it saw, and measures for each limb size how far the fixed-point
+/// model is from the floats and what a proof would cost.
+///
+/// Example: zkverdict calibrate credit.onnx --data applicants.csv --ignore-column target
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Calibrate {
+    /// The ONNX file
+    pub(crate) model: PathBuf,
+    /// Samples: .json, .csv, .npy or .npz; may be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Factor by which the observed ranges are widened [default: 4]
+    #[arg(long, value_name = "M")]
+    pub(crate) margin: Option<f64>,
+    #[command(flatten)]
+    pub(crate) columns: Columns,
+    /// What the predicted costs are for: the layout that is best in this
+    #[arg(long, value_enum)]
+    pub(crate) optimize: Option<Optimize>,
+    /// Where to write the calibration [default: MODEL.calibration.json]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Columns {
+    /// Pass over this column of the samples; may be given several times
+    #[arg(long = "ignore-column", value_name = "NAME")]
+    pub(crate) ignore: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Optimize {
+    /// Least prover time
+    Time,
+    /// Least gas for a verification
+    Gas,
+    /// Least prover memory
+    Memory,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Visibility {
+    /// The proof shows the inputs
+    Public,
+    /// The proof hides the inputs
+    Private,
+}
+
+/// Compile a calibrated model to a circuit
+///
+/// Counts rows and columns for every limb size and width, and takes the cheapest whose error is acceptable.
+///
+/// Example: zkverdict compile credit.onnx --calibration credit.calibration.json --optimize gas --explain
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Compile {
+    /// The ONNX file
+    pub(crate) model: PathBuf,
+    /// What `zkverdict calibrate` wrote [default: MODEL.calibration.json]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration: Option<PathBuf>,
+    /// What to make small [default: time]
+    #[arg(long, value_enum)]
+    pub(crate) optimize: Option<Optimize>,
+    /// Largest acceptable error on the calibration samples [default: 0.0004]
+    #[arg(long, value_name = "E")]
+    pub(crate) tolerance: Option<f64>,
+    /// Whether proofs show the model's inputs [default: private]
+    #[arg(long, value_name = "input=public|private")]
+    pub(crate) visibility: Option<String>,
+    /// Only layouts with this limb size
+    #[arg(long, value_name = "L")]
+    pub(crate) limb_bits: Option<u32>,
+    /// Only layouts with this many products a row
+    #[arg(long, value_name = "C")]
+    pub(crate) lanes: Option<usize>,
+    /// Show every layout that was considered
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Where to write the circuit [default: MODEL.circuit]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Make the proving and verifying key of a circuit
+///
+/// Example: zkverdict setup credit.circuit --srs hermez-11.srs
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Setup {
+    /// What `zkverdict compile` wrote
+    pub(crate) circuit: PathBuf,
+    /// What `zkverdict srs` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) srs: Option<PathBuf>,
+    /// Where to write the proving key [default: CIRCUIT.pk]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proving_key: Option<PathBuf>,
+    /// Where to write the verifying key [default: CIRCUIT.vk]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) verifying_key: Option<PathBuf>,
+}
+
+/// Prove what the model decides about one sample
+///
+/// The context is what the proof is bound to: nobody can use the proof in another one. An application derives it from
+/// chain, contract, caller and nonce; a text is hashed.
+///
+/// Example: zkverdict prove credit.circuit --proving-key credit.pk --input applicant.json --context "loan 4711"
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Prove {
+    /// What `zkverdict compile` wrote
+    pub(crate) circuit: PathBuf,
+    /// What `zkverdict setup` wrote [default: CIRCUIT.pk]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proving_key: Option<PathBuf>,
+    /// The sample: .json, .csv, .npy or .npz
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// Which sample of the file, from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) row: usize,
+    #[command(flatten)]
+    pub(crate) columns: Columns,
+    /// What the proof is bound to: 0x… is a number below the field's prime, any other text is hashed
+    #[arg(long, value_name = "TEXT|0x…", default_value = "0x0")]
+    pub(crate) context: String,
+    /// Where to write the proof [default: CIRCUIT.proof, or CIRCUIT.proof.json]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Artifact that remembers its key, or plain JSON with proof and public inputs
+    #[arg(long, value_enum, default_value_t = ProofFormat::Binary)]
+    pub(crate) format: ProofFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProofFormat {
+    /// An artifact
+    Binary,
+    /// {"proof": "0x…", "public_inputs": ["0x…", …]}
+    Json,
+}
+
+/// Verify a proof natively and show what it says
+///
+/// Exit status 1 if the proof is not valid, is bound to another context, or shows something else than expected.
+///
+/// Example: zkverdict verify --verifying-key credit.vk --proof credit.proof --context "loan 4711" --expect label=1
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Verify {
+    /// What `zkverdict setup` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) verifying_key: PathBuf,
+    /// What `zkverdict prove` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proof: PathBuf,
+    /// The context that the proof must be bound to
+    #[arg(long, value_name = "TEXT|0x…")]
+    pub(crate) context: Option<String>,
+    /// What the proof must show, such as label=1 or probabilities[1]=0.75; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) expect: Vec<String>,
+}
+
+/// Generate, compile and try the verifier contract of a key
+///
+/// Writes NAME.sol, NAME.abi.json, NAME.bin (init code) and NAME.contract, after the compiled contract has accepted a valid
+/// proof and rejected forged ones.
+///
+/// Example: zkverdict contract credit.vk --name CreditVerifier -o out
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Contract {
+    /// What `zkverdict setup` wrote
+    pub(crate) verifying_key: PathBuf,
+    /// How the contract is generated
+    #[arg(long, value_enum, default_value_t = Style::Reference)]
+    pub(crate) style: Style,
+    /// The contract's name [default: the model's name and Verifier]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Use this solc
+    #[arg(long, value_name = "PATH")]
+    pub(crate) solc: Option<PathBuf>,
+    /// The folder to write to [default: the current one]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Style {
+    /// snark-verifier's code, hardened
+    Reference,
+}
+
+/// Deploy a contract on the embedded chain and send it a proof
+///
+/// Exit status 1 if the contract rejects the proof.
+///
+/// Example: zkverdict simulate out/CreditVerifier.contract --proof credit.proof
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Simulate {
+    /// What `zkverdict contract` wrote
+    pub(crate) contract: PathBuf,
+    /// What `zkverdict prove` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proof: PathBuf,
+}
+
+/// Deploy a contract on a chain
+///
+/// The key comes from a keystore file, from an environment variable, or from a prompt; it is never shown.
+///
+/// Example: zkverdict deploy CreditVerifier.contract --rpc-url http://127.0.0.1:8545 --private-key-env DEPLOYER_KEY
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Deploy {
+    /// What `zkverdict contract` wrote
+    pub(crate) contract: PathBuf,
+    #[command(flatten)]
+    pub(crate) chain: Chain,
+}
+
+/// Submit a proof to a deployed contract
+///
+/// With --anvil the contract is deployed first, on a chain that lives as long as the command. Exit status 1 if the contract
+/// rejects the proof.
+///
+/// Example: zkverdict submit CreditVerifier.contract --proof credit.proof --address 0x… --rpc-url URL --dry-run
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Submit {
+    /// What `zkverdict contract` wrote
+    pub(crate) contract: PathBuf,
+    /// What `zkverdict prove` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proof: PathBuf,
+    /// Where the contract stands
+    #[arg(long, value_name = "A", required_unless_present = "anvil", conflicts_with = "anvil")]
+    pub(crate) address: Option<String>,
+    /// Only ask the chain whether it would accept; needs no key
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) chain: Chain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chain {
+    /// The RPC of the chain
+    #[arg(long, value_name = "URL")]
+    pub(crate) rpc_url: Option<String>,
+    /// Start anvil, use it, stop it
+    #[arg(long, conflicts_with_all = ["rpc_url", "keystore", "private_key_env"])]
+    pub(crate) anvil: bool,
+    /// The chain that must be behind the RPC
+    #[arg(long, value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+    /// The encrypted keystore file that holds the key
+    #[arg(long, value_name = "FILE", conflicts_with = "private_key_env")]
+    pub(crate) keystore: Option<PathBuf>,
+    /// The file whose first line is the keystore's password; asked for otherwise
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// The environment variable that holds the key
+    #[arg(long, value_name = "VAR")]
+    pub(crate) private_key_env: Option<String>,
+    /// Allow artifacts of a development SRS, under which anybody can forge proofs, on any chain
+    #[arg(long)]
+    pub(crate) allow_unsafe_srs: bool,
+    /// Gas limit of the transaction; the chain estimates it otherwise
+    #[arg(long, value_name = "GAS")]
+    pub(crate) gas_limit: Option<u64>,
+    /// Nonce of the transaction; the chain knows it otherwise
+    #[arg(long, value_name = "N")]
+    pub(crate) nonce: Option<u64>,
+}
+
+/// Start anvil, print its endpoint, and stop it on Ctrl-C or at the end of the input
+///
+/// Example: zkverdict anvil -- --block-time 2
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Anvil {
+    /// The chain's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+    /// More arguments for anvil
+    #[arg(last = true)]
+    pub(crate) arguments: Vec<String>,
+}
+
+/// Import, make and show structured reference strings (powers of tau)
+#[derive(Debug, Args)]
+pub(crate) struct Srs {
+    #[command(subcommand)]
+    pub(crate) command: SrsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SrsCommand {
+    Import(SrsImport),
+    Dev(SrsDev),
+    Show(SrsShow),
+}
+
+/// Check a published SRS completely, name its ceremony, and store it as an artifact
+///
+/// Example: zkverdict srs import powersOfTau28_hez_final_11.ptau -o hermez-11.srs
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct SrsImport {
+    /// The published file
+    pub(crate) file: PathBuf,
+    /// Insist on this format
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<SrsFormat>,
+    /// The file with the G2 points, for gnark point lists
+    #[arg(long, value_name = "FILE")]
+    pub(crate) g2: Option<PathBuf>,
+    /// Take at most 2^K powers [default: 16]
+    #[arg(long, value_name = "K")]
+    pub(crate) max_k: Option<u32>,
+    /// Where to write the SRS [default: FILE.srs]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SrsFormat {
+    /// .ptau of snarkjs
+    Ptau,
+    /// Raw parameters of halo2
+    Halo2Raw,
+    /// gnark point lists (EigenDA); needs --g2
+    Gnark,
+    /// Uncompressed parameters of arkworks (Aztec)
+    Arkworks,
+}
+
+/// Make the UNSAFE development SRS: everybody can forge proofs under it
+///
+/// For trying things. Every artifact made with it is marked, and refused on any chain that is not a local development chain.
+///
+/// Example: zkverdict srs dev -k 11
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct SrsDev {
+    /// Size: 2^K powers
+    #[arg(short, value_name = "K")]
+    pub(crate) k: u32,
+    /// Where to write the SRS [default: development-K.srs]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Show what an SRS is and where it came from
+///
+/// Example: zkverdict srs show hermez-11.srs
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct SrsShow {
+    /// What `zkverdict srs` wrote
+    pub(crate) file: PathBuf,
+}
+
+/// Run the fixed-point model beside the floats, without a proof
+///
+/// Example: zkverdict run credit.onnx --input applicants.csv --inputs 10 --ignore-column target
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Run {
+    /// The ONNX file
+    pub(crate) model: PathBuf,
+    /// Samples: .json, .csv, .npy or .npz
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// Only the first N samples
+    #[arg(long, value_name = "N")]
+    pub(crate) inputs: Option<usize>,
+    /// What `zkverdict calibrate` wrote; without it, the samples themselves calibrate
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration: Option<PathBuf>,
+    /// The limb size; without it, what `zkverdict compile` would choose
+    #[arg(long, value_name = "L")]
+    pub(crate) limb_bits: Option<u32>,
+    #[command(flatten)]
+    pub(crate) columns: Columns,
+}
+
+/// Run the whole pipeline once in a temporary folder and report what it costs
+///
+/// Each step is a process of its own, so that its CPU seconds and its peak memory are its own.
+///
+/// Example: zkverdict bench credit.onnx --input input.json --calibration samples.json --json
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Bench {
+    /// The ONNX file
+    pub(crate) model: PathBuf,
+    /// The sample to prove
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// More samples in the input's format to calibrate on, beside the input itself
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration: Option<PathBuf>,
+    /// What to make small [default: time]
+    #[arg(long, value_enum)]
+    pub(crate) optimize: Option<Optimize>,
+    /// Largest acceptable error on the calibration samples [default: 0.0004]
+    #[arg(long, value_name = "E")]
+    pub(crate) tolerance: Option<f64>,
+    /// Factor by which the observed ranges are widened [default: 4]
+    #[arg(long, value_name = "M")]
+    pub(crate) margin: Option<f64>,
+    /// What `zkverdict srs` wrote; without it, the development SRS
+    #[arg(long, value_name = "FILE")]
+    pub(crate) srs: Option<PathBuf>,
+    /// Use this solc
+    #[arg(long, value_name = "PATH")]
+    pub(crate) solc: Option<PathBuf>,
+}
+
+/// Print a completion script for a shell
+///
+/// Example: zkverdict completions bash > ~/.local/share/bash-completion/completions/zkverdict
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}

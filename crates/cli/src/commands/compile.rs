@@ -1,0 +1,208 @@
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+use zkverdict::{
+    CompileOptions,
+    circuits::{Candidate, Objective},
+    compile,
+    models::Fidelity,
+    verifier::{Digest, Kind},
+};
+
+use super::{Status, calibrate, load_model};
+use crate::{
+    args::Compile,
+    output::{Target, beside},
+    printer::{Printer, Report, Style, pairs, seconds, size, table, thousands, tiny},
+    settings::Settings,
+};
+
+#[derive(Debug, Serialize)]
+struct Compiled {
+    model: String,
+    circuit_digest: Digest,
+    objective: Objective,
+    tolerance: f64,
+    inputs_public: bool,
+    chosen: Candidate,
+    fidelity: Option<Fidelity>,
+    reason: String,
+    candidates: Vec<Candidate>,
+    output: PathBuf,
+    #[serde(skip)]
+    explain: bool,
+}
+
+pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Result<Status> {
+    let options = settings.compile_options(args)?;
+    let output = args.output.clone().unwrap_or_else(|| beside(&args.model, "circuit"));
+    Target::Artifact(Kind::Circuit).check(&output)?;
+    let model = load_model(&args.model)?;
+    let calibration = calibrate::load(args.calibration.as_deref(), &args.model, &model)?;
+    let busy = printer.busy("laying out");
+    let planned = compile(&model, &calibration, &options)?;
+    drop(busy);
+    let chosen = planned.file.plan.clone();
+    if chosen.max_error.is_some_and(|error| error > options.tolerance) {
+        printer.warning(&format!(
+            "no layout keeps the error below {}; this one is among the most accurate",
+            options.tolerance
+        ));
+    }
+    planned.file.save(&output, &model)?;
+    printer.result(&Compiled {
+        model: model.name(),
+        circuit_digest: planned.file.digest(),
+        objective: options.objective,
+        tolerance: options.tolerance,
+        inputs_public: options.public.inputs,
+        fidelity: calibrate::fidelity(&calibration, chosen.shape.limb_bits).cloned(),
+        reason: reason(&options, &chosen, &planned.candidates),
+        chosen,
+        candidates: planned.candidates,
+        output,
+        explain: args.explain,
+    })?;
+    Ok(Status::Done)
+}
+
+/// Why this layout.
+fn reason(options: &CompileOptions, chosen: &Candidate, candidates: &[Candidate]) -> String {
+    let deployable = candidates.iter().filter(|candidate| candidate.is_deployable());
+    let accurate = deployable
+        .clone()
+        .filter(|candidate| candidate.max_error.is_none_or(|error| error <= options.tolerance))
+        .count();
+    let counted = match candidates.len() - deployable.count() {
+        0 => format!("{} were counted", candidates.len()),
+        large => format!(
+            "{} were counted, the contracts of {large} are too large for a chain",
+            candidates.len()
+        ),
+    };
+    let what = match options.objective {
+        Objective::Time => format!("least prover time, about {}", seconds(chosen.prove_cpu_s)),
+        Objective::Gas => format!("least gas, about {}", thousands(chosen.verify_gas)),
+        Objective::Memory => format!("least prover memory, about {}", size(chosen.memory_bytes)),
+    };
+    match accurate {
+        0 => format!("{what}, among the most accurate layouts ({counted})"),
+        accurate => format!(
+            "{what}, of {accurate} layouts with an error of at most {} ({counted})",
+            options.tolerance
+        ),
+    }
+}
+
+impl Report for Compiled {
+    fn render(&self, style: Style) -> String {
+        let plan = &self.chosen;
+        let mut rows = vec![
+            (
+                "layout",
+                format!(
+                    "{} products a row, limbs of {} bits",
+                    plan.shape.lanes, plan.shape.limb_bits
+                ),
+            ),
+            ("because", self.reason.clone()),
+            (
+                "rows",
+                format!(
+                    "{} of 2^{} ({} in the table)",
+                    thousands(plan.rows as u64),
+                    plan.k,
+                    plan.table_rows
+                ),
+            ),
+            (
+                "columns",
+                format!(
+                    "{} advice, {} fixed, {} with copies",
+                    plan.advice_columns, plan.fixed_columns, plan.equality_columns
+                ),
+            ),
+            (
+                "public",
+                format!(
+                    "{} numbers: context, {}outputs",
+                    plan.public_inputs,
+                    if self.inputs_public { "inputs, " } else { "" }
+                ),
+            ),
+            ("proof", size(plan.proof_bytes as u64)),
+            (
+                "predicted",
+                format!(
+                    "{} CPU, {} memory, {} gas",
+                    seconds(plan.prove_cpu_s),
+                    size(plan.memory_bytes),
+                    thousands(plan.verify_gas)
+                ),
+            ),
+        ];
+        if let Some(fidelity) = &self.fidelity {
+            rows.push(("error", errors(fidelity)));
+        }
+        let mut text = format!("{} compiled\n{}", style.bold(&self.model), pairs(style, 2, &rows));
+        if self.explain {
+            text.push_str(&explain(style, &self.candidates, plan));
+        }
+        text.push_str(&format!("wrote {}\n", self.output.display()));
+        text
+    }
+}
+
+/// Errors in words.
+pub(super) fn errors(fidelity: &Fidelity) -> String {
+    let decisions = match fidelity.decisions {
+        0 => String::new(),
+        all => format!(", {} of {all} decisions equal", fidelity.equal_decisions),
+    };
+    format!(
+        "at most {} on {} samples{decisions}",
+        tiny(fidelity.max_error),
+        thousands(fidelity.samples as u64)
+    )
+}
+
+fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String {
+    let head = [
+        "limb bits",
+        "lanes",
+        "k",
+        "rows",
+        "advice",
+        "fixed",
+        "copies",
+        "proof",
+        "prove",
+        "memory",
+        "gas",
+        "code",
+        "max error",
+    ];
+    let rows: Vec<_> = candidates
+        .iter()
+        .map(|candidate| {
+            let cells = vec![
+                candidate.shape.limb_bits.to_string(),
+                candidate.shape.lanes.to_string(),
+                candidate.k.to_string(),
+                candidate.rows.to_string(),
+                candidate.advice_columns.to_string(),
+                candidate.fixed_columns.to_string(),
+                candidate.equality_columns.to_string(),
+                thousands(candidate.proof_bytes as u64),
+                seconds(candidate.prove_cpu_s),
+                size(candidate.memory_bytes),
+                thousands(candidate.verify_gas),
+                thousands(candidate.code_bytes as u64),
+                candidate.max_error.map_or_else(|| "-".to_owned(), tiny),
+            ];
+            (candidate == chosen, cells)
+        })
+        .collect();
+    table(style, &head, &rows)
+}

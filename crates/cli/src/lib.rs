@@ -1,1 +1,0 @@
-//! zkverdict-cli

@@ -1,0 +1,99 @@
+//! Public inputs in words.
+
+use serde::Serialize;
+use serde_json::Value;
+use zkverdict::{Field, Role, models::OutputKind};
+
+use crate::printer::{Style, pairs, real};
+
+/// One public input as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct PublicValue {
+    /// The tensor's name, or `context`.
+    pub(crate) name: String,
+    /// Position in the tensor.
+    pub(crate) index: usize,
+    /// What it is.
+    pub(crate) role: Role,
+    /// What it says: a number, a label, a truth value; hexadecimal for the context.
+    pub(crate) value: Value,
+}
+
+impl PublicValue {
+    /// The value in words.
+    pub(crate) fn text(&self) -> String {
+        match &self.value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), real),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Reads the words of a proof by the schema of its key.
+pub(crate) fn read(schema: &[Field], words: &[[u8; 32]]) -> Vec<PublicValue> {
+    schema
+        .iter()
+        .zip(words)
+        .map(|(field, word)| PublicValue {
+            name: field.name.clone(),
+            index: field.index,
+            role: field.role,
+            value: value(field, word),
+        })
+        .collect()
+}
+
+fn value(field: &Field, word: &[u8; 32]) -> Value {
+    let (high, low) = word.split_at(24);
+    let small = high.iter().all(|&byte| byte == 0);
+    let cell = <[u8; 8]>::try_from(low).ok().map(u64::from_be_bytes);
+    // Cells have far fewer bits; anything else comes from no proof.
+    let cell = cell.filter(|&cell| small && cell < 1 << 53).map(|cell| cell as i64);
+    match cell {
+        Some(cell) if field.role != Role::Context => match &field.kind {
+            Some(OutputKind::Bool) => Value::Bool(cell == field.format.zero + 1),
+            Some(OutputKind::StringLabel(_)) => Value::String(field.show(cell)),
+            Some(OutputKind::IntLabel(_) | OutputKind::Index) => {
+                field.show(cell).parse::<i64>().map_or(Value::Null, Value::from)
+            }
+            _ => Value::from(field.format.dequantize(cell)),
+        },
+        _ => Value::String(format!("0x{}", hex::encode(word))),
+    }
+}
+
+/// Only the model's outputs.
+pub(crate) fn outputs(values: &[PublicValue]) -> impl Iterator<Item = &PublicValue> {
+    values.iter().filter(|value| value.role == Role::Output)
+}
+
+/// One line per value; tensors with one element lose their index.
+pub(crate) fn render(values: &[PublicValue], style: Style) -> String {
+    let rows: Vec<(String, String)> = values
+        .iter()
+        .map(|value| (label(value, values), value.text()))
+        .collect();
+    let rows: Vec<(&str, String)> = rows.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+    pairs(style, 2, &rows)
+}
+
+fn label(value: &PublicValue, all: &[PublicValue]) -> String {
+    if all
+        .iter()
+        .filter(|other| other.name == value.name && other.role == value.role)
+        .count()
+        == 1
+    {
+        value.name.clone()
+    } else {
+        format!("{}[{}]", value.name, value.index)
+    }
+}
+
+/// The position that `NAME` or `NAME[INDEX]` names among the public inputs.
+pub(crate) fn find(values: &[PublicValue], name: &str) -> Option<usize> {
+    values
+        .iter()
+        .position(|value| label(value, values) == name || format!("{}[{}]", value.name, value.index) == name)
+}

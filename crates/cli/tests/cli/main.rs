@@ -1,0 +1,11 @@
+//! The command as a user sees it: the real binary, real files, snapshots of what it prints.
+
+mod bench;
+mod chain;
+mod demo;
+mod errors;
+mod harness;
+mod help;
+mod pipeline;
+mod settings;
+mod srs;

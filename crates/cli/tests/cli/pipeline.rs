@@ -1,0 +1,453 @@
+use crate::harness::{Work, examples, keys, pipeline, snapshot};
+
+#[test]
+fn inspect_says_what_the_model_is() {
+    let work = pipeline().with(&["logreg.onnx"]);
+    snapshot!(work.run("inspect logreg.onnx"), @r#"
+    status 0
+    --- stdout
+    logreg (5,060 bytes)
+      sha256      [DIGEST]
+      producer    skl2onnx 1.20.0
+      opsets      ai.onnx 17, ai.onnx.ml 1, IR 8
+      inputs      input float32[?, 17]
+      outputs     label int64[?], probabilities float32[?, 2]
+      nodes       31: Cast ×8, Concat ×2, Gather ×8, Reshape, ai.onnx.ml.ArrayFeatureExtractor ×2, ai.onnx.ml.LinearClassifier, ai.onnx.ml.OneHotEncoder ×8, ai.onnx.ml.Scaler
+      parameters  51
+      note        input "input": its free first dimension is fixed to 1
+      note        OneHotEncoder "OneHotEncoder": an input in none of 4 categories is refused when proving (ONNX Runtime refuses it too)
+      note        OneHotEncoder "OneHotEncoder1": an input in none of 5 categories is refused when proving (ONNX Runtime refuses it too)
+      note        OneHotEncoder "OneHotEncoder2": an input in none of 10 categories is refused when proving (ONNX Runtime refuses it too)
+      note        OneHotEncoder "OneHotEncoder3": an input in none of 5 categories is refused when proving (ONNX Runtime refuses it too)
+      note        OneHotEncoder "OneHotEncoder4": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
+      note        OneHotEncoder "OneHotEncoder5": an input in none of 4 categories is refused when proving (ONNX Runtime refuses it too)
+      note        OneHotEncoder "OneHotEncoder6": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
+      note        OneHotEncoder "OneHotEncoder7": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
+      layout      2^8 rows, 7 advice columns, [TIME] CPU, 365,424 gas (estimate; calibrate to know)
+    can be proven
+    "#);
+    let json = work.run("inspect logreg.onnx --json").expect_status(0).json();
+    assert_eq!(json["provable"], true);
+    assert_eq!(json["layout_from"], "estimate");
+    assert_eq!(json["operators"]["Gather"], 8);
+    assert_eq!(json["operator_sets"]["ai.onnx.ml"], 1);
+    assert_eq!(json["inputs"][0]["shape"], serde_json::json!(["?", "17"]));
+}
+
+#[test]
+fn inspect_names_the_node_that_cannot_be_proven() {
+    let work = pipeline().with(&["mlp.onnx"]);
+    let mut bytes = work.read("mlp.onnx");
+    let at = bytes.windows(6).position(|name| name == b"ArgMax").unwrap();
+    // The operator's type, not the node's name.
+    let at = at
+        + bytes[at + 1..]
+            .windows(8)
+            .position(|field| field == b"\x22\x06ArgMax")
+            .map_or(0, |offset| offset + 3);
+    bytes[at..at + 6].copy_from_slice(b"ArgMin");
+    work.write("mlp.onnx", bytes);
+    let json = work.run("inspect mlp.onnx --json").expect_status(1).json();
+    assert_eq!(json["provable"], false);
+    assert!(json["refusal"].as_str().unwrap().contains("ArgMin"), "{json}");
+    assert_eq!(json["operators"]["ArgMin"], 1);
+}
+
+#[test]
+fn calibrate_measures_every_width() {
+    let work = pipeline().with(&["logreg.onnx", "applicants.csv", "samples.json"]);
+    snapshot!(work.run("calibrate logreg.onnx --data applicants.csv"), @r"
+    status 0
+    --- stdout
+    logreg calibrated on 1,000 samples, ranges widened 4 times
+      limb bits  max error  mean error     decisions  saturated  refused  rows   prove      gas
+      7            0.00053     0.00017  1000 of 1000          0        0   2^8   [TIME]  365,424
+      8            0.00012    0.000038  1000 of 1000          0        0   2^9   [TIME]  365,424
+      9           0.000031   0.0000097  1000 of 1000          0        0  2^10  [TIME]  365,424
+      10         0.0000073   0.0000024  1000 of 1000          0        0  2^11  [TIME]  365,424
+      11         0.0000019      6.1e-7  1000 of 1000          0        0  2^12  [TIME]  365,424
+      12            4.8e-7      1.5e-7  1000 of 1000          0        0  2^13  [TIME]  365,424
+    wrote logreg.calibration.json
+    --- stderr
+    note: the import has 9 remarks; `zkverdict inspect` shows them
+    ");
+    let json = work
+        .run("calibrate logreg.onnx --data applicants.csv --data samples.json --margin 2 -o other.json --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(
+        (json["samples"].as_u64(), json["margin"].as_f64()),
+        (Some(1200), Some(2.0))
+    );
+    assert_eq!(json["output"], "other.json");
+    let width = &json["widths"][1];
+    assert_eq!(width["limb_bits"], 8);
+    assert_eq!(width["equal_decisions"], 1200);
+    assert!(width["layout"]["verify_gas"].is_u64());
+    assert!(width["max_error"].as_f64().unwrap() < 4e-4);
+}
+
+#[test]
+fn columns_are_ignored_by_name() {
+    let work = pipeline().with(&["logreg.onnx", "applicants.csv"]);
+    let table = String::from_utf8(work.read("applicants.csv")).unwrap();
+    let with_id: Vec<String> = table
+        .lines()
+        .enumerate()
+        .map(|(row, line)| match row {
+            0 => format!("id,{line}"),
+            row => format!("{row},{line}"),
+        })
+        .collect();
+    work.write("with_id.csv", with_id.join("\n"));
+    work.run("calibrate logreg.onnx --data with_id.csv").expect_status(2);
+    assert!(!work.path("logreg.calibration.json").exists());
+    work.run("calibrate logreg.onnx --data with_id.csv --ignore-column id")
+        .expect_status(0);
+}
+
+#[test]
+fn compile_says_what_it_chose_and_why() {
+    let work = pipeline().with(&["logreg.onnx", "logreg.calibration.json"]);
+    snapshot!(work.run("compile logreg.onnx --optimize gas --limb-bits 8 --explain"), @r"
+    status 0
+    --- stdout
+    logreg compiled
+      layout     1 products a row, limbs of 8 bits
+      because    least gas, about 365,424, of 4 layouts with an error of at most 0.0004 (5 were counted, the contracts of 1 are too large for a chain)
+      rows       398 of 2^9 (396 in the table)
+      columns    7 advice, 8 fixed, 2 with copies
+      public     4 numbers: context, outputs
+      proof      1,920 bytes
+      predicted  [TIME] CPU, 22.5 MB memory, 365,424 gas
+      error      at most 0.00011 on 200 samples, 200 of 200 decisions equal
+      limb bits  lanes   k  rows  advice  fixed  copies  proof   prove   memory      gas    code  max error
+      8              1   9   398       7      8       2  1,920   [TIME]  22.5 MB  365,424  16,506    0.00011
+      8              2   9   398       7      9       2  1,984   [TIME]  22.8 MB  373,644  17,972    0.00011
+      8              4   9   433       7     11       2  2,112   [TIME]  23.5 MB  390,086  19,438    0.00011
+      8              8  10   689       7     15       2  2,368  [TIME]  33.9 MB  422,969  22,370    0.00011
+      8             16  11  1209       7     23       2  2,880  [TIME]  63.3 MB  488,736  28,234    0.00011
+    wrote logreg.circuit
+    ");
+    let json = work.run("compile logreg.onnx --json").expect_status(0).json();
+    assert_eq!(json["candidates"].as_array().unwrap().len(), 30);
+    assert!(json["candidates"].as_array().unwrap().contains(&json["chosen"]));
+    assert_eq!(json["objective"], "time");
+    assert_eq!(json["inputs_public"], false);
+}
+
+#[test]
+fn compile_honours_what_is_asked_for() {
+    let work = pipeline().with(&["logreg.onnx", "logreg.calibration.json"]);
+    let asked = work
+        .run("compile logreg.onnx --limb-bits 9 --lanes 4 --visibility input=public --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(asked["chosen"]["shape"]["limb_bits"], 9);
+    assert_eq!(asked["chosen"]["shape"]["lanes"], 4);
+    assert_eq!(asked["chosen"]["public_inputs"], 1 + 17 + 3);
+    let coarse = work
+        .run("compile logreg.onnx --tolerance 0.01 --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(coarse["chosen"]["shape"]["limb_bits"], 7);
+    let impossible = work
+        .run("compile logreg.onnx --tolerance 1e-30 --limb-bits 7")
+        .expect_status(0);
+    assert!(
+        impossible.stderr.contains("no layout keeps the error below"),
+        "{impossible}"
+    );
+    snapshot!(work.run("compile logreg.onnx --lanes 3"), @r"
+    status 2
+    --- stderr
+    error: no layout matches: no calibrated width has the limb bits and lanes that were asked for
+    hint: run `zkverdict compile --explain` to see the layouts there are
+    ");
+    snapshot!(work.run("compile logreg.onnx --visibility output=public"), @r#"
+    status 2
+    --- stderr
+    error: the visibility "output=public" is neither input=public nor input=private
+    "#);
+}
+
+#[test]
+fn setup_names_the_srs() {
+    let work = pipeline().with(&["logreg.circuit", "dev.srs"]);
+    snapshot!(work.run("setup logreg.circuit --srs dev.srs"), @r"
+    status 0
+    --- stdout
+    logreg has keys
+      SRS            UNSAFE development SRS, 2^9 powers
+      proving key    444 kB in logreg.pk
+      verifying key  23 kB in logreg.vk
+    --- stderr
+    warning: UNSAFE: this is the development SRS; everybody can forge proofs under it. Use it for trials only.
+    ");
+    let json = work
+        .run("setup logreg.circuit --srs dev.srs --proving-key a/p --verifying-key a/v --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(json["unsafe_srs"], true);
+    assert_eq!(json["pk_bytes"], work.read("a/p").len());
+    assert_eq!(json["vk_bytes"], work.read("a/v").len());
+}
+
+#[test]
+fn prove_and_verify_in_both_forms() {
+    let work = pipeline().with(&[
+        "logreg.circuit",
+        "logreg.pk",
+        "logreg.vk",
+        "rejected.json",
+        "applicants.csv",
+    ]);
+    snapshot!(work.run("prove logreg.circuit --input rejected.json --context loan"), @r"
+    status 0
+    --- stdout
+    logreg proven, and everybody who has the proof sees
+      context           [WORD]
+      label             0
+      probabilities[0]  0.671158
+      probabilities[1]  0.328842
+    wrote logreg.proof (1,920 bytes)
+    --- stderr
+    warning: made with the UNSAFE development SRS: this proof convinces nobody
+    ");
+    snapshot!(work.run("verify --verifying-key logreg.vk --proof logreg.proof --context loan --expect label=0"), @r"
+    status 0
+    --- stdout
+    valid proof for logreg, which decided
+      context           [WORD]
+      label             0
+      probabilities[0]  0.671158
+      probabilities[1]  0.328842
+    --- stderr
+    warning: made with the UNSAFE development SRS: everybody could have forged this proof
+    ");
+    let json = work
+        .run("prove logreg.circuit --input applicants.csv --row 1 --format json --context 0x2a --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(json["proof"], "logreg.proof.json");
+    assert_eq!(json["public_inputs"][0], format!("0x{:064x}", 42));
+    assert_eq!(json["public"][1]["name"], "label");
+    let verified = work
+        .run("verify --verifying-key logreg.vk --proof logreg.proof.json --context 0x2a --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(verified["valid"], true);
+    assert_eq!(verified["public"], json["public"]);
+    let proof: serde_json::Value = serde_json::from_slice(&work.read("logreg.proof.json")).unwrap();
+    assert_eq!(keys(&proof), ["proof", "public_inputs"]);
+}
+
+#[test]
+fn verify_names_what_is_wrong() {
+    let work = pipeline().with(&[
+        "logreg.vk",
+        "logreg.proof",
+        "logreg.circuit",
+        "logreg.pk",
+        "approved.json",
+    ]);
+    let verify = "verify --verifying-key logreg.vk --proof";
+    snapshot!(work.run(&format!("{verify} logreg.proof --context application-2")), @r"
+    status 1
+    --- stdout
+    not accepted for logreg: the proof is bound to another context
+    it claims
+      context           [WORD]
+      label             1
+      probabilities[0]  0.162827
+      probabilities[1]  0.837173
+    --- stderr
+    warning: made with the UNSAFE development SRS: everybody could have forged this proof
+    ");
+    snapshot!(work.run(&format!("{verify} logreg.proof --expect label=0")), @r"
+    status 1
+    --- stdout
+    not accepted for logreg: the proof shows 1 for label, not 0
+    it claims
+      context           [WORD]
+      label             1
+      probabilities[0]  0.162827
+      probabilities[1]  0.837173
+    --- stderr
+    warning: made with the UNSAFE development SRS: everybody could have forged this proof
+    ");
+    snapshot!(work.run(&format!("{verify} logreg.proof --expect colour=red")), @r#"
+    status 2
+    --- stderr
+    error: the proof shows no "colour"
+    hint: it shows label[0], probabilities[0], probabilities[1]
+    "#);
+    work.run("prove logreg.circuit --input approved.json --format json")
+        .expect_status(0);
+    let proof = String::from_utf8(work.read("logreg.proof.json")).unwrap();
+    let forged = proof.replace(&format!("0x{:064x}", 1), &format!("0x{:064x}", 0));
+    assert_ne!(proof, forged);
+    work.write("forged.json", forged);
+    snapshot!(work.run(&format!("{verify} forged.json")), @r"
+    status 1
+    --- stdout
+    not accepted for logreg: the proof does not hold for these public inputs and this verifying key
+    it claims
+      context           [WORD]
+      label             0
+      probabilities[0]  0.162827
+      probabilities[1]  0.837173
+    --- stderr
+    warning: made with the UNSAFE development SRS: everybody could have forged this proof
+    ");
+    let json = work
+        .run(&format!("{verify} forged.json --json"))
+        .expect_status(1)
+        .json();
+    assert_eq!(json["valid"], false);
+    assert!(json["reason"].as_str().unwrap().contains("does not hold"));
+}
+
+#[test]
+fn contract_writes_four_files() {
+    let work = pipeline().with(&["logreg.vk"]);
+    snapshot!(work.run("contract logreg.vk --name Lender -o out"), @r"
+    status 0
+    --- stdout
+    Lender accepts a valid proof and rejects forged ones
+      code           16,505 of 24,576 bytes, solc 0.8.34
+      deployment     3,615,571 gas
+      verification   [GAS] gas a transaction, 314,381 of it execution
+      public inputs  context[0], label[0], probabilities[0], probabilities[1]
+    wrote out/Lender.sol, out/Lender.abi.json, out/Lender.bin and out/Lender.contract
+    --- stderr
+    warning: made with the UNSAFE development SRS: for local development chains only
+    ");
+    let source = String::from_utf8(work.read("out/Lender.sol")).unwrap();
+    assert!(
+        source.starts_with("// SPDX-License-Identifier: MIT OR Apache-2.0\n"),
+        "{source}"
+    );
+    assert!(source.contains("contract Lender "), "{source}");
+    let abi: serde_json::Value = serde_json::from_slice(&work.read("out/Lender.abi.json")).unwrap();
+    assert!(abi.as_array().unwrap().iter().any(|item| item["name"] == "verify"));
+    assert!(hex::decode(work.read("out/Lender.bin")).unwrap().len() > 10_000);
+    // The same key gives the same contract.
+    work.run("contract logreg.vk --name Lender -o again").expect_status(0);
+    assert_eq!(work.read("out/Lender.bin"), work.read("again/Lender.bin"));
+}
+
+#[test]
+fn simulate_accepts_and_rejects() {
+    let work = pipeline().with(&[
+        "CreditVerifier.contract",
+        "logreg.proof",
+        "logreg.circuit",
+        "logreg.pk",
+        "approved.json",
+    ]);
+    let accepted = work
+        .run("simulate CreditVerifier.contract --proof logreg.proof --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(accepted["accepted"], true);
+    assert!(accepted["verification"]["transaction_gas"].as_u64().unwrap() <= 380_000);
+    assert!(accepted["deployment"]["code_bytes"].as_u64() <= accepted["deployment"]["code_limit"].as_u64());
+    work.run("prove logreg.circuit --input approved.json --format json")
+        .expect_status(0);
+    let proof = String::from_utf8(work.read("logreg.proof.json")).unwrap();
+    work.write(
+        "replayed.json",
+        proof.replacen(&format!("0x{:064x}", 0), &format!("0x{:064x}", 7), 1),
+    );
+    let rejected = work
+        .run("simulate CreditVerifier.contract --proof replayed.json")
+        .expect_status(1);
+    assert!(rejected.stdout.contains("reverted with ProofInvalid()"), "{rejected}");
+    let rejected = work
+        .run("simulate CreditVerifier.contract --proof replayed.json --json")
+        .expect_status(1)
+        .json();
+    assert_eq!(
+        rejected["verification"]["outcome"]["reason"]["rejection"],
+        "invalid_proof"
+    );
+}
+
+#[test]
+fn run_compares_with_the_floats() {
+    let work = pipeline().with(&["logreg.onnx", "logreg.calibration.json", "applicants.csv"]);
+    let json = work
+        .run("run logreg.onnx --input applicants.csv --calibration logreg.calibration.json --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(json["rows"].as_array().unwrap().len(), 1000);
+    assert_eq!(json["equal_decisions"], 1000);
+    assert!(json["max_error"].as_f64().unwrap() < 4e-4);
+    assert!(["tract", "zkverdict"].contains(&json["float_source"].as_str().unwrap()));
+    // Beside ONNX Runtime's own answers, which have six decimals.
+    let expected = std::fs::read_to_string(examples().join("credit/expected.json")).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+    for (row, expected) in json["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(expected["logreg"]["probabilities"].as_array().unwrap())
+    {
+        let float = row["float"][1][1].as_f64().unwrap();
+        assert!((float - expected[1].as_f64().unwrap()).abs() < 2e-6, "{row}");
+    }
+    let some = work
+        .run("run logreg.onnx --input applicants.csv --inputs 3 --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(some["rows"].as_array().unwrap().len(), 3);
+    assert_eq!(some["calibration"], "input");
+}
+
+#[test]
+fn run_takes_its_floats_from_tract_where_it_can() {
+    let work = Work::empty();
+    let example = examples().join("diagnosis");
+    for (from, to) in [("mlp.onnx", "mlp.onnx"), ("inputs.csv", "inputs.csv")] {
+        std::fs::copy(example.join(from), work.path(to)).unwrap();
+    }
+    let json = work
+        .run("run mlp.onnx --input inputs.csv --inputs 5 --json")
+        .expect_status(0)
+        .json();
+    let source = json["float_source"].as_str().unwrap();
+    assert_eq!(source == "tract", json["float_reason"].is_null(), "{json}");
+    assert_eq!(json["equal_decisions"], 5);
+}
+
+#[test]
+fn doctor_knows_what_is_missing() {
+    let work = Work::empty();
+    let json = work.run("doctor --json").expect_status(0).json();
+    assert_eq!(json["ready"], true);
+    assert_eq!(json["findings"][0]["what"], "solc");
+    let bare = [
+        ("PATH", ""),
+        ("ZKVERDICT_TOOLS", "nowhere"),
+        ("ZKVERDICT_SOLC", ""),
+        ("ZKVERDICT_ANVIL", ""),
+    ];
+    let missing = work.run_with("doctor", &bare).expect_status(2);
+    assert!(missing.stdout.contains("something needed is missing"), "{missing}");
+    assert!(missing.stdout.contains("run scripts/tools/install"), "{missing}");
+}
+
+#[test]
+fn nothing_but_the_result_is_on_stdout() {
+    let work = pipeline().with(&["logreg.vk", "logreg.proof"]);
+    let said = work
+        .run("verify --verifying-key logreg.vk --proof logreg.proof --json")
+        .expect_status(0);
+    assert!(said.stderr.contains("UNSAFE"), "{said}");
+    assert!(
+        !said.stdout.contains('\u{1b}') && !said.stderr.contains('\u{1b}'),
+        "{said}"
+    );
+    said.json();
+}

@@ -1,0 +1,14 @@
+//! The suites, linked once. See the library's table.
+
+mod artifacts;
+mod bench_models;
+mod ceremonies;
+mod chain;
+mod decisions;
+mod documents;
+mod proofs;
+mod properties;
+mod snapshots;
+mod soundness;
+mod support;
+mod widths;

@@ -1,0 +1,94 @@
+//! Sizes and gas of the example models with the default options. A change here is a change to review: run the test, read
+//! the difference, and write the new numbers in.
+
+use crate::support::{Example, has_solc};
+
+/// What the planner chose and what the keys have.
+fn circuit(example: Example) -> String {
+    let keyed = example.keyed();
+    let plan = &keyed.pipeline.planned.file.plan;
+    assert_eq!(keyed.proof.proof.len(), plan.proof_bytes);
+    assert_eq!(keyed.proof.public_inputs.len(), plan.public_inputs);
+    format!(
+        "shape {}, k = {}, {} rows, {} of them table\n{} advice, {} fixed, {} equality columns\n{} bytes of proof, {} public inputs",
+        plan.shape,
+        plan.k,
+        plan.rows,
+        plan.table_rows,
+        plan.advice_columns,
+        plan.fixed_columns,
+        plan.equality_columns,
+        plan.proof_bytes,
+        plan.public_inputs
+    )
+}
+
+/// What the reference contract costs. The transaction's gas depends on the zero bytes of a proof, which is random; the
+/// execution's does not.
+fn contract(example: Example) -> String {
+    let build = &example.keyed().contract().build;
+    format!(
+        "{} bytes of code\n{} gas of execution, {} bytes of calldata",
+        build.deployment.code_bytes, build.verification.execution_gas, build.verification.calldata_bytes
+    )
+}
+
+#[test]
+fn credit_logreg() {
+    insta::assert_snapshot!(circuit(Example::CreditLogreg), @r"
+    shape c1l8, k = 9, 398 rows, 396 of them table
+    7 advice, 8 fixed, 2 equality columns
+    1920 bytes of proof, 4 public inputs
+    ");
+    if has_solc() {
+        insta::assert_snapshot!(contract(Example::CreditLogreg), @r"
+        16505 bytes of code
+        314381 gas of execution, 2180 bytes of calldata
+        ");
+    }
+}
+
+#[test]
+fn credit_mlp() {
+    insta::assert_snapshot!(circuit(Example::CreditMlp), @r"
+    shape c1l8, k = 9, 461 rows, 400 of them table
+    7 advice, 8 fixed, 2 equality columns
+    1920 bytes of proof, 4 public inputs
+    ");
+    if has_solc() {
+        insta::assert_snapshot!(contract(Example::CreditMlp), @r"
+        16505 bytes of code
+        314381 gas of execution, 2180 bytes of calldata
+        ");
+    }
+}
+
+#[test]
+fn diagnosis_logreg() {
+    insta::assert_snapshot!(circuit(Example::DiagnosisLogreg), @r"
+    shape c1l9, k = 10, 891 rows, 889 of them table
+    7 advice, 8 fixed, 2 equality columns
+    1920 bytes of proof, 4 public inputs
+    ");
+    if has_solc() {
+        insta::assert_snapshot!(contract(Example::DiagnosisLogreg), @r"
+        16519 bytes of code
+        314416 gas of execution, 2180 bytes of calldata
+        ");
+    }
+}
+
+#[test]
+fn diagnosis_mlp() {
+    insta::assert_snapshot!(circuit(Example::DiagnosisMlp), @r"
+    shape c1l9, k = 10, 811 rows, 809 of them table
+    7 advice, 8 fixed, 2 equality columns
+    1920 bytes of proof, 4 public inputs
+    ");
+    if has_solc() {
+        insta::assert_snapshot!(contract(Example::DiagnosisMlp), @r"
+        16518 bytes of code
+        314416 gas of execution, 2180 bytes of calldata
+        ");
+    }
+}
