@@ -6,7 +6,7 @@ use halo2_proofs::{
     plonk::{Advice, Circuit, Column, ConstraintSystem, Error, Fixed},
 };
 
-use crate::{Layout, ModelConfig, Shape, Trace, field::from_i128, layout::lookup_kind};
+use crate::{Layout, ModelConfig, Shape, Trace, field::from_i128};
 
 /// The circuit of a laid-out program: with a trace it proves, without one it makes keys.
 #[derive(Debug, Clone)]
@@ -54,13 +54,22 @@ impl ModelCircuit {
                 put(column, row, Fr::from(*number));
             }
         }
+        if let Some(columns) = config.tree {
+            for (row, number) in fixed.q_tree.iter().enumerate() {
+                put(columns.q_tree, row, Fr::from(*number));
+            }
+        }
         for (index, entry) in self.layout.table.iter().enumerate() {
             put(config.table_tag, index + 1, Fr::from(entry.tag));
             put(config.table_key, index + 1, from_i128(entry.key.into()));
             put(config.table_entry, index + 1, from_i128(entry.entry.into()));
         }
         for row in 0..self.usable {
-            put(config.q_lookup, row, Fr::from(lookup_kind(row, self.usable)));
+            put(
+                config.q_lookup,
+                row,
+                Fr::from(self.layout.lookup_kind(row, self.usable)),
+            );
         }
     }
 
@@ -130,6 +139,9 @@ impl Circuit<Fr> for ModelCircuit {
                 self.assign_column(&mut region, config.limb, |trace| &trace.limb);
                 self.assign_column(&mut region, config.entry, |trace| &trace.entry);
                 self.assign_column(&mut region, config.multiplicity, |trace| &trace.multiplicity);
+                if let Some(columns) = config.tree {
+                    self.assign_column(&mut region, columns.memory, |trace| &trace.memory);
+                }
                 for (home, copy) in &self.layout.copies {
                     region.constrain_equal(values[*home], values[*copy]);
                 }

@@ -28,6 +28,7 @@ impl CompiledModel {
         Shape {
             lanes: self.lanes,
             limb_bits: self.program.limb_bits,
+            trees: !self.program.memory.is_empty(),
         }
     }
 

@@ -45,12 +45,23 @@ pub struct ModelConfig {
     pub table_entry: Column<Fixed>,
     /// Rows of the lookup argument, see [`chips::lookup`].
     pub q_lookup: Column<Fixed>,
+    /// Columns for decision trees, in shapes that have them.
+    pub tree: Option<TreeColumns>,
     /// Public inputs: context, inputs where they are public, outputs.
     pub instance: Column<Instance>,
     /// Separates the summands of the lookup argument.
     pub alpha: Challenge,
     /// Folds a tuple into one field element.
     pub gamma: Challenge,
+}
+
+/// Columns for decision trees.
+#[derive(Debug, Clone, Copy)]
+pub struct TreeColumns {
+    /// What is read by address: zero, or the value beside it on memory rows.
+    pub memory: Column<Advice>,
+    /// What the tree gadgets do on this row, see [`chips::tree`].
+    pub q_tree: Column<Fixed>,
 }
 
 impl ModelConfig {
@@ -62,6 +73,10 @@ impl ModelConfig {
         let limb = meta.advice_column();
         let entry = meta.advice_column();
         let multiplicity = meta.advice_column();
+        let tree = shape.trees.then(|| TreeColumns {
+            memory: meta.advice_column(),
+            q_tree: meta.fixed_column(),
+        });
         let alpha = meta.challenge_usable_after(FirstPhase);
         let gamma = meta.challenge_usable_after(FirstPhase);
         let config = Self {
@@ -81,6 +96,7 @@ impl ModelConfig {
             table_key: meta.fixed_column(),
             table_entry: meta.fixed_column(),
             q_lookup: meta.fixed_column(),
+            tree,
             instance: meta.instance_column(),
             alpha,
             gamma,
@@ -92,6 +108,9 @@ impl ModelConfig {
         chips::digit::configure(meta, &config);
         chips::curve::configure(meta, &config);
         chips::lookup::configure(meta, &config);
+        if let Some(columns) = config.tree {
+            chips::tree::configure(meta, &config, columns);
+        }
         config
     }
 

@@ -53,7 +53,7 @@ pub enum CircuitError {
         lanes: usize,
     },
     /// A shape outside the catalogue.
-    #[error("a shape has 1 to 32 lanes and limbs of 5 to 14 bits; got {lanes} lanes, {limb_bits} bits")]
+    #[error("a shape has 1 to 32 lanes and limbs of 5 (with trees 8) to 14 bits; got {lanes} lanes, {limb_bits} bits")]
     BadShape {
         /// Lanes.
         lanes: usize,

@@ -1,11 +1,13 @@
 //! Places a program on rows: every fixed value, every copy, and where each witness cell goes.
 
+use std::{collections::HashMap, ops::Range};
+
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
-use zkverdict_model::{CellId, Finish, Layer, Program, Range, Step, Table, TableId};
+use zkverdict_model::{CellId, Finish, Layer, Program, Range as CellRange, SplitNode, Step, Table, TableId, TreePath};
 
 use crate::{
     CircuitError, Shape,
-    chips::{accumulate, gadget, lookup},
+    chips::{accumulate, gadget, lookup, tree},
     field::from_i128,
 };
 
@@ -45,6 +47,10 @@ pub(crate) enum Placement {
     },
     /// A chain of sums of one layer.
     Lane(Lane),
+    /// The bin of a number.
+    Bin { table: TableId, input: CellId, row: usize },
+    /// A walk through the tree of a step.
+    Tree { step: usize, row: usize },
 }
 
 /// Sums packed into one accumulator.
@@ -78,6 +84,7 @@ pub(crate) struct FixedColumns {
     pub(crate) q_accumulate: Vec<u64>,
     pub(crate) q_gadget: Vec<u64>,
     pub(crate) tag: Vec<u64>,
+    pub(crate) q_tree: Vec<u64>,
 }
 
 /// A program on rows.
@@ -94,8 +101,12 @@ pub struct Layout {
     pub(crate) placements: Vec<Placement>,
     /// Values beside the gadgets: `(row, cell)`, copies included.
     pub(crate) values: Vec<(usize, CellId)>,
-    /// First table row of each tag.
-    pub(crate) table_start: Vec<usize>,
+    /// Position in the table by tag and key.
+    positions: HashMap<(u64, i64), usize>,
+    /// Depth and number of weights by step.
+    tree_sizes: HashMap<usize, (usize, usize)>,
+    /// Rows whose table entry is the value beside it.
+    pub(crate) memory_rows: Range<usize>,
     rows: usize,
 }
 
@@ -113,11 +124,15 @@ impl Layout {
         let shape = Shape {
             lanes,
             limb_bits: program.limb_bits,
+            trees: !program.memory.is_empty(),
         }
         .check()?;
         let mut builder = Builder::new(program, shape);
         for (index, step) in program.steps.iter().enumerate() {
             builder.step(index, step)?;
+        }
+        for (row, cell) in builder.layout.memory_rows.clone().zip(&program.memory) {
+            builder.copy(*cell, row)?;
         }
         let public_rows = public
             .cells(program)
@@ -152,11 +167,27 @@ impl Layout {
         self.table.len()
     }
 
-    /// Position of a tuple in the table.
-    pub(crate) fn find(&self, tag: usize, key: Option<usize>, entry: &Fr) -> Option<usize> {
-        let index = self.table_start.get(tag)? - FIRST_ROW + key?;
-        let row = self.table.get(index)?;
-        (row.tag == tag as u64 && from_i128(row.entry.into()) == *entry).then_some(index)
+    fn add_table(&mut self, tag: u64, entries: impl IntoIterator<Item = (i64, i64)>) {
+        for (key, entry) in entries {
+            self.positions.insert((tag, key), self.table.len());
+            self.table.push(TableRow { tag, key, entry });
+        }
+    }
+
+    /// Position of a table row.
+    pub(crate) fn find(&self, tag: u64, key: i64) -> Option<usize> {
+        self.positions.get(&(tag, key)).copied()
+    }
+
+    /// `q_lookup` of a row, for `usable` rows.
+    pub(crate) fn lookup_kind(&self, row: usize, usable: usize) -> u64 {
+        match row {
+            0 => 0,
+            _ if row == FIRST_ROW || row + 1 == usable => lookup::EDGE,
+            _ if self.memory_rows.contains(&row) => lookup::MEMORY,
+            _ if row < usable => lookup::ACTIVE,
+            _ => 0,
+        }
     }
 
     /// Every advice cell that a gadget binds, as `(column, row)`: what an attack must not be able to change.
@@ -173,6 +204,22 @@ impl Layout {
                     // The limb beside a bit is multiplied by zero.
                     cells.extend((!bit).then_some((AdviceColumn::Limb, *row)));
                 }
+                Placement::Bin { row, .. } => {
+                    let rows = (0..5).map(|step| row + lanes * step);
+                    cells.extend(rows.flat_map(gadget_cells));
+                }
+                Placement::Tree { row, step } => {
+                    let (depth, weights) = self.tree_sizes[step];
+                    for level in 0..depth {
+                        let row = row + 2 * lanes * level;
+                        cells.push((AdviceColumn::Value, row));
+                        cells.extend([row, row + lanes].into_iter().flat_map(gadget_cells));
+                    }
+                    for weight in 0..weights {
+                        let row = row + lanes * (2 * depth + weight);
+                        cells.extend([(AdviceColumn::Key, row), (AdviceColumn::Entry, row)]);
+                    }
+                }
                 Placement::Curve { row, .. } => cells.extend(three(*row).into_iter().flat_map(gadget_cells)),
                 Placement::Lane(lane) => {
                     let first = lane.load_row + lanes;
@@ -187,6 +234,7 @@ impl Layout {
                 }
             }
         }
+        cells.extend(self.memory_rows.clone().map(|row| (AdviceColumn::Memory, row)));
         cells.extend((0..self.table.len()).map(|index| (AdviceColumn::Multiplicity, FIRST_ROW + index)));
         cells
     }
@@ -212,6 +260,8 @@ pub enum AdviceColumn {
     Entry,
     /// `multiplicity`
     Multiplicity,
+    /// `memory`
+    Memory,
 }
 
 fn gadget_cells(row: usize) -> [(AdviceColumn, usize); 3] {
@@ -226,51 +276,62 @@ struct Builder<'a> {
     next_row: usize,
     /// Rows of a curve block that still have room for one more.
     curve_slots: Vec<usize>,
+    /// The same for bins.
+    bin_slots: Vec<usize>,
     bit_tag: u64,
     zero_tag: u64,
+    memory_tag: u64,
+    /// First tag that no table has.
+    next_tag: u64,
 }
 
 impl<'a> Builder<'a> {
     fn new(program: &'a Program, shape: Shape) -> Self {
-        let mut table = Vec::new();
-        let mut table_start = Vec::new();
-        let mut add = |tag: u64, entries: &mut dyn Iterator<Item = (i64, i64)>| {
-            table_start.push(FIRST_ROW + table.len());
-            table.extend(entries.map(|(key, entry)| TableRow { tag, key, entry }));
-        };
-        add(0, &mut (0..1 << shape.limb_bits).map(|key| (key, 0)));
-        let mut tag = 0;
-        for function in &program.tables {
-            tag += 1;
-            add(tag, &mut (0..).zip(function.entries.iter().copied()));
-        }
-        let bit_tag = tag + 1;
-        add(bit_tag, &mut [(0, 0), (1, 0)].into_iter());
-        let zero_tag = tag + 2;
-        add(zero_tag, &mut [(0, 0)].into_iter());
-        let layout = Layout {
+        let mut layout = Layout {
             shape,
             fixed: FixedColumns {
                 weights: vec![Vec::new(); shape.lanes],
                 ..FixedColumns::default()
             },
-            table,
+            table: Vec::new(),
             copies: Vec::new(),
             public_rows: Vec::new(),
             placements: Vec::new(),
             values: Vec::new(),
-            table_start,
+            positions: HashMap::new(),
+            tree_sizes: HashMap::new(),
+            memory_rows: FIRST_ROW..FIRST_ROW,
             rows: FIRST_ROW,
         };
+        let functions = program.tables.len() as u64;
+        let [bit_tag, zero_tag, memory_tag] = [1, 2, 3].map(|offset| functions + offset);
+        let mut next_row = FIRST_ROW;
+        if shape.trees {
+            // The first row closes the running sum and can hold no memory: a row of the range table takes it.
+            layout.add_table(0, [(0, 0)]);
+            layout.memory_rows = FIRST_ROW + 1..FIRST_ROW + 1 + program.memory.len();
+            layout.add_table(memory_tag, (0..program.memory.len() as i64).map(|address| (address, 0)));
+            next_row = layout.memory_rows.end;
+        }
+        let first_limb = i64::from(shape.trees);
+        layout.add_table(0, (first_limb..1 << shape.limb_bits).map(|key| (key, 0)));
+        for (tag, function) in (1..).zip(&program.tables) {
+            layout.add_table(tag, (0..).zip(function.entries.iter().copied()));
+        }
+        layout.add_table(bit_tag, [(0, 0), (1, 0)]);
+        layout.add_table(zero_tag, [(0, 0)]);
         Self {
             program,
-            layout,
             homes: vec![None; program.cells],
             unchecked: vec![false; program.cells],
-            next_row: FIRST_ROW,
+            next_row,
             curve_slots: Vec::new(),
+            bin_slots: Vec::new(),
             bit_tag,
             zero_tag,
+            memory_tag,
+            next_tag: memory_tag + 1,
+            layout,
         }
     }
 
@@ -290,6 +351,11 @@ impl<'a> Builder<'a> {
             }
             Step::Layer(layer) => self.layer(index, layer),
             Step::Curve { table, input, output } => self.curve(*table, *input, *output),
+            Step::Bin { table, input, output } => self.bin(*table, *input, *output),
+            Step::Tree(path) => {
+                self.tree(index, path);
+                Ok(())
+            }
         }
     }
 
@@ -321,16 +387,16 @@ impl<'a> Builder<'a> {
         first
     }
 
-    fn witness(&mut self, cell: CellId, range: Range) {
+    fn witness(&mut self, cell: CellId, range: CellRange) {
         let row = self.take_rows(1);
         self.define(cell, row);
         match range {
-            Range::Unchecked => {
+            CellRange::Unchecked => {
                 self.unchecked[cell.index()] = true;
                 self.layout.placements.push(Placement::Free { cell, row });
             }
-            Range::Cell => self.range_gadget(cell, row, false),
-            Range::Bit => self.range_gadget(cell, row, true),
+            CellRange::Cell => self.range_gadget(cell, row, false),
+            CellRange::Bit => self.range_gadget(cell, row, true),
         }
     }
 
@@ -368,6 +434,67 @@ impl<'a> Builder<'a> {
         self.copy(output, range_row)?;
         self.range_gadget(output, range_row, false);
         Ok(())
+    }
+
+    fn bin(&mut self, table: TableId, input: CellId, output: CellId) -> Result<(), CircuitError> {
+        let lanes = self.layout.shape.lanes;
+        if self.bin_slots.is_empty() {
+            let first = self.take_rows(5 * lanes);
+            self.bin_slots = (first..first + lanes).rev().collect();
+        }
+        let row = self.bin_slots.pop().expect("filled above");
+        self.copy(input, row)?;
+        self.define(output, row + lanes);
+        self.layout.fixed.set_tree(row, tree::BIN);
+        self.layout.fixed.set_tag(row, table.into_tag());
+        self.layout.fixed.set_tag(row + lanes, table.into_tag());
+        self.layout.placements.push(Placement::Bin { table, input, row });
+        Ok(())
+    }
+
+    /// A walk: two rows per level, then one per weight. Every level and every weight is a table of its own.
+    fn tree(&mut self, step: usize, path: &TreePath) {
+        let lanes = self.layout.shape.lanes;
+        let first = self.take_rows(lanes * (2 * path.levels.len() + path.outputs.len()));
+        let base = 1_i64 << self.program.limb_bits;
+        for (number, level) in path.levels.iter().enumerate() {
+            let row = first + 2 * lanes * number;
+            let packed = |node: &SplitNode| {
+                (
+                    i64::from(node.index),
+                    i64::from(node.feature) * base + i64::from(node.split),
+                )
+            };
+            let tag = self.new_table(level.iter().map(packed));
+            let fixed = &mut self.layout.fixed;
+            fixed.set_tree(row, tree::STEP);
+            fixed.set_tag(row, tag);
+            fixed.set_tag(row + lanes, self.memory_tag);
+        }
+        for (number, output) in path.outputs.iter().enumerate() {
+            let row = first + lanes * (2 * path.levels.len() + number);
+            let tag = self.new_table(
+                path.leaves
+                    .iter()
+                    .map(|leaf| (i64::from(leaf.index), leaf.weights[number])),
+            );
+            let more = number + 1 < path.outputs.len();
+            self.layout.fixed.set_tree(row, tree::LEAF);
+            self.layout.fixed.set_tag(row, tag);
+            self.layout.fixed.set_weight(0, row, Fr::from(u64::from(more)));
+            self.define(*output, row);
+        }
+        self.layout
+            .tree_sizes
+            .insert(step, (path.levels.len(), path.outputs.len()));
+        self.layout.placements.push(Placement::Tree { step, row: first });
+    }
+
+    fn new_table(&mut self, entries: impl IntoIterator<Item = (i64, i64)>) -> u64 {
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        self.layout.add_table(tag, entries);
+        tag
     }
 
     /// Both rows of a gadget look their keys up in `table`.
@@ -557,6 +684,10 @@ impl FixedColumns {
         Self::set(&mut self.q_accumulate, row, kind);
     }
 
+    fn set_tree(&mut self, row: usize, kind: u64) {
+        Self::set(&mut self.q_tree, row, kind);
+    }
+
     fn set_tag(&mut self, row: usize, tag: u64) {
         Self::set(&mut self.tag, row, tag);
     }
@@ -565,15 +696,5 @@ impl FixedColumns {
         if !bool::from(weight.is_zero()) {
             Self::set(&mut self.weights[lane], row, weight);
         }
-    }
-}
-
-/// `q_lookup` of a row, for `usable` rows.
-pub(crate) fn lookup_kind(row: usize, usable: usize) -> u64 {
-    match row {
-        0 => 0,
-        _ if row == FIRST_ROW || row + 1 == usable => lookup::EDGE,
-        _ if row < usable => lookup::ACTIVE,
-        _ => 0,
     }
 }

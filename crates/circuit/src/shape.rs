@@ -11,6 +11,9 @@ pub struct Shape {
     pub lanes: usize,
     /// Bits of one range-checked limb, `L`.
     pub limb_bits: u32,
+    /// Whether there are columns for decision trees.
+    #[serde(default)]
+    pub trees: bool,
 }
 
 impl Shape {
@@ -25,7 +28,7 @@ impl Shape {
         {
             return Err(CircuitError::DegreeClamped { value });
         }
-        if (1..=32).contains(&self.lanes) && (5..=14).contains(&self.limb_bits) {
+        if (1..=32).contains(&self.lanes) && (self.smallest_limb()..=14).contains(&self.limb_bits) {
             Ok(self)
         } else {
             Err(CircuitError::BadShape {
@@ -36,8 +39,21 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// Four limbs must hold a `float32`.
+    fn smallest_limb(self) -> u32 {
+        if self.trees { 8 } else { 5 }
+    }
+}
+
 impl std::fmt::Display for Shape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "c{}l{}", self.lanes, self.limb_bits)
+        write!(
+            formatter,
+            "c{}l{}{}",
+            self.lanes,
+            self.limb_bits,
+            if self.trees { "t" } else { "" }
+        )
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     AdviceColumn, Layout, Shape,
     chips::accumulate,
     field::from_i128,
-    layout::{CLOSING_ROWS, Lane, Placement, lookup_kind},
+    layout::{CLOSING_ROWS, Lane, Placement},
 };
 
 /// Advice columns of the first phase, row by row.
@@ -28,6 +28,8 @@ pub struct Trace {
     pub entry: Vec<Fr>,
     /// `multiplicity`
     pub multiplicity: Vec<Fr>,
+    /// `memory`
+    pub memory: Vec<Fr>,
 }
 
 impl Trace {
@@ -41,6 +43,7 @@ impl Trace {
             limb: zeros(),
             entry: zeros(),
             multiplicity: zeros(),
+            memory: zeros(),
         };
         let mut filler = Filler {
             trace: &mut trace,
@@ -62,6 +65,7 @@ impl Trace {
             AdviceColumn::Limb => &mut self.limb,
             AdviceColumn::Entry => &mut self.entry,
             AdviceColumn::Multiplicity => &mut self.multiplicity,
+            AdviceColumn::Memory => &mut self.memory,
         }
     }
 
@@ -70,10 +74,10 @@ impl Trace {
         let usable = self.value.len();
         let mut counts = vec![0_u64; layout.table.len()];
         for row in 1..usable - CLOSING_ROWS {
-            let tag = layout.fixed.tag.get(row).copied().unwrap_or(0) as usize;
+            let tag = layout.fixed.tag.get(row).copied().unwrap_or(0);
             let found = [
-                layout.find(tag, small(&self.key[row]), &self.entry[row]),
-                layout.find(0, small(&self.limb[row]), &Fr::zero()),
+                self.find(layout, tag, &self.key[row], &self.entry[row]),
+                self.find(layout, 0, &self.limb[row], &Fr::zero()),
             ];
             for index in found.into_iter().flatten() {
                 counts[index] += 1;
@@ -82,6 +86,13 @@ impl Trace {
         for (multiplicity, count) in self.multiplicity.iter_mut().skip(1).zip(counts) {
             *multiplicity = Fr::from(count);
         }
+    }
+
+    /// Position of a tuple in the table.
+    fn find(&self, layout: &Layout, tag: u64, key: &Fr, entry: &Fr) -> Option<usize> {
+        let index = layout.find(tag, small(key)?)?;
+        let stored = from_i128(layout.table[index].entry.into()) + self.memory[index + 1];
+        (stored == *entry).then_some(index)
     }
 
     /// The running sum of the lookup argument for these challenges.
@@ -100,14 +111,14 @@ impl Trace {
                 alpha
                     + from_i128(table_key.into())
                     + gamma * Fr::from(table_tag)
-                    + gamma_squared * from_i128(table_entry.into()),
+                    + gamma_squared * (from_i128(table_entry.into()) + self.memory[row]),
             );
         }
         denominators.iter_mut().batch_invert();
         let mut sum = Fr::zero();
         (0..usable)
             .map(|row| {
-                if lookup_kind(row, usable) != 0 {
+                if layout.lookup_kind(row, usable) != 0 {
                     sum += denominators[3 * row] + denominators[3 * row + 1]
                         - self.multiplicity[row] * denominators[3 * row + 2];
                 }
@@ -136,6 +147,9 @@ struct Filler<'a> {
 impl Filler<'_> {
     fn fill(&mut self) {
         self.layout.put_cells(self.trace, self.cells);
+        for row in self.layout.memory_rows.clone() {
+            self.trace.memory[row] = self.trace.value[row];
+        }
         for placement in &self.layout.placements {
             match placement {
                 Placement::Range { cell, row, bit } => {
@@ -154,6 +168,8 @@ impl Filler<'_> {
                     self.low_limbs(*row, point.middle, point.remainder);
                 }
                 Placement::Lane(lane) => self.lane(lane),
+                Placement::Bin { table, input, row } => self.bin(*table, self.cells[input.index()], *row),
+                Placement::Tree { step, row } => self.tree(*step, *row),
             }
         }
     }
@@ -162,7 +178,7 @@ impl Filler<'_> {
         let Step::Layer(layer) = &self.program.steps[lane.step] else {
             return;
         };
-        let Shape { lanes, limb_bits } = self.layout.shape;
+        let Shape { lanes, limb_bits, .. } = self.layout.shape;
         let fixed = &self.layout.fixed;
         let weight = |column: usize, row: usize| fixed.weights[column].get(row).copied().unwrap_or_default();
         let mut accumulator = weight(0, lane.load_row);
@@ -209,6 +225,48 @@ impl Filler<'_> {
         }
     }
 
+    fn bin(&mut self, table: TableId, value: i64, row: usize) {
+        let lanes = self.layout.shape.lanes;
+        let index = self.program.bin(table, value);
+        self.pair(row, table, index);
+        let (low, high) = self.program.tables[table.index()].pair(index);
+        let limbs = |distance: i64| {
+            [0, 1, 2, 3].map(|place| distance >> (place * self.program.limb_bits) & (self.limb_base() - 1))
+        };
+        let ([a, b, c, d], [e, f, g, h]) = (limbs(value - low), limbs(high - 1 - value));
+        self.limb(row, a);
+        self.limb(row + lanes, b);
+        for (step, key, limb) in [(2, c, d), (3, e, f), (4, g, h)] {
+            self.key(row + lanes * step, key, 0);
+            self.limb(row + lanes * step, limb);
+        }
+    }
+
+    fn tree(&mut self, step: usize, first: usize) {
+        let Step::Tree(path) = &self.program.steps[step] else {
+            return;
+        };
+        let lanes = self.layout.shape.lanes;
+        let (walk, leaf) = self.program.walk(path, self.cells);
+        for (number, visited) in walk.iter().enumerate() {
+            let row = first + 2 * lanes * number;
+            let (feature, split) = (i64::from(visited.node.feature), i64::from(visited.node.split));
+            self.trace.value[row] = Fr::from(u64::from(visited.is_below()));
+            self.key(row, visited.node.index.into(), feature * self.limb_base() + split);
+            self.limb(row, split);
+            self.key(row + lanes, feature, visited.bin);
+            let distance = if visited.is_below() {
+                split - visited.bin
+            } else {
+                visited.bin - split - 1
+            };
+            self.limb(row + lanes, distance);
+        }
+        for (number, weight) in leaf.weights.iter().enumerate() {
+            self.key(first + lanes * (2 * walk.len() + number), leaf.index.into(), *weight);
+        }
+    }
+
     fn limb_base(&self) -> i64 {
         1 << self.program.limb_bits
     }
@@ -243,10 +301,10 @@ impl Filler<'_> {
 }
 
 /// The number, if it is small enough for a table key.
-fn small(number: &Fr) -> Option<usize> {
+fn small(number: &Fr) -> Option<i64> {
     let bytes = number.to_repr();
     let (low, high) = bytes.as_ref().split_first_chunk::<4>()?;
     high.iter()
         .all(|byte| *byte == 0)
-        .then(|| u32::from_le_bytes(*low) as usize)
+        .then(|| i64::from(u32::from_le_bytes(*low)))
 }

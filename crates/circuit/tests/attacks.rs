@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{Case, everything, mlp, samples, wide_logits};
+use common::{Case, everything, forest, mlp, samples, wide_logits};
 use halo2_proofs::halo2curves::bn256::Fr;
 use zkverdict_circuit::{AdviceColumn, Trace};
-use zkverdict_model::{Graph, Step};
+use zkverdict_model::{Graph, Op, Step};
 
 struct Honest {
     case: Case,
@@ -15,7 +15,8 @@ struct Honest {
 
 impl Honest {
     fn new(graph: &Graph, lanes: usize) -> Self {
-        let case = Case::new(graph, 6, lanes);
+        let trees = graph.nodes.iter().any(|node| matches!(node.op, Op::TreeEnsemble(_)));
+        let case = Case::new(graph, if trees { 8 } else { 6 }, lanes);
         let cells = case.cells(&samples(graph, 1, 42)[0]);
         let (trace, instances) = (case.trace(&cells), case.instances(&cells));
         assert_eq!(case.accepts(trace.clone(), instances.clone()), Ok(()));
@@ -71,6 +72,12 @@ fn perturbed_cells_of_every_gadget_are_rejected() {
     perturb_every_cell(&everything(), 1, 3);
 }
 
+#[test]
+fn perturbed_cells_of_trees_are_rejected() {
+    perturb_every_cell(&forest(3, 3, 3), 1, 1);
+    perturb_every_cell(&forest(3, 3, 3), 2, 3);
+}
+
 /// Another answer with a witness that is otherwise made consistently: wrong output cells, everything after recomputed.
 #[test]
 fn wrong_outputs_are_rejected() {
@@ -87,13 +94,14 @@ fn wrong_outputs_are_rejected() {
 /// Every intermediate cell set to another value, with all later steps executed honestly from it.
 #[test]
 fn wrong_intermediate_results_are_rejected() {
-    for graph in [mlp(3, &[4], 8), everything(), wide_logits()] {
+    for graph in [mlp(3, &[4], 8), everything(), wide_logits(), forest(3, 3, 3)] {
         let honest = Honest::new(&graph, 1);
         let program = &honest.case.program;
         let cells = honest.case.cells(&samples(&graph, 1, 42)[0]);
         let outputs = program.steps.iter().flat_map(|step| match step {
             Step::Witness { .. } => vec![],
-            Step::Curve { output, .. } => vec![*output],
+            Step::Curve { output, .. } | Step::Bin { output, .. } => vec![*output],
+            Step::Tree(path) => path.outputs.clone(),
             Step::Layer(layer) => layer
                 .sums
                 .iter()

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Case, everything, mlp, samples, wide_logits};
+use common::{Case, everything, forest, mlp, samples, wide_logits};
 use zkverdict_model::{Fidelity, Graph};
 
 fn check(graph: &Graph, limb_bits: u32, lanes: usize) {
@@ -43,6 +43,43 @@ fn fixed_point_stays_close_to_floats() {
         assert!(fidelity.max_error < tolerance, "{fidelity:?}");
         assert_eq!(fidelity.refused, 0, "{fidelity:?}");
         assert!(fidelity.equal_decisions + 2 >= fidelity.decisions, "{fidelity:?}");
+    }
+}
+
+#[test]
+fn trees_in_every_width() {
+    for lanes in [1, 2, 4] {
+        check(&forest(5, 4, 4), 8, lanes);
+    }
+    check(&forest(3, 3, 7), 10, 1);
+}
+
+/// Just below, at and just above every threshold the walk is the floats' walk, and the circuit agrees.
+#[test]
+fn trees_decide_exactly_at_thresholds() {
+    let graph = forest(5, 4, 4);
+    let case = Case::new(&graph, 8, 1);
+    for step in 0..=64_i16 {
+        let threshold = f32::from(step - 32) / 4.0;
+        for value in [
+            threshold.next_down(),
+            threshold,
+            threshold.next_up(),
+            -threshold,
+            f32::INFINITY,
+        ] {
+            let sample = vec![vec![f64::from(value); 5]];
+            let expected = graph.pick_outputs(&graph.evaluate(&sample).unwrap());
+            let cells = case.cells(&sample);
+            let got = case.program.dequantize_outputs(&cells);
+            assert_eq!(got[0], expected[0], "{value}");
+            for (got, expected) in got[1].iter().zip(&expected[1]) {
+                assert!((got - expected).abs() < 2e-3, "{value}: {got} {expected}");
+            }
+            if step % 16 == 0 {
+                assert_eq!(case.accepts(case.trace(&cells), case.instances(&cells)), Ok(()));
+            }
+        }
     }
 }
 

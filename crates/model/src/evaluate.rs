@@ -1,6 +1,6 @@
 //! Float evaluation of a [`Graph`]: what the fixed-point program is measured against.
 
-use crate::{Comparison, Graph, ModelError, Norm, Op};
+use crate::{Aggregate, BranchMode, Comparison, Graph, ModelError, Norm, Op, Tree, TreeEnsemble, TreeNode};
 
 impl Graph {
     /// Evaluates every tensor in `f64`: graph inputs first, then one vector per node.
@@ -78,6 +78,7 @@ impl Op {
                 .map(|(value, threshold)| f64::from(u8::from(comparison.holds(*value, *threshold))))
                 .collect(),
             Self::Normalize { norm, width } => x.chunks(*width).flat_map(|group| norm.apply(group)).collect(),
+            Self::TreeEnsemble(ensemble) => ensemble.scores(x),
             Self::OneHot { categories } => {
                 let mut bits = Vec::new();
                 for (index, (value, known)) in x.iter().zip(categories).enumerate() {
@@ -97,6 +98,73 @@ impl Op {
                 bits
             }
         })
+    }
+}
+
+impl TreeEnsemble {
+    /// One score per target. Features are compared as `float32`.
+    pub fn scores(&self, features: &[f64]) -> Vec<f64> {
+        let mut scores: Vec<Option<f64>> = vec![None; self.targets];
+        for tree in &self.trees {
+            for (target, weight) in tree.leaf(features) {
+                let weight = f64::from(*weight);
+                let score = &mut scores[*target];
+                *score = Some(score.map_or(weight, |score| match self.aggregate {
+                    Aggregate::Sum | Aggregate::Average => score + weight,
+                    Aggregate::Min => score.min(weight),
+                    Aggregate::Max => score.max(weight),
+                }));
+            }
+        }
+        let divisor = if self.aggregate == Aggregate::Average {
+            self.trees.len().max(1) as f64
+        } else {
+            1.0
+        };
+        let with_base = |(score, base): (Option<f64>, &f32)| score.unwrap_or(0.0) / divisor + f64::from(*base);
+        scores.into_iter().zip(&self.base).map(with_base).collect()
+    }
+}
+
+impl Tree {
+    /// The weights of the leaf that these features reach.
+    pub fn leaf(&self, features: &[f64]) -> &[(usize, f32)] {
+        let mut position = 0;
+        loop {
+            match &self.nodes[position] {
+                TreeNode::Leaf { weights } => return weights,
+                TreeNode::Branch {
+                    feature,
+                    mode,
+                    threshold,
+                    missing_holds,
+                    holds,
+                    otherwise,
+                } => {
+                    let value = features[*feature] as f32;
+                    let taken = if value.is_nan() {
+                        *missing_holds
+                    } else {
+                        mode.holds(value, *threshold)
+                    };
+                    position = if taken { *holds } else { *otherwise };
+                }
+            }
+        }
+    }
+}
+
+impl BranchMode {
+    /// Whether `value ∘ threshold` holds.
+    pub fn holds(self, value: f32, threshold: f32) -> bool {
+        match self {
+            Self::Less => value < threshold,
+            Self::LessOrEqual => value <= threshold,
+            Self::Greater => value > threshold,
+            Self::GreaterOrEqual => value >= threshold,
+            Self::Equal => value == threshold,
+            Self::NotEqual => value != threshold,
+        }
     }
 }
 

@@ -101,6 +101,84 @@ pub enum Norm {
     L2,
 }
 
+/// How the trees' leaf weights become one score per target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregate {
+    /// Their sum.
+    Sum,
+    /// Their sum divided by the number of trees.
+    Average,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+}
+
+/// A branch's condition on `float32` values: `feature ∘ threshold`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BranchMode {
+    /// `x < t`
+    Less,
+    /// `x <= t`
+    LessOrEqual,
+    /// `x > t`
+    Greater,
+    /// `x >= t`
+    GreaterOrEqual,
+    /// `x == t`
+    Equal,
+    /// `x != t`
+    NotEqual,
+}
+
+/// A node of a decision tree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TreeNode {
+    /// Goes to `holds` where the condition holds, else to `otherwise`; both are positions in the tree's nodes.
+    Branch {
+        /// Input element.
+        feature: usize,
+        /// The condition.
+        mode: BranchMode,
+        /// What the feature is compared with: infinite perhaps, but never NaN.
+        threshold: f32,
+        /// Where a missing value (NaN) goes: `true` to `holds`.
+        missing_holds: bool,
+        /// Next node where the condition holds.
+        holds: usize,
+        /// Next node where it does not.
+        otherwise: usize,
+    },
+    /// Adds weights to targets.
+    Leaf {
+        /// `(target, weight)`, each target at most once.
+        weights: Vec<(usize, f32)>,
+    },
+}
+
+/// One decision tree; the root is node 0, every other node has one parent, and every path ends in a leaf.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tree {
+    /// Nodes; children come after their parent.
+    pub nodes: Vec<TreeNode>,
+}
+
+/// Trees over the same features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TreeEnsemble {
+    /// The trees.
+    pub trees: Vec<Tree>,
+    /// Number of scores.
+    pub targets: usize,
+    /// How weights become scores.
+    pub aggregate: Aggregate,
+    /// Added to each score after aggregation, one per target (a target without weights on any path counts as 0).
+    pub base: Vec<f32>,
+}
+
 /// An operator. Inputs with several tensors are read as their concatenation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -151,6 +229,8 @@ pub enum Op {
         /// Length of one group.
         width: usize,
     },
+    /// An ensemble of decision trees over the input elements; one score per target.
+    TreeEnsemble(TreeEnsemble),
     /// One-hot of each input element: element `i` becomes `categories[i].len()` bits. A value that is in no category
     /// has no encoding; such inputs are refused.
     OneHot {

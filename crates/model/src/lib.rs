@@ -14,6 +14,7 @@
 //! | `calibrate` | ranges on sample data, errors against the floats |
 //! | `lower` | float graph → integer program: affine chains fused, formats chosen, offsets folded |
 //! | `curves` | tables of piecewise-linear functions |
+//! | `ordered` | `float32` values as integers of the same order |
 //! | `program` | the integer program and its evaluator |
 //! | `validate` | checks of a program that comes from a file |
 //!
@@ -25,13 +26,18 @@ mod error;
 mod evaluate;
 mod graph;
 mod lower;
+mod ordered;
 mod program;
 mod validate;
 
 pub use calibrate::{Calibration, Fidelity, Interval};
 pub use error::ModelError;
-pub use graph::{AffineRow, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, ValueId};
+pub use graph::{
+    AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, Tree,
+    TreeEnsemble, TreeNode, ValueId,
+};
+pub use ordered::{HIGHEST, LOWEST, from_ordered, ordered};
 pub use program::{
-    CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, Limit, OutputCells, Program, Range, Source, Step, Sum,
-    Table, TableId,
+    CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, OutputCells, Program, Range, Source,
+    SplitNode, Step, Sum, Table, TableId, TreePath, WalkStep,
 };

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelError, OutputKind};
+use crate::{ModelError, OutputKind, ordered::ordered};
 
 /// Names one cell of a [`Program`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -195,6 +195,56 @@ pub enum Range {
     Unchecked,
 }
 
+/// A branch of a [`TreePath`]: below where the feature's bin is at most `split`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitNode {
+    /// Position in the level of the complete tree: the children are `2·index` (below) and `2·index + 1`.
+    pub index: u32,
+    /// Address in [`Program::memory`].
+    pub feature: u32,
+    /// Largest bin that goes below.
+    pub split: u32,
+}
+
+/// A leaf of a [`TreePath`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeafNode {
+    /// Position in the last level of the complete tree.
+    pub index: u32,
+    /// One weight per output of the path.
+    pub weights: Vec<i64>,
+}
+
+/// A decision tree whose paths all have the same length: a leaf above the last level is continued downwards by
+/// branches that always go below.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreePath {
+    /// Node in the model, for messages and plans.
+    pub name: String,
+    /// The nodes of each level, by index.
+    pub levels: Vec<Vec<SplitNode>>,
+    /// The leaves, by index.
+    pub leaves: Vec<LeafNode>,
+    /// The reached leaf's weights.
+    pub outputs: Vec<CellId>,
+}
+
+/// One node of a walk: the node and its feature's bin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalkStep {
+    /// The node.
+    pub node: SplitNode,
+    /// Bin of its feature.
+    pub bin: i64,
+}
+
+impl WalkStep {
+    /// Whether the walk goes below.
+    pub fn is_below(&self) -> bool {
+        self.bin <= i64::from(self.node.split)
+    }
+}
+
 /// One step of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -210,6 +260,17 @@ pub enum Step {
     },
     /// Weighted sums.
     Layer(Layer),
+    /// The bin of a number: the output is the index `b` with `entries[b] ≤ input < entries[b + 1]`.
+    Bin {
+        /// Increasing bounds.
+        table: TableId,
+        /// A `float32` value as an integer of the same order.
+        input: CellId,
+        /// The bin.
+        output: CellId,
+    },
+    /// A decision tree over bins.
+    Tree(TreePath),
     /// A piecewise-linear function: with `W = 2^(L+1)` and `input = m + W·u`, `0 ≤ m < W`, the output is
     /// `⌊(a·(W − m) + b·m + W/2) / W⌋` for the table's pair `(a, b)` at `u`.
     Curve {
@@ -231,8 +292,11 @@ pub struct InputCell {
     pub index: usize,
     /// The cell.
     pub cell: CellId,
-    /// Its format.
+    /// Its format, unless it is taken as it is.
     pub format: Format,
+    /// Whether the cell is the value's place in the order of `float32` ([`ordered`](crate::ordered)) instead of a
+    /// fixed-point number.
+    pub float32: bool,
     /// Categories, where the model encodes this input one-hot.
     pub categories: Option<Vec<i64>>,
 }
@@ -270,6 +334,8 @@ pub struct Program {
     pub cells: usize,
     /// Function tables.
     pub tables: Vec<Table>,
+    /// Cells that trees read by address.
+    pub memory: Vec<CellId>,
     /// Numbers whose format ends before all they could be.
     pub limited: Vec<Limit>,
     /// Steps in order; a step reads only cells of earlier ones.
@@ -324,7 +390,8 @@ impl Program {
             .map(|input| {
                 let value = sample[input.tensor][input.index];
                 let name = || self.input_names[input.tensor].clone();
-                if !value.is_finite() {
+                // Trees order infinities like any other number.
+                if !value.is_finite() && (value.is_nan() || !input.float32) {
                     return Err(ModelError::NotFinite {
                         what: format!("input {}[{}]", name(), input.index),
                         value,
@@ -339,6 +406,9 @@ impl Program {
                         value,
                         categories: categories.clone(),
                     });
+                }
+                if input.float32 {
+                    return Ok(ordered(value as f32));
                 }
                 let cell = input.format.quantize(value);
                 let last = self.cell_max() - 1;
@@ -398,6 +468,15 @@ impl Program {
                 Step::Curve { table, input, output } => {
                     cells[output.index()] = self.curve(*table, cells[input.index()]).value;
                 }
+                Step::Bin { table, input, output } => {
+                    cells[output.index()] = self.bin(*table, cells[input.index()]) as i64;
+                }
+                Step::Tree(path) => {
+                    let leaf = self.walk(path, &cells).1;
+                    for (output, weight) in path.outputs.iter().zip(&leaf.weights) {
+                        cells[output.index()] = *weight;
+                    }
+                }
             }
         }
         Ok(cells)
@@ -441,6 +520,42 @@ impl Program {
             value: total.div_euclid(width),
             remainder: total.rem_euclid(width),
         }
+    }
+
+    /// The bin of a number, see [`Step::Bin`].
+    pub fn bin(&self, table: TableId, value: i64) -> usize {
+        let table = &self.tables[table.index()];
+        let above = table.entries.partition_point(|bound| *bound <= value);
+        above.saturating_sub(1).min(table.domain().saturating_sub(1))
+    }
+
+    /// The nodes a tree visits, and the leaf it ends at.
+    ///
+    /// # Panics
+    /// If the path lacks a node that one of its nodes leads to.
+    pub fn walk<'p>(&self, path: &'p TreePath, cells: &[i64]) -> (Vec<WalkStep>, &'p LeafNode) {
+        let mut index = 0;
+        let steps = path
+            .levels
+            .iter()
+            .map(|level| {
+                let place = level
+                    .binary_search_by_key(&index, |node| node.index)
+                    .expect("paths are closed");
+                let node = level[place];
+                let step = WalkStep {
+                    node,
+                    bin: cells[self.memory[node.feature as usize].index()],
+                };
+                index = 2 * index + u32::from(!step.is_below());
+                step
+            })
+            .collect();
+        let place = path
+            .leaves
+            .binary_search_by_key(&index, |leaf| leaf.index)
+            .expect("paths are closed");
+        (steps, &path.leaves[place])
     }
 
     fn witness(&self, targets: &[CellId], source: &Source, cells: &mut [i64]) {

@@ -1,6 +1,6 @@
 //! Checks of a program that comes from a file: every index in range, every cell computed once and before its use.
 
-use crate::{CellId, Finish, Format, Layer, ModelError, Program, Source, Step, TableId};
+use crate::{CellId, Finish, Format, Layer, ModelError, Program, Source, Step, TableId, TreePath};
 
 type Check = Result<(), &'static str>;
 
@@ -29,9 +29,8 @@ impl Program {
                 table.stride <= 1 && table.domain() > 0,
                 "a table is empty or has another stride",
             )?;
-            let bound = self.cell_max();
             require(
-                table.entries.iter().all(|entry| (0..=bound).contains(entry)),
+                table.entries.iter().all(|entry| (0..=1 << 40).contains(entry)),
                 "a table entry is too large",
             )?;
         }
@@ -86,6 +85,12 @@ impl Program {
                 cells.iter().try_for_each(|cell| define(*cell, defined))
             }
             Step::Layer(layer) => self.check_layer(layer, defined),
+            Step::Bin { table, input, output } => {
+                read(*input, defined)?;
+                self.table(*table)?;
+                define(*output, defined)
+            }
+            Step::Tree(path) => self.check_tree(path, defined),
             Step::Curve { table, input, output } => {
                 read(*input, defined)?;
                 // The largest cell opens a segment of its own.
@@ -112,6 +117,40 @@ impl Program {
             }
         }
         Ok(())
+    }
+
+    /// Every node leads to nodes of the next level, and the last level's to leaves.
+    fn check_tree(&self, path: &TreePath, defined: &mut [bool]) -> Check {
+        let mut indices = vec![0];
+        for level in &path.levels {
+            require(
+                level.iter().map(|node| node.index).eq(indices.iter().copied()),
+                "a tree's level has gaps",
+            )?;
+            indices.clear();
+            for node in level {
+                let cell = self
+                    .memory
+                    .get(node.feature as usize)
+                    .ok_or("a tree reads an address that is not there")?;
+                read(*cell, defined)?;
+                let below = node.index.checked_mul(2).ok_or("a tree is too deep")?;
+                indices.push(below);
+                if u64::from(node.split) + 1 < 1 << self.limb_bits {
+                    indices.push(below + 1);
+                }
+            }
+        }
+        require(
+            path.leaves.iter().map(|leaf| leaf.index).eq(indices),
+            "a tree's leaves have gaps",
+        )?;
+        let complete = path.leaves.iter().all(|leaf| leaf.weights.len() == path.outputs.len());
+        require(
+            complete,
+            "a leaf has another number of weights than the tree has outputs",
+        )?;
+        path.outputs.iter().try_for_each(|cell| define(*cell, defined))
     }
 
     fn table(&self, table: TableId) -> Result<usize, &'static str> {

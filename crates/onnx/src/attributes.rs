@@ -127,6 +127,13 @@ impl<'a> Attributes<'a> {
         Ok(Some(values))
     }
 
+    /// A list of floats, whatever they are.
+    pub(crate) fn singles(&mut self, name: &'static str) -> Result<Option<&'a [f32]>, Refusal> {
+        Ok(self
+            .take(name, AttributeType::Floats, "floats")?
+            .map(|attribute| attribute.floats.as_slice()))
+    }
+
     pub(crate) fn texts(&mut self, name: &'static str) -> Result<Option<Vec<String>>, Refusal> {
         let Some(attribute) = self.take(name, AttributeType::Strings, "strings")? else {
             return Ok(None);

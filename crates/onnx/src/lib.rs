@@ -26,6 +26,7 @@ mod samples;
 mod shape;
 mod summary;
 mod tensor;
+mod tree_defect;
 
 pub use data_type::DataType;
 pub use defect::Defect;
@@ -35,3 +36,4 @@ pub use import::{import, import_file};
 pub use refusal::Refusal;
 pub use samples::{Place, Sample, SampleProblem, read_samples, read_samples_ignoring};
 pub use summary::{ModelSummary, NodeSummary, TensorSummary, summarize};
+pub use tree_defect::TreeDefect;

@@ -1,6 +1,6 @@
 //! Why a node, a graph input or a graph output is refused.
 
-use crate::{DataType, Defect};
+use crate::{DataType, Defect, TreeDefect};
 
 /// A reason, with the remedy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -202,6 +202,22 @@ pub enum Refusal {
     Repeated {
         /// Attribute.
         attribute: &'static str,
+    },
+    /// A node of a decision tree that is malformed or not supported.
+    #[error("{}node {node}: {defect}", tree.map(|tree| format!("tree {tree}, ")).unwrap_or_default())]
+    Tree {
+        /// Id of the tree; in operator set 5 its position in `tree_roots`, or `None` where no root leads to the node.
+        tree: Option<i64>,
+        /// Id of the node; in operator set 5 its position in the lists `nodes_*`.
+        node: i64,
+        /// What is wrong with it.
+        defect: TreeDefect,
+    },
+    /// A use of a tree ensemble on which ONNX Runtime departs from the standard.
+    #[error("{reason}")]
+    Ensemble {
+        /// What is used, and what to do instead.
+        reason: &'static str,
     },
     /// An input or output that is no tensor.
     #[error("it is not a tensor; only tensors are supported")]

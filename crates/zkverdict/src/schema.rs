@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 use zkverdict_circuit::CompiledModel;
-use zkverdict_model::{Format, OutputKind};
+use zkverdict_model::{Format, OutputKind, from_ordered};
 
 /// What a public input is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Field {
     pub role: Role,
     /// How its integer stands for a real number.
     pub format: Format,
+    /// Whether the integer is the place of a `float32` in the order of floats instead.
+    #[serde(default)]
+    pub float32: bool,
     /// How an output is to be read.
     pub kind: Option<OutputKind>,
 }
@@ -39,7 +42,10 @@ impl Field {
             Some(OutputKind::Bool) => Some((index == Some(1)).to_string()),
             _ => None,
         };
-        label.unwrap_or_else(|| format!("{}", self.format.dequantize(value)))
+        label.unwrap_or_else(|| match self.float32 {
+            true => format!("{}", from_ordered(value)),
+            false => format!("{}", self.format.dequantize(value)),
+        })
     }
 }
 
@@ -50,6 +56,7 @@ pub fn public_schema(model: &CompiledModel) -> Vec<Field> {
         index: 0,
         role: Role::Context,
         format: Format::INTEGER,
+        float32: false,
         kind: None,
     };
     let program = &model.program;
@@ -62,6 +69,7 @@ pub fn public_schema(model: &CompiledModel) -> Vec<Field> {
             index: input.index,
             role: Role::Input,
             format: input.format,
+            float32: input.float32,
             kind: None,
         });
     let outputs = program.outputs.iter().flat_map(|output| {
@@ -70,6 +78,7 @@ pub fn public_schema(model: &CompiledModel) -> Vec<Field> {
             index,
             role: Role::Output,
             format: output.format,
+            float32: false,
             kind: Some(output.kind.clone()),
         })
     });

@@ -6,6 +6,7 @@ pub mod curve;
 pub mod digit;
 pub mod lookup;
 pub mod range;
+pub mod tree;
 
 /// Values of `q_gadget`.
 pub mod gadget {

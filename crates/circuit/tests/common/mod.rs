@@ -7,7 +7,8 @@ use halo2_proofs::{dev::MockProver, halo2curves::bn256::Fr};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use zkverdict_circuit::{Layout, ModelCircuit, PublicInputs, Trace, from_i128, usable_rows};
 use zkverdict_model::{
-    AffineRow, Calibration, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, Program, ValueId,
+    AffineRow, Aggregate, BranchMode, Calibration, Comparison, Element, Graph, Input, Node, Norm, Op, Output,
+    OutputKind, Program, Tree, TreeEnsemble, TreeNode, ValueId,
 };
 
 pub struct GraphBuilder {
@@ -138,6 +139,61 @@ pub fn everything() -> Graph {
     builder.output("shares", shares, OutputKind::Real);
     builder.output("logits", logits, OutputKind::Real);
     builder.finish()
+}
+
+/// A sum of random trees, some deep and narrow, some a single leaf; with a sigmoid and the decision.
+pub fn forest(features: usize, trees: usize, depth: usize) -> Graph {
+    let mut rng = StdRng::seed_from_u64(depth as u64);
+    let mut builder = GraphBuilder::new(features);
+    let ensemble = TreeEnsemble {
+        trees: (0..trees)
+            .map(|index| random_tree(features, if index == 1 { 0 } else { depth }, &mut rng))
+            .collect(),
+        targets: 2,
+        aggregate: Aggregate::Sum,
+        base: vec![0.125, -0.25],
+    };
+    let scores = builder.node(Op::TreeEnsemble(ensemble), &[X], 2);
+    let first = builder.node(Op::Wire { indices: vec![0] }, &[scores], 1);
+    let probability = builder.map(Op::Sigmoid, first);
+    let label = builder.node(Op::ArgMax { classes: 2 }, &[scores], 1);
+    builder.output("label", label, OutputKind::Index);
+    builder.output("scores", scores, OutputKind::Real);
+    builder.output("probability", probability, OutputKind::Real);
+    builder.finish()
+}
+
+fn random_tree(features: usize, depth: usize, rng: &mut StdRng) -> Tree {
+    let mut nodes = vec![];
+    grow(features, depth, rng, &mut nodes);
+    Tree { nodes }
+}
+
+fn grow(features: usize, depth: usize, rng: &mut StdRng, nodes: &mut Vec<TreeNode>) -> usize {
+    let position = nodes.len();
+    if depth == 0 || (position > 0 && rng.gen_bool(0.25)) {
+        let weights = vec![(0, rng.gen_range(-1.0..1.0)), (1, rng.gen_range(-1.0..1.0))];
+        nodes.push(TreeNode::Leaf { weights });
+        return position;
+    }
+    nodes.push(TreeNode::Leaf { weights: vec![] });
+    let holds = grow(features, depth - 1, rng, nodes);
+    let otherwise = grow(features, depth - 1, rng, nodes);
+    let modes = [
+        BranchMode::Less,
+        BranchMode::LessOrEqual,
+        BranchMode::Greater,
+        BranchMode::GreaterOrEqual,
+    ];
+    nodes[position] = TreeNode::Branch {
+        feature: rng.gen_range(0..features),
+        mode: modes[rng.gen_range(0..4)],
+        threshold: rng.gen_range(-8..8) as f32 / 4.0,
+        missing_holds: false,
+        holds,
+        otherwise,
+    };
+    position
 }
 
 /// Three classes with logits far beyond what a sigmoid tells apart.

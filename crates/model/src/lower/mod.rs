@@ -9,12 +9,13 @@ mod formats;
 mod operators;
 mod sums;
 mod tables;
+mod trees;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     Calibration, CellId, Format, Graph, InputCell, ModelError, Node, Norm, Op, OutputCells, OutputKind, Program, Range,
-    Source, Step, Table, TableId, ValueId, calibrate::Interval,
+    Source, Step, Table, TableId, ValueId, calibrate::Interval, ordered::HIGHEST,
 };
 use expression::{Expression, to_expressions};
 use formats::{fraction_format, input_format, signed_format, unsigned_format};
@@ -24,6 +25,8 @@ use formats::{fraction_format, input_format, signed_format, unsigned_format};
 struct CellInfo {
     format: Format,
     max: i64,
+    /// Whether the cell is a place in the order of `float32`: trees compare it, nothing computes with it.
+    float32: bool,
     /// Cells of one group are bits of which exactly one is set.
     one_hot_group: Option<usize>,
 }
@@ -68,6 +71,7 @@ impl Program {
                 limb_bits,
                 cells: 0,
                 tables: Vec::new(),
+                memory: Vec::new(),
                 limited: Vec::new(),
                 steps: Vec::new(),
                 input_names: graph.inputs.iter().map(|input| input.name.clone()).collect(),
@@ -96,12 +100,14 @@ impl Program {
 impl Lowering<'_> {
     fn inputs(&mut self, graph: &Graph) -> Result<(), ModelError> {
         let categorical = categorical_inputs(graph);
+        let compared = compared_inputs(graph);
         let max = self.program.cell_max() - 1;
-        let mut all = Vec::new();
+        let (mut numbers, mut floats) = (Vec::new(), Vec::new());
         for (tensor, input) in graph.inputs.iter().enumerate() {
             let mut expressions = Vec::new();
             for index in 0..input.len() {
                 let categories = categorical.get(&(tensor, index)).cloned();
+                let float32 = compared.contains(&(tensor, index));
                 let known = categories.iter().flatten();
                 if let Some(category) = known
                     .clone()
@@ -113,30 +119,38 @@ impl Lowering<'_> {
                     });
                 }
                 let format = match &categories {
+                    _ if float32 => Format::INTEGER,
                     Some(known) => Format {
                         scale: 0,
                         zero: -known.iter().copied().min().unwrap_or(0).min(0),
                     },
                     None => input_format(self.calibration.inputs[tensor][index], self.program.cell_bits()),
                 };
-                let cell = self.new_cell(format, max);
+                let cell = self.new_cell(format, if float32 { HIGHEST } else { max });
+                self.cells[cell.index()].float32 = float32;
                 self.program.inputs.push(InputCell {
                     tensor,
                     index,
                     cell,
                     format,
+                    float32,
                     categories,
                 });
                 expressions.push(Expression::cell(cell));
-                all.push(cell);
+                if float32 { floats.push(cell) } else { numbers.push(cell) }
             }
             self.values.push(expressions);
         }
-        self.program.steps.push(Step::Witness {
-            cells: all,
-            range: Range::Cell,
-            source: Source::Input,
-        });
+        // A bin proves the range of what trees compare.
+        for (cells, range) in [(numbers, Range::Cell), (floats, Range::Unchecked)] {
+            if !cells.is_empty() {
+                self.program.steps.push(Step::Witness {
+                    cells,
+                    range,
+                    source: Source::Input,
+                });
+            }
+        }
         Ok(())
     }
 
@@ -192,6 +206,7 @@ impl Lowering<'_> {
                     format!("normalising by the {norm:?} norm has no gadget; only L1 of non-negative values has"),
                 ));
             }
+            Op::TreeEnsemble(ensemble) => self.tree_ensemble(node, &operand, ensemble)?,
             Op::OneHot { categories } => {
                 let mut bits = Vec::new();
                 for (expression, known) in operand.iter().zip(categories) {
@@ -209,6 +224,7 @@ impl Lowering<'_> {
         self.cells.push(CellInfo {
             format,
             max,
+            float32: false,
             one_hot_group: None,
         });
         id
@@ -227,10 +243,13 @@ impl Lowering<'_> {
         TableId(u32::try_from(index).expect("few tables"))
     }
 
+    /// Whether the cells are fixed-point numbers of one format.
     fn same_format(&self, cells: &[CellId]) -> bool {
-        cells
-            .windows(2)
-            .all(|pair| self.cells[pair[0].index()].format == self.cells[pair[1].index()].format)
+        let fixed_point = cells.iter().all(|cell| !self.cells[cell.index()].float32);
+        fixed_point
+            && cells
+                .windows(2)
+                .all(|pair| self.cells[pair[0].index()].format == self.cells[pair[1].index()].format)
     }
 
     fn output(&mut self, graph: &Graph, output: &crate::Output) -> Result<(), ModelError> {
@@ -311,36 +330,47 @@ impl Lowering<'_> {
     }
 }
 
-/// Inputs that only a one-hot encoder reads, with their categories.
+/// Inputs that a one-hot encoder reads, with their categories.
 fn categorical_inputs(graph: &Graph) -> HashMap<(usize, usize), Vec<i64>> {
-    let mut origins: Vec<Vec<Option<(usize, usize)>>> = graph
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(tensor, input)| (0..input.len()).map(|index| Some((tensor, index))).collect())
-        .collect();
     let mut found = HashMap::new();
+    for_each_direct_reader(graph, |op, origins| {
+        if let Op::OneHot { categories } = op {
+            let pairs = origins.iter().zip(categories);
+            found.extend(pairs.filter_map(|(origin, known)| Some(((*origin)?, known.clone()))));
+        }
+    });
+    found
+}
+
+/// Inputs that trees compare.
+fn compared_inputs(graph: &Graph) -> HashSet<(usize, usize)> {
+    let mut found = HashSet::new();
+    for_each_direct_reader(graph, |op, origins| {
+        if matches!(op, Op::TreeEnsemble(_)) {
+            found.extend(origins.iter().flatten());
+        }
+    });
+    found
+}
+
+/// Calls `visit` for every operator with the graph input `(tensor, index)` behind each of its operands, where only data
+/// movement lies between them.
+fn for_each_direct_reader(graph: &Graph, mut visit: impl FnMut(&Op, &[Option<(usize, usize)>])) {
+    let of_input =
+        |(tensor, input): (usize, &crate::Input)| (0..input.len()).map(|index| Some((tensor, index))).collect();
+    let mut origins: Vec<Vec<Option<(usize, usize)>>> = graph.inputs.iter().enumerate().map(of_input).collect();
     for node in &graph.nodes {
         let operand: Vec<_> = node
             .inputs
             .iter()
             .flat_map(|id| origins[id.0].iter().copied())
             .collect();
-        let result = match &node.op {
+        visit(&node.op, &operand);
+        origins.push(match &node.op {
             Op::Wire { indices } => indices.iter().map(|index| operand[*index]).collect(),
-            Op::OneHot { categories } => {
-                for (origin, known) in operand.iter().zip(categories) {
-                    if let Some(origin) = origin {
-                        found.insert(*origin, known.clone());
-                    }
-                }
-                vec![None; node.len]
-            }
             _ => vec![None; node.len],
-        };
-        origins.push(result);
+        });
     }
-    found
 }
 
 fn unsupported(node: &Node, reason: String) -> ModelError {

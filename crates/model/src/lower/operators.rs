@@ -278,7 +278,10 @@ impl Lowering<'_> {
     ) -> Result<Vec<CellId>, ModelError> {
         let source = expression
             .as_cell()
-            .filter(|cell| self.cells[cell.index()].format.scale == 0)
+            .filter(|cell| {
+                let info = self.cells[cell.index()];
+                info.format.scale == 0 && !info.float32
+            })
             .ok_or_else(|| {
                 unsupported(
                     node,

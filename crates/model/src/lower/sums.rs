@@ -172,7 +172,15 @@ impl Lowering<'_> {
         let mut bias = offset;
         let mut weights = Vec::with_capacity(inputs.len());
         for cell in inputs {
-            let format = self.cells[cell.index()].format;
+            let info = self.cells[cell.index()];
+            if info.float32 {
+                return Err(ModelError::Unsupported {
+                    node: name.to_owned(),
+                    reason: "computes with an input that trees compare as float32; give the model that input twice"
+                        .to_owned(),
+                });
+            }
+            let format = info.format;
             let exact = expression.terms.get(cell).copied().unwrap_or(0.0) * f64::powi(2.0, scale - format.scale);
             if exact.abs() >= f64::powi(2.0, 62) {
                 return Err(too_wide(exact.abs()));

@@ -70,8 +70,8 @@ fn drop_unused_tables(program: &mut Program) {
     };
     for step in &mut program.steps {
         match step {
-            Step::Witness { .. } => {}
-            Step::Curve { table, .. } => rename(table),
+            Step::Witness { .. } | Step::Tree(_) => {}
+            Step::Curve { table, .. } | Step::Bin { table, .. } => rename(table),
             Step::Layer(layer) => {
                 for sum in &mut layer.sums {
                     if let Finish::Lookup { table, .. } = &mut sum.finish {

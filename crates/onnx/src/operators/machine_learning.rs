@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// `(rows, features)` of an operand of rank 1 or 2.
-fn table(shape: &[usize]) -> Result<(usize, usize), Refusal> {
+pub(super) fn table(shape: &[usize]) -> Result<(usize, usize), Refusal> {
     match *shape {
         [features] => Ok((1, features)),
         [rows, features] => Ok((rows, features)),
@@ -90,15 +90,15 @@ fn scores(call: &mut Call<'_>, coefficients: &[f64], intercepts: &[f64]) -> Resu
     Ok((call.builder.affine(&call.label, rows)?, count))
 }
 
-/// What LinearClassifier does to the scores.
+/// What a classifier does to the scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PostTransform {
+pub(super) enum PostTransform {
     None,
     Logistic,
     Softmax,
 }
 
-fn post_transform(call: &mut Call<'_>, supported: &'static str) -> Result<PostTransform, Refusal> {
+pub(super) fn post_transform(call: &mut Call<'_>, supported: &'static str) -> Result<PostTransform, Refusal> {
     match call.attributes.text("post_transform")? {
         None | Some("NONE") => Ok(PostTransform::None),
         Some("LOGISTIC") => Ok(PostTransform::Logistic),
@@ -200,7 +200,7 @@ fn positive(call: &mut Call<'_>, score: &[Element]) -> Result<Vec<Element>, Refu
 }
 
 /// `[total − s, s]` for each score.
-fn complement(call: &mut Call<'_>, score: &[Element], total: f64) -> Result<Vec<Element>, Refusal> {
+pub(super) fn complement(call: &mut Call<'_>, score: &[Element], total: f64) -> Result<Vec<Element>, Refusal> {
     let rows = score
         .iter()
         .flat_map(|&element| {

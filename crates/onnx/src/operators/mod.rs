@@ -4,10 +4,12 @@ mod activation;
 mod arithmetic;
 mod choice;
 mod constant;
+mod forest;
 mod linear;
 mod machine_learning;
 mod movement;
 mod selection;
+mod trees;
 
 use std::rc::Rc;
 
@@ -53,6 +55,9 @@ pub(crate) fn apply(domain: &str, operator: &str, call: &mut Call<'_>) -> Result
             "Normalizer" => machine_learning::normalizer(call),
             "OneHotEncoder" => machine_learning::one_hot_encoder(call),
             "Scaler" => machine_learning::scaler(call),
+            "TreeEnsemble" => trees::ensemble(call),
+            "TreeEnsembleClassifier" => trees::classifier(call),
+            "TreeEnsembleRegressor" => trees::regressor(call),
             "ZipMap" => machine_learning::zip_map(call),
             _ => Err(Refusal::Operator),
         }

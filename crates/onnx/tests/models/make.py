@@ -4,7 +4,7 @@
     PYTHONHASHSEED=0 venv/bin/python make.py
 
 skl2onnx orders operator sets and attributes by hash, hence the seed: with it the files come out byte for byte.
-The outputs in `expected.json` are ONNX Runtime's.
+The outputs in `expected.json` are ONNX Runtime's. `make_trees.py` makes the tree models.
 """
 
 import json

@@ -7,7 +7,7 @@ use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto, tensor_shape_proto, type_proto,
 };
-use zkverdict_model::{Comparison, Graph, Norm, Op, Output, OutputKind, ValueId};
+use zkverdict_model::{Comparison, Graph, Norm, Op, Output, OutputKind, Tree, TreeNode, ValueId};
 
 /// A path under the shared folder, or `None` (with a line saying so) where it is absent.
 #[expect(clippy::print_stdout, reason = "a test that skips says so")]
@@ -142,8 +142,47 @@ fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoCategory> {
             }
             bits
         }
+        Op::TreeEnsemble(ensemble) => {
+            assert_eq!(ensemble.base.len(), ensemble.targets);
+            for tree in &ensemble.trees {
+                check_tree(tree, x.len(), ensemble.targets);
+            }
+            ensemble.scores(x)
+        }
         other => panic!("unknown operator {other:?}"),
     })
+}
+
+/// Every node but the root has one parent, which comes before it, and every index is in range.
+fn check_tree(tree: &Tree, features: usize, targets: usize) {
+    let mut parents = vec![0; tree.nodes.len()];
+    for (position, node) in tree.nodes.iter().enumerate() {
+        match node {
+            TreeNode::Branch {
+                feature,
+                threshold,
+                holds,
+                otherwise,
+                ..
+            } => {
+                assert!(*feature < features && !threshold.is_nan());
+                for child in [*holds, *otherwise] {
+                    assert!(child > position);
+                    parents[child] += 1;
+                }
+            }
+            TreeNode::Leaf { weights } => {
+                assert!(!weights.is_empty() && weights.windows(2).all(|pair| pair[0].0 < pair[1].0));
+                assert!(
+                    weights
+                        .iter()
+                        .all(|(target, weight)| *target < targets && weight.is_finite())
+                );
+            }
+        }
+    }
+    assert_eq!(parents[0], 0);
+    assert!(parents[1..].iter().all(|&parents| parents == 1));
 }
 
 /// An output as ONNX states it: labels instead of positions. Strings come out as text.
@@ -189,6 +228,12 @@ impl Model {
     /// Another version of the standard operator set.
     pub(crate) fn opset(mut self, version: i64) -> Self {
         self.0.opset_import[0].version = version;
+        self
+    }
+
+    /// Another version of `ai.onnx.ml`.
+    pub(crate) fn learning(mut self, version: i64) -> Self {
+        self.0.opset_import[1].version = version;
         self
     }
 
@@ -287,6 +332,24 @@ pub(crate) fn float_list(values: &[f32]) -> AttributeProto {
     AttributeProto {
         r#type: 6,
         floats: values.to_vec(),
+        ..Default::default()
+    }
+}
+
+/// A `strings` attribute.
+pub(crate) fn text_list(values: &[&str]) -> AttributeProto {
+    AttributeProto {
+        r#type: 8,
+        strings: values.iter().map(|&value| value.into()).collect(),
+        ..Default::default()
+    }
+}
+
+/// A tensor attribute.
+pub(crate) fn tensor(value: TensorProto) -> AttributeProto {
+    AttributeProto {
+        r#type: 4,
+        t: Some(value),
         ..Default::default()
     }
 }

@@ -8,3 +8,5 @@ mod mutation;
 mod node_tests;
 mod refusals;
 mod samples;
+mod tree_refusals;
+mod trees;

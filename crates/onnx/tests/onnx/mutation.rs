@@ -23,6 +23,8 @@ fn damaged_models_never_panic() {
         "classifier_one_row_none",
         "compare_less",
         "unsqueeze_attributes",
+        "lightgbm_binary",
+        "trees_five_sum",
     ];
     let mut imported = 0;
     for name in names {
@@ -129,6 +131,9 @@ fn rewired_models_never_panic() {
         "softmax_axis1_opset13",
         "compare_less",
         "unsqueeze_attributes",
+        "catboost_three",
+        "trees_five_sum",
+        "trees_doubles",
     ] {
         let original = ModelProto::decode(model(&format!("{name}.onnx")).as_slice()).unwrap();
         for _ in 0..4_000 {
@@ -182,11 +187,13 @@ fn rewire(model: &mut ModelProto, random: &mut ChaCha8Rng) {
             let attribute = random.gen_range(0..node.attribute.len());
             let attribute = &mut node.attribute[attribute];
             attribute.i = extreme;
-            if let Some(value) = attribute.ints.first_mut() {
-                *value = extreme;
+            if !attribute.ints.is_empty() {
+                let position = random.gen_range(0..attribute.ints.len());
+                attribute.ints[position] = extreme;
             }
-            if let Some(value) = attribute.floats.first_mut() {
-                *value = extreme as f32;
+            if !attribute.floats.is_empty() {
+                let position = random.gen_range(0..attribute.floats.len());
+                attribute.floats[position] = extreme as f32;
             }
         }
         5 => {
