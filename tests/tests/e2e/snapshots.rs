@@ -42,8 +42,8 @@ fn credit_logreg() {
     ");
     if has_solc() {
         insta::assert_snapshot!(contract(Example::CreditLogreg), @r"
-        16505 bytes of code
-        314381 gas of execution, 2180 bytes of calldata
+        16481 bytes of code
+        314317 gas of execution, 2180 bytes of calldata
         ");
     }
 }
@@ -57,8 +57,8 @@ fn credit_mlp() {
     ");
     if has_solc() {
         insta::assert_snapshot!(contract(Example::CreditMlp), @r"
-        16505 bytes of code
-        314381 gas of execution, 2180 bytes of calldata
+        16481 bytes of code
+        314317 gas of execution, 2180 bytes of calldata
         ");
     }
 }
@@ -72,8 +72,8 @@ fn diagnosis_logreg() {
     ");
     if has_solc() {
         insta::assert_snapshot!(contract(Example::DiagnosisLogreg), @r"
-        16519 bytes of code
-        314416 gas of execution, 2180 bytes of calldata
+        16495 bytes of code
+        314352 gas of execution, 2180 bytes of calldata
         ");
     }
 }
@@ -87,8 +87,8 @@ fn diagnosis_mlp() {
     ");
     if has_solc() {
         insta::assert_snapshot!(contract(Example::DiagnosisMlp), @r"
-        16518 bytes of code
-        314416 gas of execution, 2180 bytes of calldata
+        16494 bytes of code
+        314352 gas of execution, 2180 bytes of calldata
         ");
     }
 }

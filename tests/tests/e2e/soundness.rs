@@ -44,7 +44,15 @@ use crate::support::{
 fn catalogue() -> impl Iterator<Item = Shape> {
     [1, 2, 4, 8, 16]
         .into_iter()
-        .flat_map(|lanes| (7..=12).map(move |limb_bits| Shape { lanes, limb_bits }))
+        .flat_map(|lanes| (7..=12).map(move |limb_bits| (lanes, limb_bits)))
+        .flat_map(|(lanes, limb_bits)| {
+            [false, true].map(|trees| Shape {
+                lanes,
+                limb_bits,
+                trees,
+            })
+        })
+        .filter(|shape| shape.check().is_ok())
 }
 
 fn rng(seed: u64) -> StdRng {
@@ -135,8 +143,11 @@ fn challenges_follow_what_they_check() {
                     config.multiplicity,
                     config.lookup_sum,
                 ];
+                // With trees, the memory and the value beside it, both first phase.
+                let memory = config.tree.map(|columns| [columns.memory, config.value]);
+                let mut expected = expected.into_iter().chain(memory.into_iter().flatten());
                 assert!(
-                    expected.iter().any(|known| known.index() == column),
+                    expected.any(|known| known.index() == column),
                     "{shape}: column {column}"
                 );
             }
@@ -415,7 +426,8 @@ fn no_polynomial_is_queried_twice_at_a_point() {
         }
         shapes += 1;
     }
-    assert_eq!(shapes, 30);
+    // Five lane counts, six limb sizes; with trees five limb sizes.
+    assert_eq!(shapes, 55);
     for example in Example::ALL {
         let keyed = example.keyed();
         let protocol = &keyed.keys.verifying.key.protocol;

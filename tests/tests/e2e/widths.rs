@@ -45,7 +45,7 @@ fn digit_cases() -> Vec<(Case, Trace, Vec<Fr>)> {
 fn another_split_of_a_sum_is_rejected() {
     let mut tried = [0; 4];
     for (case, honest, instance) in digit_cases() {
-        let Shape { lanes, limb_bits } = case.shape();
+        let Shape { lanes, limb_bits, .. } = case.shape();
         let base = power_of_two(limb_bits);
         let full = power_of_two(2 * limb_bits);
         for row in case.digit_rows() {
@@ -89,7 +89,7 @@ fn another_split_of_a_sum_is_rejected() {
 fn wrapped_sums_are_rejected() {
     let mut tried = 0;
     for (case, honest, instance) in digit_cases() {
-        let Shape { lanes, limb_bits } = case.shape();
+        let Shape { lanes, limb_bits, .. } = case.shape();
         let unit = power_of_two(4 * limb_bits).invert().unwrap();
         for row in case.digit_rows() {
             let value = case.digit_value(&honest, row);
@@ -121,7 +121,7 @@ fn wrapped_sums_are_rejected() {
 fn a_digit_that_borrows_from_its_neighbour_is_rejected() {
     let mut tried = 0;
     for (case, honest, instance) in digit_cases() {
-        let Shape { lanes, limb_bits } = case.shape();
+        let Shape { lanes, limb_bits, .. } = case.shape();
         let rows = case.digit_rows();
         for row in &rows {
             let next = row + 3 * lanes;
@@ -223,6 +223,15 @@ impl Ranges {
                     }
                 }
                 Step::Curve { output, .. } => ranges.max[output.index()] = full - 1,
+                Step::Bin { table, output, .. } => {
+                    ranges.max[output.index()] = program.tables[table.index()].domain() as i64 - 1;
+                }
+                Step::Tree(path) => {
+                    for (number, output) in path.outputs.iter().enumerate() {
+                        let weights = path.leaves.iter().map(|leaf| leaf.weights[number]);
+                        ranges.max[output.index()] = weights.max().unwrap();
+                    }
+                }
             }
         }
         ranges

@@ -40,13 +40,13 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig) {
         let one = Expression::Constant(Fr::one());
         let keyed = alpha.clone() + key + gamma.clone() * tag + gamma_squared.clone() * entry;
         let plain = alpha.clone() + limb;
-        let memory = config
-            .tree
-            .map(|columns| meta.query_advice(columns.memory, Rotation::cur()));
-        let value = meta.query_advice(config.value, Rotation::cur());
+        let memory = config.tree.map(|columns| {
+            let memory = meta.query_advice(columns.memory, Rotation::cur());
+            (memory, meta.query_advice(config.value, Rotation::cur()))
+        });
         let stored = memory
             .clone()
-            .map_or(table_entry.clone(), |memory| table_entry + memory);
+            .map_or(table_entry.clone(), |(memory, _)| table_entry + memory);
         let table = alpha + table_key + gamma * table_tag + gamma_squared * stored;
         let step = (sum_cur - sum_prev.clone()) * keyed.clone() * plain.clone() * table.clone()
             - plain.clone() * table.clone()
@@ -57,7 +57,7 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig) {
         let mut constraints = vec![("running sum", q.clone() * step)];
         match memory {
             None => constraints.push(("running sum starts and ends at zero", edge)),
-            Some(memory) => constraints.extend([
+            Some((memory, value)) => constraints.extend([
                 ("running sum starts and ends at zero", edge * other(MEMORY)),
                 ("memory is zero elsewhere", q.clone() * other(MEMORY) * memory.clone()),
                 (

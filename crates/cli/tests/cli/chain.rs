@@ -23,8 +23,8 @@ fn deploy_and_submit_with_their_own_anvil() {
       transaction  [WORD]
       block        1
       paid by      0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266
-      gas          3,615,571 at [PRICE] wei
-      code         16,505 bytes
+      gas          3,610,313 at [PRICE] wei
+      code         16,481 bytes
     --- stderr
     note: anvil runs at http://[ENDPOINT] for this command
     warning: this verifier was made with the UNSAFE development SRS

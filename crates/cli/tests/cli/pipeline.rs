@@ -315,9 +315,9 @@ fn contract_writes_four_files() {
     status 0
     --- stdout
     Lender accepts a valid proof and rejects forged ones
-      code           16,505 of 24,576 bytes, solc 0.8.34
-      deployment     3,615,571 gas
-      verification   [GAS] gas a transaction, 314,381 of it execution
+      code           16,481 of 24,576 bytes, solc 0.8.34
+      deployment     3,610,313 gas
+      verification   [GAS] gas a transaction, 314,317 of it execution
       public inputs  context[0], label[0], probabilities[0], probabilities[1]
     wrote out/Lender.sol, out/Lender.abi.json, out/Lender.bin and out/Lender.contract
     --- stderr

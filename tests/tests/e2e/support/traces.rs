@@ -120,7 +120,7 @@ impl Case {
 
     /// The parts of the digit at `row`.
     pub(crate) fn digit(&self, trace: &Trace, row: usize) -> DigitParts {
-        let Shape { lanes, limb_bits } = self.shape();
+        let Shape { lanes, limb_bits, .. } = self.shape();
         let base = power_of_two(limb_bits);
         DigitParts {
             remainder: trace.key[row + 2 * lanes] + base * trace.limb[row + 2 * lanes],
@@ -171,7 +171,7 @@ impl Case {
     /// Makes every digit say what its accumulator holds: by limbs where the number is small, else by a high part solved
     /// for in the field.
     pub(crate) fn solve_digits(&self, trace: &mut Trace) {
-        let Shape { lanes, limb_bits } = self.shape();
+        let Shape { lanes, limb_bits, .. } = self.shape();
         let rows = self.digit_rows();
         for row in &rows {
             // Sums that are themselves the constraint stand alone.
@@ -228,6 +228,16 @@ impl Case {
                     let value = program.curve(*table, cells[input.index()]).value;
                     set(&mut cells, *output, value);
                 }
+                Step::Bin { table, input, output } => {
+                    let value = program.bin(*table, cells[input.index()]) as i64;
+                    set(&mut cells, *output, value);
+                }
+                Step::Tree(path) => {
+                    let weights = program.walk(path, &cells).1.weights.clone();
+                    for (output, weight) in path.outputs.iter().zip(weights) {
+                        set(&mut cells, *output, weight);
+                    }
+                }
             }
         }
         cells
@@ -264,5 +274,6 @@ fn empty(rows: usize) -> Trace {
         limb: zeros(),
         entry: zeros(),
         multiplicity: zeros(),
+        memory: zeros(),
     }
 }
