@@ -18,6 +18,9 @@ const WEIGHT_BITS: i32 = 28;
 /// Deepest tree: indices of a level must stay small integers.
 const MAX_DEPTH: usize = 30;
 
+/// Four limbs hold a `float32`.
+const SMALLEST_LIMB: u32 = 8;
+
 /// A branch as `x < bound`.
 struct Branch {
     feature: usize,
@@ -105,6 +108,10 @@ impl Lowering<'_> {
         features: &[Expression],
         ensemble: &TreeEnsemble,
     ) -> Result<Vec<Expression>, ModelError> {
+        if self.program.limb_bits < SMALLEST_LIMB {
+            let reason = format!("trees compare float32 in four limbs of at least {SMALLEST_LIMB} bits");
+            return Err(unsupported(node, reason));
+        }
         let divisor = match ensemble.aggregate {
             Aggregate::Sum => 1.0,
             Aggregate::Average => ensemble.trees.len().max(1) as f64,
