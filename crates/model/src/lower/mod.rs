@@ -255,7 +255,12 @@ impl Lowering<'_> {
     fn output(&mut self, graph: &Graph, output: &crate::Output) -> Result<(), ModelError> {
         let expressions = self.values[output.value.0].clone();
         let cell_bits = self.program.cell_bits();
-        let direct: Option<Vec<CellId>> = expressions.iter().map(Expression::as_cell).collect();
+        // A tree's weight may be wider than a cell.
+        let narrow = |cell: &CellId| self.cells[cell.index()].max <= self.program.cell_max();
+        let direct: Option<Vec<CellId>> = expressions
+            .iter()
+            .map(|expression| expression.as_cell().filter(narrow))
+            .collect();
         let cells = match direct {
             Some(cells) if self.same_format(&cells) => cells,
             _ => {
