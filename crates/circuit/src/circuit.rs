@@ -62,7 +62,7 @@ impl ModelCircuit {
         for (index, entry) in self.layout.table.iter().enumerate() {
             put(config.table_tag, index + 1, Fr::from(entry.tag));
             put(config.table_key, index + 1, from_i128(entry.key.into()));
-            put(config.table_entry, index + 1, from_i128(entry.entry.into()));
+            put(config.table_entry, index + 1, entry.entry);
         }
         for row in 0..self.usable {
             put(

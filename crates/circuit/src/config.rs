@@ -1,14 +1,14 @@
 //! The columns, shared by all chips.
 
 use halo2_proofs::{
-    halo2curves::{bn256::Fr, ff::Field},
+    halo2curves::bn256::Fr,
     plonk::{
         Advice, Challenge, Column, ConstraintSystem, Expression, FirstPhase, Fixed, Instance, SecondPhase, VirtualCells,
     },
     poly::Rotation,
 };
 
-use crate::{Shape, chips};
+use crate::{Shape, chips, field};
 
 /// Columns and challenges of the model circuit.
 #[derive(Debug, Clone)]
@@ -140,9 +140,9 @@ impl ModelConfig {
     }
 }
 
-/// A constant.
+/// `2^exponent`, as a constant.
 pub(crate) fn power_of_two(exponent: u32) -> Expression<Fr> {
-    Expression::Constant(Fr::from(2).pow_vartime([u64::from(exponent)]))
+    Expression::Constant(field::power_of_two(exponent))
 }
 
 /// The polynomial that is one where `column = kind` and zero on the other `kinds` and on zero.

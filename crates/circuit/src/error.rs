@@ -32,6 +32,17 @@ pub enum CircuitError {
         /// Bits needed.
         bits: u32,
     },
+    /// A tree's numbers do not fit their limbs.
+    #[error(
+        "{node}: a tree reads more than 2^{limb_bits} features, has more than 2^{limb_bits} thresholds for one, or a \
+         weight beyond three limbs; use larger limbs"
+    )]
+    TreeTooWide {
+        /// Node in the model.
+        node: String,
+        /// Limb bits.
+        limb_bits: u32,
+    },
     /// A program cell is never computed.
     #[error("cell {cell} is used before any step computes it; compile the model again")]
     UndefinedCell {

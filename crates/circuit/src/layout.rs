@@ -3,12 +3,13 @@
 use std::{collections::HashMap, ops::Range};
 
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
-use zkverdict_model::{CellId, Finish, Layer, Program, Range as CellRange, SplitNode, Step, Table, TableId, TreePath};
+use zkverdict_model::{CellId, Finish, Layer, Program, Range as CellRange, Step, Table, TableId, TreePath};
 
 use crate::{
     CircuitError, Shape,
     chips::{accumulate, gadget, lookup, tree},
-    field::from_i128,
+    field::{from_i128, power_of_two},
+    subtree::{Subtree, Subtrees},
 };
 
 /// Bits that packed digits may fill: well below the 254 bits of the field.
@@ -49,8 +50,8 @@ pub(crate) enum Placement {
     Lane(Lane),
     /// The bin of a number.
     Bin { table: TableId, input: CellId, row: usize },
-    /// A walk through the tree of a step.
-    Tree { step: usize, row: usize },
+    /// A walk through the tree of a step, for one of its outputs.
+    Walk { step: usize, output: usize, row: usize },
 }
 
 /// Sums packed into one accumulator.
@@ -73,7 +74,7 @@ pub(crate) struct Lane {
 pub(crate) struct TableRow {
     pub(crate) tag: u64,
     pub(crate) key: i64,
-    pub(crate) entry: i64,
+    pub(crate) entry: Fr,
 }
 
 /// The fixed columns, as long as the rows that are used.
@@ -103,8 +104,8 @@ pub struct Layout {
     pub(crate) values: Vec<(usize, CellId)>,
     /// Position in the table by tag and key.
     positions: HashMap<(u64, i64), usize>,
-    /// Depth and number of weights by step.
-    tree_sizes: HashMap<usize, (usize, usize)>,
+    /// Trees by step.
+    pub(crate) trees: HashMap<usize, Subtrees>,
     /// Rows whose table entry is the value beside it.
     pub(crate) memory_rows: Range<usize>,
     rows: usize,
@@ -124,7 +125,7 @@ impl Layout {
         let shape = Shape {
             lanes,
             limb_bits: program.limb_bits,
-            trees: !program.memory.is_empty(),
+            trees: program.compares_floats(),
         }
         .check()?;
         let mut builder = Builder::new(program, shape);
@@ -167,7 +168,7 @@ impl Layout {
         self.table.len()
     }
 
-    fn add_table(&mut self, tag: u64, entries: impl IntoIterator<Item = (i64, i64)>) {
+    fn add_table(&mut self, tag: u64, entries: impl IntoIterator<Item = (i64, Fr)>) {
         for (key, entry) in entries {
             self.positions.insert((tag, key), self.table.len());
             self.table.push(TableRow { tag, key, entry });
@@ -205,20 +206,23 @@ impl Layout {
                     cells.extend((!bit).then_some((AdviceColumn::Limb, *row)));
                 }
                 Placement::Bin { row, .. } => {
-                    let rows = (0..5).map(|step| row + lanes * step);
+                    let rows = (0..tree::BIN_ROWS).map(|step| row + lanes * step);
                     cells.extend(rows.flat_map(gadget_cells));
                 }
-                Placement::Tree { row, step } => {
-                    let (depth, weights) = self.tree_sizes[step];
-                    for level in 0..depth {
-                        let row = row + 2 * lanes * level;
-                        cells.push((AdviceColumn::Value, row));
-                        cells.extend([row, row + lanes].into_iter().flat_map(gadget_cells));
+                Placement::Walk { row, step, .. } => {
+                    let subtrees = self.trees[step].levels.len();
+                    let at = |place: usize| row + lanes * place;
+                    for first in (0..subtrees).map(|level| tree::SUBTREE_ROWS * level) {
+                        cells.extend([at(first), at(first + 1)].map(|row| (AdviceColumn::Value, row)));
+                        cells.extend((first..first + 4).map(at).flat_map(gadget_cells));
+                        // The key beside the second distance may be any limb.
+                        let last = at(first + 4);
+                        cells.extend([(AdviceColumn::Limb, last), (AdviceColumn::Entry, last)]);
                     }
-                    for weight in 0..weights {
-                        let row = row + lanes * (2 * depth + weight);
-                        cells.extend([(AdviceColumn::Key, row), (AdviceColumn::Entry, row)]);
-                    }
+                    let leaf = tree::SUBTREE_ROWS * subtrees;
+                    cells.extend((leaf..leaf + tree::LEAF_ROWS).map(at).flat_map(gadget_cells));
+                    cells.extend((leaf..leaf + 3).map(|place| (AdviceColumn::Value, at(place))));
+                    cells.extend((leaf..leaf + 2).map(|place| (AdviceColumn::Accumulator, at(place))));
                 }
                 Placement::Curve { row, .. } => cells.extend(three(*row).into_iter().flat_map(gadget_cells)),
                 Placement::Lane(lane) => {
@@ -264,6 +268,11 @@ pub enum AdviceColumn {
     Memory,
 }
 
+/// A table row without an entry.
+fn nothing(key: i64) -> (i64, Fr) {
+    (key, Fr::zero())
+}
+
 fn gadget_cells(row: usize) -> [(AdviceColumn, usize); 3] {
     [AdviceColumn::Key, AdviceColumn::Limb, AdviceColumn::Entry].map(|column| (column, row))
 }
@@ -274,10 +283,8 @@ struct Builder<'a> {
     homes: Vec<Option<usize>>,
     unchecked: Vec<bool>,
     next_row: usize,
-    /// Rows of a curve block that still have room for one more.
-    curve_slots: Vec<usize>,
-    /// The same for bins.
-    bin_slots: Vec<usize>,
+    /// First rows that still have room for one more gadget, by the gadget's length.
+    slots: HashMap<usize, Vec<usize>>,
     bit_tag: u64,
     zero_tag: u64,
     memory_tag: u64,
@@ -299,7 +306,7 @@ impl<'a> Builder<'a> {
             placements: Vec::new(),
             values: Vec::new(),
             positions: HashMap::new(),
-            tree_sizes: HashMap::new(),
+            trees: HashMap::new(),
             memory_rows: FIRST_ROW..FIRST_ROW,
             rows: FIRST_ROW,
         };
@@ -308,25 +315,25 @@ impl<'a> Builder<'a> {
         let mut next_row = FIRST_ROW;
         if shape.trees {
             // The first row closes the running sum and can hold no memory: a row of the range table takes it.
-            layout.add_table(0, [(0, 0)]);
+            layout.add_table(0, [(0, Fr::zero())]);
             layout.memory_rows = FIRST_ROW + 1..FIRST_ROW + 1 + program.memory.len();
-            layout.add_table(memory_tag, (0..program.memory.len() as i64).map(|address| (address, 0)));
+            layout.add_table(memory_tag, (0..program.memory.len() as i64).map(nothing));
             next_row = layout.memory_rows.end;
         }
         let first_limb = i64::from(shape.trees);
-        layout.add_table(0, (first_limb..1 << shape.limb_bits).map(|key| (key, 0)));
+        layout.add_table(0, (first_limb..1 << shape.limb_bits).map(nothing));
         for (tag, function) in (1..).zip(&program.tables) {
-            layout.add_table(tag, (0..).zip(function.entries.iter().copied()));
+            let entries = function.entries.iter().map(|entry| from_i128((*entry).into()));
+            layout.add_table(tag, (0..).zip(entries));
         }
-        layout.add_table(bit_tag, [(0, 0), (1, 0)]);
-        layout.add_table(zero_tag, [(0, 0)]);
+        layout.add_table(bit_tag, [0, 1].map(nothing));
+        layout.add_table(zero_tag, [0].map(nothing));
         Self {
             program,
             homes: vec![None; program.cells],
             unchecked: vec![false; program.cells],
             next_row,
-            curve_slots: Vec::new(),
-            bin_slots: Vec::new(),
+            slots: HashMap::new(),
             bit_tag,
             zero_tag,
             memory_tag,
@@ -352,10 +359,7 @@ impl<'a> Builder<'a> {
             Step::Layer(layer) => self.layer(index, layer),
             Step::Curve { table, input, output } => self.curve(*table, *input, *output),
             Step::Bin { table, input, output } => self.bin(*table, *input, *output),
-            Step::Tree(path) => {
-                self.tree(index, path);
-                Ok(())
-            }
+            Step::Tree(path) => self.tree(index, path),
         }
     }
 
@@ -387,6 +391,17 @@ impl<'a> Builder<'a> {
         first
     }
 
+    /// The first row of a gadget of this length: the lanes interleave.
+    fn slot(&mut self, length: usize) -> usize {
+        if let Some(row) = self.slots.get_mut(&length).and_then(Vec::pop) {
+            return row;
+        }
+        let lanes = self.layout.shape.lanes;
+        let first = self.take_rows(length * lanes);
+        self.slots.insert(length, (first + 1..first + lanes).rev().collect());
+        first
+    }
+
     fn witness(&mut self, cell: CellId, range: CellRange) {
         let row = self.take_rows(1);
         self.define(cell, row);
@@ -414,11 +429,7 @@ impl<'a> Builder<'a> {
 
     fn curve(&mut self, table: TableId, input: CellId, output: CellId) -> Result<(), CircuitError> {
         let lanes = self.layout.shape.lanes;
-        if self.curve_slots.is_empty() {
-            let first = self.take_rows(3 * lanes);
-            self.curve_slots = (first..first + lanes).rev().collect();
-        }
-        let row = self.curve_slots.pop().expect("filled above");
+        let row = self.slot(3);
         self.copy(input, row)?;
         self.define(output, row + lanes);
         let fixed = &mut self.layout.fixed;
@@ -438,11 +449,7 @@ impl<'a> Builder<'a> {
 
     fn bin(&mut self, table: TableId, input: CellId, output: CellId) -> Result<(), CircuitError> {
         let lanes = self.layout.shape.lanes;
-        if self.bin_slots.is_empty() {
-            let first = self.take_rows(5 * lanes);
-            self.bin_slots = (first..first + lanes).rev().collect();
-        }
-        let row = self.bin_slots.pop().expect("filled above");
+        let row = self.slot(tree::BIN_ROWS);
         self.copy(input, row)?;
         self.define(output, row + lanes);
         self.layout.fixed.set_tree(row, tree::BIN);
@@ -452,45 +459,48 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// A walk: two rows per level, then one per weight. Every level and every weight is a table of its own.
-    fn tree(&mut self, step: usize, path: &TreePath) {
-        let lanes = self.layout.shape.lanes;
-        let first = self.take_rows(lanes * (2 * path.levels.len() + path.outputs.len()));
-        let base = 1_i64 << self.program.limb_bits;
-        for (number, level) in path.levels.iter().enumerate() {
-            let row = first + 2 * lanes * number;
-            let packed = |node: &SplitNode| {
-                (
-                    i64::from(node.index),
-                    i64::from(node.feature) * base + i64::from(node.split),
-                )
-            };
-            let tag = self.new_table(level.iter().map(packed));
+    /// One walk per output: its subtrees, then the leaf. Every level of subtrees is a table of its own; the last level,
+    /// which holds the weights, one per output.
+    fn tree(&mut self, step: usize, path: &TreePath) -> Result<(), CircuitError> {
+        let Shape { lanes, limb_bits, .. } = self.layout.shape;
+        let subtrees = Subtrees::new(path, limb_bits)?;
+        let (last, upper) = subtrees.levels.split_last().expect("a tree has a level of subtrees");
+        let mut table = |level: &[Subtree], output: usize| {
+            let entry = |subtree: &Subtree| (subtree.index.into(), subtree.entry(path, output, limb_bits));
+            self.new_table(level.iter().map(entry))
+        };
+        let upper: Vec<u64> = upper.iter().map(|level| table(level, 0)).collect();
+        let last: Vec<u64> = (0..path.outputs.len()).map(|output| table(last, output)).collect();
+        for (output, (cell, last)) in path.outputs.iter().zip(last).enumerate() {
+            let first = self.slot(tree::SUBTREE_ROWS * (upper.len() + 1) + tree::LEAF_ROWS);
+            let mut row = first;
+            for tag in upper.iter().copied().chain([last]) {
+                let fixed = &mut self.layout.fixed;
+                fixed.set_tree(row, tree::SUBTREE);
+                fixed.set_tag(row, tag);
+                fixed.set_tag(row + lanes, self.memory_tag);
+                fixed.set_tag(row + 2 * lanes, self.memory_tag);
+                row += tree::SUBTREE_ROWS * lanes;
+            }
+            let bottom = row - tree::SUBTREE_ROWS * lanes;
             let fixed = &mut self.layout.fixed;
-            fixed.set_tree(row, tree::STEP);
-            fixed.set_tag(row, tag);
-            fixed.set_tag(row + lanes, self.memory_tag);
+            fixed.set_weight(0, bottom, power_of_two(tree::NODES_LIMBS * limb_bits));
+            fixed.set_tree(row, tree::LEAF);
+            self.define(*cell, row);
+            // The leaf's directions are the last subtree's.
+            let directions = [(bottom, row + lanes), (bottom + lanes, row + 2 * lanes)];
+            self.layout.copies.extend(directions);
+            self.layout.placements.push(Placement::Walk {
+                step,
+                output,
+                row: first,
+            });
         }
-        for (number, output) in path.outputs.iter().enumerate() {
-            let row = first + lanes * (2 * path.levels.len() + number);
-            let tag = self.new_table(
-                path.leaves
-                    .iter()
-                    .map(|leaf| (i64::from(leaf.index), leaf.weights[number])),
-            );
-            let more = number + 1 < path.outputs.len();
-            self.layout.fixed.set_tree(row, tree::LEAF);
-            self.layout.fixed.set_tag(row, tag);
-            self.layout.fixed.set_weight(0, row, Fr::from(u64::from(more)));
-            self.define(*output, row);
-        }
-        self.layout
-            .tree_sizes
-            .insert(step, (path.levels.len(), path.outputs.len()));
-        self.layout.placements.push(Placement::Tree { step, row: first });
+        self.layout.trees.insert(step, subtrees);
+        Ok(())
     }
 
-    fn new_table(&mut self, entries: impl IntoIterator<Item = (i64, i64)>) -> u64 {
+    fn new_table(&mut self, entries: impl IntoIterator<Item = (i64, Fr)>) -> u64 {
         let tag = self.next_tag;
         self.next_tag += 1;
         self.layout.add_table(tag, entries);

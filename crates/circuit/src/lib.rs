@@ -27,6 +27,7 @@ mod field;
 mod layout;
 mod plan;
 mod shape;
+mod subtree;
 mod trace;
 
 pub use circuit::{DEGREE, ModelCircuit, constraint_system, usable_rows};

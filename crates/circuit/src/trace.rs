@@ -8,9 +8,10 @@ use zkverdict_model::{Digit, Finish, Program, Step, TableId};
 
 use crate::{
     AdviceColumn, Layout, Shape,
-    chips::accumulate,
+    chips::{accumulate, tree},
     field::from_i128,
     layout::{CLOSING_ROWS, Lane, Placement},
+    subtree::joined,
 };
 
 /// Advice columns of the first phase, row by row.
@@ -91,7 +92,7 @@ impl Trace {
     /// Position of a tuple in the table.
     fn find(&self, layout: &Layout, tag: u64, key: &Fr, entry: &Fr) -> Option<usize> {
         let index = layout.find(tag, small(key)?)?;
-        let stored = from_i128(layout.table[index].entry.into()) + self.memory[index + 1];
+        let stored = layout.table[index].entry + self.memory[index + 1];
         (stored == *entry).then_some(index)
     }
 
@@ -104,14 +105,14 @@ impl Trace {
             let tag = layout.fixed.tag.get(row).copied().unwrap_or(0);
             let table = row.checked_sub(1).and_then(|index| layout.table.get(index));
             let (table_tag, table_key, table_entry) =
-                table.map_or((0, 0, 0), |entry| (entry.tag, entry.key, entry.entry));
+                table.map_or((0, 0, Fr::zero()), |entry| (entry.tag, entry.key, entry.entry));
             denominators.push(alpha + self.key[row] + gamma * Fr::from(tag) + gamma_squared * self.entry[row]);
             denominators.push(alpha + self.limb[row]);
             denominators.push(
                 alpha
                     + from_i128(table_key.into())
                     + gamma * Fr::from(table_tag)
-                    + gamma_squared * (from_i128(table_entry.into()) + self.memory[row]),
+                    + gamma_squared * (table_entry + self.memory[row]),
             );
         }
         denominators.iter_mut().batch_invert();
@@ -169,7 +170,7 @@ impl Filler<'_> {
                 }
                 Placement::Lane(lane) => self.lane(lane),
                 Placement::Bin { table, input, row } => self.bin(*table, self.cells[input.index()], *row),
-                Placement::Tree { step, row } => self.tree(*step, *row),
+                Placement::Walk { step, output, row } => self.walk(*step, *output, *row),
             }
         }
     }
@@ -230,10 +231,7 @@ impl Filler<'_> {
         let index = self.program.bin(table, value);
         self.pair(row, table, index);
         let (low, high) = self.program.tables[table.index()].pair(index);
-        let limbs = |distance: i64| {
-            [0, 1, 2, 3].map(|place| distance >> (place * self.program.limb_bits) & (self.limb_base() - 1))
-        };
-        let ([a, b, c, d], [e, f, g, h]) = (limbs(value - low), limbs(high - 1 - value));
+        let ([a, b, c, d], [e, f, g, h]) = (self.limbs(value - low), self.limbs(high - 1 - value));
         self.limb(row, a);
         self.limb(row + lanes, b);
         for (step, key, limb) in [(2, c, d), (3, e, f), (4, g, h)] {
@@ -242,33 +240,64 @@ impl Filler<'_> {
         }
     }
 
-    fn tree(&mut self, step: usize, first: usize) {
-        let Step::Tree(path) = &self.program.steps[step] else {
+    fn walk(&mut self, step: usize, output: usize, first: usize) {
+        let (Step::Tree(path), Some(subtrees)) = (&self.program.steps[step], self.layout.trees.get(&step)) else {
             return;
         };
-        let lanes = self.layout.shape.lanes;
-        let (walk, leaf) = self.program.walk(path, self.cells);
-        for (number, visited) in walk.iter().enumerate() {
-            let row = first + 2 * lanes * number;
-            let (feature, split) = (i64::from(visited.node.feature), i64::from(visited.node.split));
-            self.trace.value[row] = Fr::from(u64::from(visited.is_below()));
-            self.key(row, visited.node.index.into(), feature * self.limb_base() + split);
-            self.limb(row, split);
-            self.key(row + lanes, feature, visited.bin);
-            let distance = if visited.is_below() {
-                split - visited.bin
-            } else {
-                visited.bin - split - 1
+        let Shape { lanes, limb_bits, .. } = self.layout.shape;
+        let visits = subtrees.walk(self.program, self.cells);
+        let mut row = first;
+        for visit in &visits {
+            let subtree = visit.subtree;
+            let (root, [taken, other]) = (subtree.nodes[0], visit.children());
+            let distance = |split: u32, bin: i64, below: bool| {
+                let split = i64::from(split);
+                if below { split - bin } else { bin - split - 1 }
             };
-            self.limb(row + lanes, distance);
+            let [first, second] = visit.below;
+            self.trace.value[row] = Fr::from(u64::from(first));
+            self.trace.value[row + lanes] = Fr::from(u64::from(second));
+            self.keyed(row, subtree.index.into(), subtree.entry(path, output, limb_bits));
+            self.limb(row, distance(root.split, visit.bins[0], first));
+            let nodes = [(root, visit.bins[0]), (taken, visit.bins[1]), (other, 0)];
+            for (place, (node, bin)) in (1..).zip(nodes) {
+                self.key(row + lanes * place, node.feature.into(), bin);
+                self.limb(row + lanes * place, node.split.into());
+            }
+            self.limb(row + 4 * lanes, distance(taken.split, visit.bins[1], second));
+            row += tree::SUBTREE_ROWS * lanes;
         }
-        for (number, weight) in leaf.weights.iter().enumerate() {
-            self.key(first + lanes * (2 * walk.len() + number), leaf.index.into(), *weight);
+        let Some(last) = visits.last() else { return };
+        let Some(weights) = last.subtree.weights(path, output) else {
+            return;
+        };
+        for (place, below) in (1..).zip(last.below) {
+            self.trace.value[row + lanes * place] = Fr::from(u64::from(below));
+        }
+        let bits = tree::WEIGHT_LIMBS * limb_bits;
+        let place = last.leaf_place();
+        let pair = place & 2;
+        self.trace.accumulator[row] = joined(&weights, bits);
+        self.trace.accumulator[row + lanes] = joined(&weights[pair..pair + 2], bits);
+        // The leaf, its sibling, and the pair of the other child.
+        let ordered = [place, place ^ 1, pair ^ 2, pair ^ 3].map(|place| weights[place]);
+        let digits: Vec<i64> = ordered
+            .iter()
+            .flat_map(|weight| self.limbs::<{ tree::WEIGHT_LIMBS as usize }>(*weight))
+            .collect();
+        for (place, digits) in digits.chunks_exact(2).enumerate() {
+            self.key(row + lanes * place, digits[0], 0);
+            self.limb(row + lanes * place, digits[1]);
         }
     }
 
     fn limb_base(&self) -> i64 {
         1 << self.program.limb_bits
+    }
+
+    /// The lowest limbs of a number, lowest first.
+    fn limbs<const COUNT: usize>(&self, number: i64) -> [i64; COUNT] {
+        std::array::from_fn(|place| number >> (place as u32 * self.program.limb_bits) & (self.limb_base() - 1))
     }
 
     /// Both table lookups of a gadget.
@@ -291,8 +320,12 @@ impl Filler<'_> {
     }
 
     fn key(&mut self, row: usize, key: i64, entry: i64) {
+        self.keyed(row, key, from_i128(entry.into()));
+    }
+
+    fn keyed(&mut self, row: usize, key: i64, entry: Fr) {
         self.trace.key[row] = Fr::from(key as u64);
-        self.trace.entry[row] = from_i128(entry.into());
+        self.trace.entry[row] = entry;
     }
 
     fn limb(&mut self, row: usize, limb: i64) {

@@ -229,22 +229,6 @@ pub struct TreePath {
     pub outputs: Vec<CellId>,
 }
 
-/// One node of a walk: the node and its feature's bin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WalkStep {
-    /// The node.
-    pub node: SplitNode,
-    /// Bin of its feature.
-    pub bin: i64,
-}
-
-impl WalkStep {
-    /// Whether the walk goes below.
-    pub fn is_below(&self) -> bool {
-        self.bin <= i64::from(self.node.split)
-    }
-}
-
 /// One step of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -472,7 +456,7 @@ impl Program {
                     cells[output.index()] = self.bin(*table, cells[input.index()]) as i64;
                 }
                 Step::Tree(path) => {
-                    let leaf = self.walk(path, &cells).1;
+                    let leaf = self.leaf(path, &cells);
                     for (output, weight) in path.outputs.iter().zip(&leaf.weights) {
                         cells[output.index()] = *weight;
                     }
@@ -529,33 +513,26 @@ impl Program {
         above.saturating_sub(1).min(table.domain().saturating_sub(1))
     }
 
-    /// The nodes a tree visits, and the leaf it ends at.
+    /// The leaf a tree's walk ends at.
     ///
     /// # Panics
     /// If the path lacks a node that one of its nodes leads to.
-    pub fn walk<'p>(&self, path: &'p TreePath, cells: &[i64]) -> (Vec<WalkStep>, &'p LeafNode) {
+    pub fn leaf<'p>(&self, path: &'p TreePath, cells: &[i64]) -> &'p LeafNode {
         let mut index = 0;
-        let steps = path
-            .levels
-            .iter()
-            .map(|level| {
-                let place = level
-                    .binary_search_by_key(&index, |node| node.index)
-                    .expect("paths are closed");
-                let node = level[place];
-                let step = WalkStep {
-                    node,
-                    bin: cells[self.memory[node.feature as usize].index()],
-                };
-                index = 2 * index + u32::from(!step.is_below());
-                step
-            })
-            .collect();
-        let place = path
-            .leaves
-            .binary_search_by_key(&index, |leaf| leaf.index)
-            .expect("paths are closed");
-        (steps, &path.leaves[place])
+        for level in &path.levels {
+            let place = level.binary_search_by_key(&index, |node| node.index);
+            let node = level[place.expect("paths are closed")];
+            let bin = cells[self.memory[node.feature as usize].index()];
+            index = 2 * index + u32::from(bin > i64::from(node.split));
+        }
+        let place = path.leaves.binary_search_by_key(&index, |leaf| leaf.index);
+        &path.leaves[place.expect("paths are closed")]
+    }
+
+    /// Whether inputs are compared as `float32`, by bins and trees.
+    pub fn compares_floats(&self) -> bool {
+        let compares = |step: &Step| matches!(step, Step::Bin { .. } | Step::Tree(_));
+        self.steps.iter().any(compares)
     }
 
     fn witness(&self, targets: &[CellId], source: &Source, cells: &mut [i64]) {

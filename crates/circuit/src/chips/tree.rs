@@ -9,60 +9,130 @@ use halo2_proofs::{
 use crate::{
     ModelConfig,
     config::{TreeColumns, is_kind, power_of_two},
+    field,
 };
 
-/// A node of a walk: two rows.
-pub const STEP: u64 = 1;
-/// A weight of the leaf a walk ends at.
+/// Two levels of a walk: five rows, and the first of what follows.
+pub const SUBTREE: u64 = 1;
+/// The weight of the leaf that a walk ends at: six rows.
 pub const LEAF: u64 = 2;
 /// The bin of a number: five rows.
 pub const BIN: u64 = 3;
 const KINDS: u64 = 3;
 
+/// Gadget rows of two levels.
+pub const SUBTREE_ROWS: usize = 5;
+/// Gadget rows of a leaf.
+pub const LEAF_ROWS: usize = 6;
+/// Gadget rows of a bin.
+pub const BIN_ROWS: usize = 5;
+/// Limbs of a leaf's weight.
+pub const WEIGHT_LIMBS: u32 = 3;
+/// Limbs of a subtree's nodes: feature and split of three.
+pub const NODES_LIMBS: u32 = 6;
+
 pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, columns: TreeColumns) {
-    // Rows i, i+C. With h = key(i), s = limb(i), f = key(i+C), β = entry(i+C), below = x(i):
-    //   entry(i) = f·2^L + s,   below is a bit,   key(i+2C) = 2h + 1 − below
-    //   limb(i+C) = below·(s − β) + (1 − below)·(β − s − 1)
+    // Rows i to i+5C. Base B = 2^L; index h = key(i); directions b0 = x(i), b1 = x(i+C); a node is split + B·feature:
+    //   root = limb(i+C) + B·key(i+C),  taken = limb(i+2C) + B·key(i+2C),  other = limb(i+3C) + B·key(i+3C)
+    //   entry(i) = root + B²·(b0 ? taken + B²·other : other + B²·taken) + w_0·accumulator(i+5C)
+    //   limb(i)    = b0·(split_root − bin) + (1 − b0)·(bin − split_root − 1),   bin = entry(i+C)
+    //   limb(i+4C) = b1·(split_taken − bin) + (1 − b1)·(bin − split_taken − 1), bin = entry(i+2C)
+    //   key(i+5C) = 4h + 3 − 2·b0 − b1, unless w_0 = B⁶
     // docs/spec/tree.md
-    meta.create_gate("tree step", |meta| {
+    meta.create_gate("subtree", |meta| {
         let q = meta.query_fixed(columns.q_tree, Rotation::cur());
-        let one = Expression::Constant(Fr::one());
-        let two = Expression::Constant(Fr::from(2));
-        let below = meta.query_advice(config.value, Rotation::cur());
+        let number = |number: u64| Expression::Constant(Fr::from(number));
+        let one = number(1);
+        let square = power_of_two(2 * config.shape.limb_bits);
+        let first = meta.query_advice(config.value, Rotation::cur());
+        let second = config.below(meta, config.value, 1);
         let index = meta.query_advice(config.key, Rotation::cur());
-        let feature = config.below(meta, config.key, 1);
-        let child = config.below(meta, config.key, 2);
         let packed = meta.query_advice(config.entry, Rotation::cur());
-        let bin = config.below(meta, config.entry, 1);
-        let split = meta.query_advice(config.limb, Rotation::cur());
-        let distance = config.below(meta, config.limb, 1);
-        let downwards = split.clone() - bin.clone();
-        let expected = below.clone() * (downwards.clone() * two.clone() + one.clone()) - downwards - one.clone();
+        let mut node = |place: usize| {
+            let feature = config.below(meta, config.key, place);
+            let split = config.below(meta, config.limb, place);
+            (split.clone(), split + feature * config.limb_base())
+        };
+        let (root_split, root) = node(1);
+        let (taken_split, taken) = node(2);
+        let (_, other) = node(3);
+        let root_bin = config.below(meta, config.entry, 1);
+        let taken_bin = config.below(meta, config.entry, 2);
+        let root_distance = meta.query_advice(config.limb, Rotation::cur());
+        let taken_distance = config.below(meta, config.limb, 4);
+        let next = config.below(meta, config.key, SUBTREE_ROWS);
+        let leaves = config.below(meta, config.accumulator, SUBTREE_ROWS);
+        let leaves_place = meta.query_fixed(config.weights[0], Rotation::cur());
+        let is_last = leaves_place.clone()
+            * field::power_of_two(NODES_LIMBS * config.shape.limb_bits)
+                .invert()
+                .expect("a power of two");
+        let children = swapped(&first, taken, other, square.clone());
+        let on_side = |below: Expression<Fr>, split: Expression<Fr>, bin: Expression<Fr>, distance| {
+            let downwards = split - bin;
+            distance - (below * (downwards.clone() * number(2) + one.clone()) - downwards - one.clone())
+        };
+        let child = index * number(4) + number(3) - first.clone() * number(2) - second.clone();
         Constraints::with_selector(
-            is_kind(q, STEP, KINDS),
+            is_kind(q, SUBTREE, KINDS),
             [
                 (
-                    "node is feature and split",
-                    packed - feature * config.limb_base() - split,
+                    "entry is its nodes",
+                    packed - root - children * square - leaves_place * leaves,
                 ),
-                ("direction is a bit", below.clone() * (below.clone() - one.clone())),
-                ("distance is on the direction's side", distance - expected),
-                ("child", child - two * index - one + below),
+                (
+                    "first direction is a bit",
+                    first.clone() * (first.clone() - one.clone()),
+                ),
+                (
+                    "second direction is a bit",
+                    second.clone() * (second.clone() - one.clone()),
+                ),
+                (
+                    "first distance is on the direction's side",
+                    on_side(first, root_split, root_bin, root_distance),
+                ),
+                (
+                    "second distance is on the direction's side",
+                    on_side(second, taken_split, taken_bin, taken_distance),
+                ),
+                ("child", (one.clone() - is_last) * (next - child)),
             ],
         )
     });
-    // x(i) = entry(i), and w_0(i)·(key(i+C) − key(i)) = 0: the next weight belongs to the same leaf.
+    // Rows i to i+5C. Digits d_0 … d_11 = key(i), limb(i), key(i+C), …; b0 = x(i+C), b1 = x(i+2C), P = accumulator(i+C):
+    //   weight = Σ_(j<3) B^j·d_j,  sibling = Σ_(j<3) B^j·d_(3+j),  others = Σ_(j<6) B^j·d_(6+j)
+    //   P = b1 ? weight + B³·sibling : sibling + B³·weight,   accumulator(i) = b0 ? P + B⁶·others : others + B⁶·P
+    //   x(i) = weight
     // docs/spec/tree.md
-    meta.create_gate("tree leaf", |meta| {
+    meta.create_gate("leaf", |meta| {
         let q = meta.query_fixed(columns.q_tree, Rotation::cur());
         let value = meta.query_advice(config.value, Rotation::cur());
-        let entry = meta.query_advice(config.entry, Rotation::cur());
-        let index = meta.query_advice(config.key, Rotation::cur());
-        let index_next = config.below(meta, config.key, 1);
-        let more = meta.query_fixed(config.weights[0], Rotation::cur());
+        let first = config.below(meta, config.value, 1);
+        let second = config.below(meta, config.value, 2);
+        let all = meta.query_advice(config.accumulator, Rotation::cur());
+        let pair = config.below(meta, config.accumulator, 1);
+        let mut digits = Vec::new();
+        for place in 0..LEAF_ROWS {
+            digits.push(config.below(meta, config.key, place));
+            digits.push(config.below(meta, config.limb, place));
+        }
+        let (weight, sibling) = (joined(config, &digits[..3]), joined(config, &digits[3..6]));
+        let others = joined(config, &digits[6..]);
+        let width = WEIGHT_LIMBS * config.shape.limb_bits;
         Constraints::with_selector(
             is_kind(q, LEAF, KINDS),
-            [("weight", value - entry), ("same leaf", more * (index_next - index))],
+            [
+                (
+                    "pair of leaves",
+                    pair.clone() - swapped(&second, weight.clone(), sibling, power_of_two(width)),
+                ),
+                (
+                    "pair of pairs",
+                    all - swapped(&first, pair, others, power_of_two(2 * width)),
+                ),
+                ("weight", value - weight),
+            ],
         )
     });
     // Rows i to i+4C. With β = key(i), lo = entry(i), hi = entry(i+C), four limbs each for the distances:
@@ -79,32 +149,40 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, c
         let index_next = config.below(meta, config.key, 1);
         let low = meta.query_advice(config.entry, Rotation::cur());
         let high = config.below(meta, config.entry, 1);
-        let joined = |limbs: [Expression<Fr>; 4]| {
-            let places = limbs.into_iter().zip(0..);
-            places.fold(Expression::Constant(Fr::zero()), |sum, (limb, place)| {
-                sum + power_of_two(place * config.shape.limb_bits) * limb
-            })
-        };
-        let from_low = joined([
+        let from_low = [
             meta.query_advice(config.limb, Rotation::cur()),
             config.below(meta, config.limb, 1),
             config.below(meta, config.key, 2),
             config.below(meta, config.limb, 2),
-        ]);
-        let to_high = joined([
+        ];
+        let to_high = [
             config.below(meta, config.key, 3),
             config.below(meta, config.limb, 3),
             config.below(meta, config.key, 4),
             config.below(meta, config.limb, 4),
-        ]);
+        ];
         Constraints::with_selector(
             is_kind(q, BIN, KINDS),
             [
                 ("second bound", index_next - index.clone() - one.clone()),
                 ("bin", bin - index),
-                ("not below the bin", number.clone() - low - from_low),
-                ("not above the bin", high - one - number - to_high),
+                ("not below the bin", number.clone() - low - joined(config, &from_low)),
+                ("not above the bin", high - one - number - joined(config, &to_high)),
             ],
         )
     });
+}
+
+/// Little-endian digits as one number.
+fn joined(config: &ModelConfig, digits: &[Expression<Fr>]) -> Expression<Fr> {
+    let places = digits.iter().zip(0..);
+    places.fold(Expression::Constant(Fr::zero()), |sum, (digit, place)| {
+        sum + power_of_two(place * config.shape.limb_bits) * digit.clone()
+    })
+}
+
+/// `bit ? a + place·b : b + place·a`
+fn swapped(bit: &Expression<Fr>, a: Expression<Fr>, b: Expression<Fr>, place: Expression<Fr>) -> Expression<Fr> {
+    let less = Expression::Constant(Fr::one()) - place.clone();
+    bit.clone() * less * (a.clone() - b.clone()) + b + place * a
 }

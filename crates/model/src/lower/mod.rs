@@ -321,10 +321,15 @@ impl Lowering<'_> {
             return fraction;
         }
         let range = self.range(graph, value);
+        // No further than the expressions reach at all.
+        let span = expressions
+            .iter()
+            .map(|expression| self.span(expression))
+            .fold(0.0, f64::max);
         if range.low >= 0.0 {
-            unsigned_format(range.high, cell_bits)
+            unsigned_format(range.high.min(span), cell_bits)
         } else {
-            signed_format(range.high.max(-range.low), cell_bits)
+            signed_format(range.high.max(-range.low).min(span), cell_bits)
         }
     }
 

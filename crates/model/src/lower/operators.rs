@@ -135,7 +135,9 @@ impl Lowering<'_> {
 
     /// Logits as cells of one format that holds `[−reach, reach]`.
     fn scores(&mut self, node: &Node, logits: &[Expression], reach: f64) -> Result<Vec<CellId>, ModelError> {
-        let format = signed_format(reach, self.program.cell_bits());
+        // No further than the logits reach at all.
+        let span = logits.iter().map(|logit| self.span(logit)).fold(0.0, f64::max);
+        let format = signed_format(reach.min(span), self.program.cell_bits());
         self.clamped(&node.name, logits, format, Ends::Report)
     }
 

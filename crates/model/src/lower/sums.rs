@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     CellId, Comparison, Finish, Format, Layer, Limit, ModelError, Node, Step, Sum, Table,
-    lower::{Ends, Expression, Lowering, expression::group_by_support, unsupported},
+    lower::{Ends, Expression, Lowering, expression::group_by_support, formats::signed_format, unsupported},
 };
 
 /// Largest number of table rows one clamp may take.
@@ -21,6 +21,11 @@ impl Lowering<'_> {
     ) -> Result<Vec<CellId>, ModelError> {
         let cell_bits = self.program.cell_bits();
         let full = self.program.cell_max();
+        let scale = format.scale + cell_bits as i32;
+        let expressions = expressions
+            .iter()
+            .map(|expression| self.countable(name, expression, scale));
+        let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
         let outputs = self.new_cells(expressions.len(), format, full);
         if ends == Ends::Report {
             let low = format.zero > 0;
@@ -28,10 +33,9 @@ impl Lowering<'_> {
                 .limited
                 .extend(outputs.iter().map(|cell| Limit { cell: *cell, low }));
         }
-        for (inputs, members) in group_by_support(expressions) {
+        for (inputs, members) in group_by_support(&expressions) {
             let mut sums = Vec::new();
             for member in &members {
-                let scale = format.scale + cell_bits as i32;
                 let offset = (i128::from(format.zero) << cell_bits) + (1 << (cell_bits - 1));
                 sums.push(self.weigh(name, &expressions[*member], &inputs, scale, offset)?);
             }
@@ -67,10 +71,18 @@ impl Lowering<'_> {
             Comparison::Less => (Expression::constant(threshold).minus(&expression), true),
             Comparison::LessOrEqual => (Expression::constant(threshold).minus(&expression), false),
         };
-        let span = self.span(&difference).max(f64::MIN_POSITIVE);
+        // A positive factor changes no comparison; one that all cells share is exact without it.
+        let factor = difference
+            .terms
+            .values()
+            .fold(0.0, |most: f64, weight| most.max(weight.abs()));
+        let mut unit = Expression::default();
+        unit.add_scaled(&difference, if factor > 0.0 { 1.0 / factor } else { 1.0 });
+        let span = self.span(&unit).max(f64::MIN_POSITIVE);
         // A few table rows wide: as fine a comparison as the sums hold.
         let room = f64::from(2 * self.program.cell_bits()) + 2.0;
         let scale = (room - span.log2()).floor().clamp(-64.0, 64.0) as i32;
+        let difference = self.countable(&node.name, &unit, scale)?;
         let inputs: Vec<CellId> = difference.terms.keys().copied().collect();
         let mut sums = vec![self.weigh(&node.name, &difference, &inputs, scale, -i128::from(strict))?];
         let (origin, domain) = self.place(&node.name, &inputs, &mut sums)?;
@@ -152,6 +164,47 @@ impl Lowering<'_> {
             inputs,
             sums,
         }));
+    }
+
+    /// The expression with exact weights at `2^scale` for all cells that are wider than others (weights of trees): where
+    /// they are not whole numbers, such cells are added up and rounded first.
+    fn countable(&mut self, name: &str, expression: &Expression, scale: i32) -> Result<Expression, ModelError> {
+        let is_countable = |lowering: &Self, cell: &CellId, weight: f64, scale: i32| {
+            let info = lowering.cells[cell.index()];
+            let exact = weight * f64::powi(2.0, scale - info.format.scale);
+            info.max <= lowering.program.cell_max() || exact.fract() == 0.0
+        };
+        if expression
+            .terms
+            .iter()
+            .all(|(cell, weight)| is_countable(self, cell, *weight, scale))
+        {
+            return Ok(expression.clone());
+        }
+        let mut result = Expression::constant(expression.bias);
+        // Parts by scale and by the weight that their cells share.
+        let mut parts: BTreeMap<(i32, u64), Expression> = BTreeMap::new();
+        for (cell, weight) in &expression.terms {
+            let info = self.cells[cell.index()];
+            if info.max <= self.program.cell_max() {
+                result.add_scaled(&Expression::cell(*cell), *weight);
+            } else {
+                let part = parts.entry((info.format.scale, weight.abs().to_bits())).or_default();
+                part.add_scaled(&Expression::cell(*cell), weight.signum());
+            }
+        }
+        for ((part_scale, weight), part) in parts {
+            let format = signed_format(self.span(&part), self.program.cell_bits());
+            if part_scale > format.scale + self.program.cell_bits() as i32 {
+                return Err(ModelError::Unsupported {
+                    node: name.to_owned(),
+                    reason: "adds up more scores of trees than one sum holds".to_owned(),
+                });
+            }
+            let cell = self.clamped(name, &[part], format, Ends::Ignore)?[0];
+            result.add_scaled(&Expression::cell(cell), f64::from_bits(weight));
+        }
+        Ok(result)
     }
 
     /// Integer weights for an expression at `2^scale`, plus `offset`.

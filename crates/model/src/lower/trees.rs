@@ -4,7 +4,7 @@
 //! Every condition becomes `x < c` for an integer `c` in the order of `float32` (children swapped where needed), so a
 //! branch is `bin ≤ split` for the bin `#{c : c ≤ x}` and the position of its own `c`.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use crate::{
     Aggregate, BranchMode, CellId, Format, LeafNode, ModelError, Node, SplitNode, Step, Table, Tree, TreeEnsemble,
@@ -13,8 +13,10 @@ use crate::{
     ordered::{HIGHEST, LOWEST, ordered},
 };
 
-/// Binary digits after the point of a leaf's weight, where its size allows.
-const WEIGHT_BITS: i32 = 28;
+/// Limbs of a leaf's weight.
+const WEIGHT_LIMBS: u32 = 3;
+/// The same at most, in bits.
+const WEIGHT_BITS: u32 = 32;
 /// Deepest tree: indices of a level must stay small integers.
 const MAX_DEPTH: usize = 30;
 
@@ -101,6 +103,46 @@ impl Feature {
     }
 }
 
+/// The weights of one tree's leaves.
+struct Weights {
+    /// What each is divided by.
+    divisor: f64,
+    /// The targets that some leaf gives a weight to.
+    targets: Vec<usize>,
+    /// The smallest, divided; a target that a leaf does not name gets zero.
+    low: f64,
+    /// The largest, divided.
+    high: f64,
+}
+
+impl Weights {
+    fn new(tree: &Tree, divisor: f64) -> Self {
+        let leaves = || {
+            tree.nodes.iter().filter_map(|position| match position {
+                TreeNode::Leaf { weights } => Some(weights),
+                TreeNode::Branch { .. } => None,
+            })
+        };
+        let targets: BTreeSet<usize> = leaves().flatten().map(|(target, _)| *target).collect();
+        let complete = leaves().all(|weights| weights.len() == targets.len());
+        let zero = if complete { None } else { Some(0.0) };
+        let all = leaves()
+            .flatten()
+            .map(|(_, weight)| f64::from(*weight) / divisor)
+            .chain(zero);
+        let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), weight| {
+            (weight.min(low), weight.max(high))
+        });
+        let is_empty = targets.is_empty();
+        Self {
+            divisor,
+            targets: targets.into_iter().collect(),
+            low: if is_empty { 0.0 } else { low },
+            high: if is_empty { 0.0 } else { high },
+        }
+    }
+}
+
 impl Lowering<'_> {
     pub(super) fn tree_ensemble(
         &mut self,
@@ -127,17 +169,40 @@ impl Lowering<'_> {
         for (index, feature) in &compared {
             addresses.insert(*index, self.bin(feature));
         }
+        let weights: Vec<Weights> = ensemble.trees.iter().map(|tree| Weights::new(tree, divisor)).collect();
+        let scale = self.weight_scale(&weights, &ensemble.base);
         let mut scores: Vec<Expression> = ensemble
             .base
             .iter()
             .map(|base| Expression::constant(f64::from(*base)))
             .collect();
-        for tree in &ensemble.trees {
-            for (target, leaf) in self.tree(node, tree, ensemble.targets, &compared, &addresses)? {
-                scores[target].add_scaled(&Expression::cell(leaf), 1.0 / divisor);
+        for (tree, weights) in ensemble.trees.iter().zip(&weights) {
+            for (target, leaf) in self.tree(node, tree, weights, scale, &compared, &addresses)? {
+                scores[target].add_scaled(&leaf, 1.0);
             }
         }
         Ok(scores)
+    }
+
+    /// Binary digits after the point of every leaf's weight in an ensemble: as many as fit the limbs, but few enough for
+    /// sums over all trees to count them as whole numbers in the formats of sigmoids and of scores.
+    fn weight_scale(&self, weights: &[Weights], base: &[f32]) -> i32 {
+        let bits = (WEIGHT_LIMBS * self.program.limb_bits).min(WEIGHT_BITS);
+        let span = weights
+            .iter()
+            .map(|weights| weights.high - weights.low)
+            .fold(0.0, f64::max);
+        // Two more steps, for rounding at both ends.
+        let fitting = ((f64::powi(2.0, bits as i32) - 2.0) / span.max(f64::MIN_POSITIVE))
+            .log2()
+            .floor();
+        let reach: f64 = weights
+            .iter()
+            .map(|weights| weights.high.abs().max(weights.low.abs()))
+            .sum();
+        let offset = base.iter().map(|base| f64::from(base.abs())).fold(0.0, f64::max);
+        let countable = f64::from(2 * self.program.cell_bits() - 4) - (reach + offset).log2().ceil().max(0.0);
+        fitting.min(countable).max(-200.0) as i32
     }
 
     /// The sorted bounds of every used feature, on the feature's own scale.
@@ -158,6 +223,16 @@ impl Lowering<'_> {
             }
         }
         let most = (1 << self.program.limb_bits) - 1;
+        if found.len() > most {
+            return Err(unsupported(
+                node,
+                format!(
+                    "reads {} features, more than {most} at limbs of {} bits; use larger limbs",
+                    found.len(),
+                    self.program.limb_bits
+                ),
+            ));
+        }
         for (index, feature) in &mut found {
             feature.bounds.sort_unstable();
             feature.bounds.dedup();
@@ -221,31 +296,25 @@ impl Lowering<'_> {
         self.program.memory.len() - 1
     }
 
-    /// One tree; returns the cells of its leaf's weights by target.
+    /// One tree; returns its leaf's weight by target.
     fn tree(
         &mut self,
         node: &Node,
         tree: &Tree,
-        targets: usize,
+        weights: &Weights,
+        scale: i32,
         compared: &BTreeMap<usize, Feature>,
         addresses: &BTreeMap<usize, usize>,
-    ) -> Result<Vec<(usize, CellId)>, ModelError> {
-        let mut weighted: Vec<bool> = vec![false; targets];
-        let mut largest = 0.0_f64;
-        for (target, weight) in tree.nodes.iter().flat_map(|position| match position {
-            TreeNode::Leaf { weights } => weights.as_slice(),
-            TreeNode::Branch { .. } => &[],
-        }) {
-            weighted[*target] = true;
-            largest = largest.max(f64::from(weight.abs()));
+    ) -> Result<Vec<(usize, Expression)>, ModelError> {
+        let divisor = weights.divisor;
+        let real = |weight: f32| f64::from(weight) / divisor;
+        if let [TreeNode::Leaf { weights }] = tree.nodes.as_slice() {
+            let constant = |(target, weight): &(usize, f32)| (*target, Expression::constant(real(*weight)));
+            return Ok(weights.iter().map(constant).collect());
         }
-        let used: Vec<usize> = (0..targets).filter(|target| weighted[*target]).collect();
-        // One format for the whole tree: 2^32 steps at the most, so that scores stay far from the field's size.
-        let size = largest.max(f64::MIN_POSITIVE).log2().ceil() as i32;
-        let scale = WEIGHT_BITS.min(31 - size).max(-96);
         let format = Format {
             scale,
-            zero: (largest * f64::powi(2.0, scale)).ceil() as i64,
+            zero: -(weights.low * f64::powi(2.0, scale)).floor() as i64,
         };
         let mut path = TreePath {
             name: node.name.clone(),
@@ -291,24 +360,24 @@ impl Lowering<'_> {
             level = next;
         }
         for (index, position) in level {
-            let TreeNode::Leaf { weights } = &tree.nodes[position] else {
+            let TreeNode::Leaf { weights: leaf } = &tree.nodes[position] else {
                 continue;
             };
             let weight_of = |target: &usize| {
-                let weight = weights
-                    .iter()
-                    .find(|(known, _)| known == target)
-                    .map_or(0.0, |(_, weight)| *weight);
-                (f64::from(weight) * f64::powi(2.0, scale)).round() as i64 + format.zero
+                let known = leaf.iter().find(|(known, _)| known == target);
+                format.quantize(known.map_or(0.0, |(_, weight)| real(*weight))) as i64
             };
             path.leaves.push(LeafNode {
                 index,
-                weights: used.iter().map(weight_of).collect(),
+                weights: weights.targets.iter().map(weight_of).collect(),
             });
         }
-        path.outputs = self.new_cells(used.len(), format, 2 * format.zero + 1);
-        let outputs = path.outputs.clone();
+        let largest = path.leaves.iter().flat_map(|leaf| &leaf.weights).max();
+        let largest = largest.copied().unwrap_or(0);
+        path.outputs = self.new_cells(weights.targets.len(), format, largest);
+        let outputs = path.outputs.iter().map(|cell| Expression::cell(*cell));
+        let results = weights.targets.iter().copied().zip(outputs).collect();
         self.program.steps.push(Step::Tree(path));
-        Ok(used.into_iter().zip(outputs).collect())
+        Ok(results)
     }
 }

@@ -233,7 +233,7 @@ impl Case {
                     set(&mut cells, *output, value);
                 }
                 Step::Tree(path) => {
-                    let weights = program.walk(path, &cells).1.weights.clone();
+                    let weights = program.leaf(path, &cells).weights.clone();
                     for (output, weight) in path.outputs.iter().zip(weights) {
                         set(&mut cells, *output, weight);
                     }

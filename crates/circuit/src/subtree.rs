@@ -1,0 +1,186 @@
+//! A decision tree as the circuit walks it: two levels at a time.
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use zkverdict_model::{LeafNode, Program, SplitNode, TreePath};
+
+use crate::{
+    CircuitError,
+    chips::tree::{NODES_LIMBS, WEIGHT_LIMBS},
+    field::{from_i128, power_of_two},
+};
+
+/// What a node compares: below where the bin at `feature` is at most `split`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Split {
+    pub(crate) feature: u32,
+    pub(crate) split: u32,
+}
+
+/// Three nodes, and in the last level of subtrees the four leaves below them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subtree {
+    /// Position of the root in its level of the complete tree.
+    pub(crate) index: u32,
+    /// The root, its child below, its child above.
+    pub(crate) nodes: [Split; 3],
+    /// Positions in [`TreePath::leaves`], from below-below to above-above; none where no walk arrives.
+    pub(crate) leaves: Option<[Option<usize>; 4]>,
+}
+
+/// A tree cut into subtrees of two levels; the root's level is filled up where the depth is odd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subtrees {
+    pub(crate) levels: Vec<Vec<Subtree>>,
+}
+
+/// A subtree that a walk passes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Visit<'a> {
+    pub(crate) subtree: &'a Subtree,
+    /// Bins of the root and of the child that is taken.
+    pub(crate) bins: [i64; 2],
+    /// Whether the walk goes below, at the root and at the child.
+    pub(crate) below: [bool; 2],
+}
+
+impl Subtrees {
+    /// Cuts a tree.
+    ///
+    /// # Errors
+    /// Features, splits or weights that do not fit their limbs.
+    pub(crate) fn new(path: &TreePath, limb_bits: u32) -> Result<Self, CircuitError> {
+        let nodes = path.levels.iter().flatten();
+        let weights = path.leaves.iter().flat_map(|leaf| &leaf.weights);
+        let small = |number: u32| number < 1 << limb_bits;
+        let fits = nodes.into_iter().all(|node| small(node.feature) && small(node.split))
+            && weights
+                .into_iter()
+                .all(|weight| (0..1 << (WEIGHT_LIMBS * limb_bits)).contains(weight));
+        if !fits {
+            return Err(CircuitError::TreeTooWide {
+                node: path.name.clone(),
+                limb_bits,
+            });
+        }
+        let always = Split {
+            feature: 0,
+            split: (1 << limb_bits) - 1,
+        };
+        // Before the root, nodes that always go below: index 0 stays index 0.
+        let filled = match path.levels.len() {
+            0 => 2,
+            depth => depth % 2,
+        };
+        let filler = [SplitNode {
+            index: 0,
+            feature: always.feature,
+            split: always.split,
+        }];
+        let mut levels: Vec<&[SplitNode]> = vec![&filler; filled];
+        levels.extend(path.levels.iter().map(Vec::as_slice));
+        let last = levels.len() / 2 - 1;
+        let levels = levels.chunks_exact(2).enumerate().map(|(number, pair)| {
+            let roots = pair[0].iter().map(|root| {
+                let child = |index: u32| find(pair[1], index).map_or(always, Split::from);
+                let first_leaf = 4 * root.index;
+                let leaf = |place: u32| {
+                    let at = |leaf: &LeafNode| leaf.index;
+                    path.leaves.binary_search_by_key(&(first_leaf + place), at).ok()
+                };
+                Subtree {
+                    index: root.index,
+                    nodes: [Split::from(root), child(2 * root.index), child(2 * root.index + 1)],
+                    leaves: (number == last).then(|| [0, 1, 2, 3].map(leaf)),
+                }
+            });
+            roots.collect()
+        });
+        Ok(Self {
+            levels: levels.collect(),
+        })
+    }
+
+    /// The subtrees that a walk passes, and the position of the leaf it ends at.
+    ///
+    /// # Panics
+    /// If the program's tree lacks a node that one of its nodes leads to.
+    pub(crate) fn walk(&self, program: &Program, cells: &[i64]) -> Vec<Visit<'_>> {
+        let bin = |node: Split| cells[program.memory[node.feature as usize].index()];
+        let goes_below = |node: Split| bin(node) <= i64::from(node.split);
+        let mut index = 0;
+        let mut visits = Vec::with_capacity(self.levels.len());
+        for level in &self.levels {
+            let place = level
+                .binary_search_by_key(&index, |subtree| subtree.index)
+                .expect("paths are closed");
+            let visit = level[place].visit(bin, goes_below);
+            index = 4 * index + visit.leaf_place() as u32;
+            visits.push(visit);
+        }
+        visits
+    }
+}
+
+impl Subtree {
+    fn visit(&self, bin: impl Fn(Split) -> i64, goes_below: impl Fn(Split) -> bool) -> Visit<'_> {
+        let root = self.nodes[0];
+        let first = goes_below(root);
+        let taken = self.nodes[if first { 1 } else { 2 }];
+        Visit {
+            subtree: self,
+            bins: [bin(root), bin(taken)],
+            below: [first, goes_below(taken)],
+        }
+    }
+
+    /// The table's entry: six digits for the nodes and, in the last level, twelve for the leaves' weights.
+    pub(crate) fn entry(&self, path: &TreePath, output: usize, limb_bits: u32) -> Fr {
+        let node = |split: &Split| i128::from(split.feature) << limb_bits | i128::from(split.split);
+        let nodes = self.nodes.iter().rev();
+        let nodes = nodes.fold(0, |sum, split| sum << (2 * limb_bits) | node(split));
+        let leaves = self.weights(path, output).map_or(Fr::zero(), |weights| {
+            joined(&weights, WEIGHT_LIMBS * limb_bits) * power_of_two(NODES_LIMBS * limb_bits)
+        });
+        from_i128(nodes) + leaves
+    }
+
+    /// The four weights of one output; zero where no walk arrives.
+    pub(crate) fn weights(&self, path: &TreePath, output: usize) -> Option<[i64; 4]> {
+        let weight = |leaf: Option<usize>| leaf.map_or(0, |leaf| path.leaves[leaf].weights[output]);
+        self.leaves.map(|leaves| leaves.map(weight))
+    }
+}
+
+impl Visit<'_> {
+    /// The child that the walk takes, and the other.
+    pub(crate) fn children(&self) -> [Split; 2] {
+        let [_, below, above] = self.subtree.nodes;
+        if self.below[0] { [below, above] } else { [above, below] }
+    }
+
+    /// Which of the four places below the subtree the walk arrives at.
+    pub(crate) fn leaf_place(&self) -> usize {
+        2 * usize::from(!self.below[0]) + usize::from(!self.below[1])
+    }
+}
+
+impl From<&SplitNode> for Split {
+    fn from(node: &SplitNode) -> Self {
+        Self {
+            feature: node.feature,
+            split: node.split,
+        }
+    }
+}
+
+fn find(level: &[SplitNode], index: u32) -> Option<&SplitNode> {
+    let place = level.binary_search_by_key(&index, |node| node.index).ok()?;
+    level.get(place)
+}
+
+/// `Σ 2^(bits·j) · numbers[j]`
+pub(crate) fn joined(numbers: &[i64], bits: u32) -> Fr {
+    let place = power_of_two(bits);
+    let numbers = numbers.iter().rev();
+    numbers.fold(Fr::zero(), |sum, number| sum * place + from_i128((*number).into()))
+}
