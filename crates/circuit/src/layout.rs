@@ -243,6 +243,14 @@ impl Layout {
         cells
     }
 
+    /// First rows of the gadgets of one [kind](crate::chips::tree) for trees.
+    pub fn tree_rows(&self, kind: u64) -> Vec<usize> {
+        let kinds = self.fixed.q_tree.iter().enumerate();
+        kinds
+            .filter_map(|(row, known)| (*known == kind).then_some(row))
+            .collect()
+    }
+
     /// Number of public inputs, context included.
     pub fn public_inputs(&self) -> usize {
         1 + self.public_rows.len()

@@ -3,13 +3,13 @@
 //! | rule | tests here | elsewhere |
 //! |---|---|---|
 //! | 1 challenges follow commitments | `challenges_follow_…`, `a_witness_for_known_challenges_…` | |
-//! | 2 results are the constrained cells | `public_outputs_are_…`, `forged_cells_…` | circuit: `tests/attacks.rs` |
+//! | 2 results are the constrained cells | `public_outputs_are_…`, `forged_cells_…` | circuit: `tests/circuit/attacks.rs` |
 //! | 3 one answer | `ties_…`, `forged_cells_…` | `widths::another_split_…`; circuit: `wrong_intermediate_results_are_rejected` |
 //! | 4 widths | | `widths` |
 //! | 5 rotations, queries, degree | `no_polynomial_…`, `a_clamped_degree_…` | |
 //! | 6 canonical public inputs, exact lengths | | `proofs` |
 //! | 7 context | | `proofs::a_proof_is_bound_to_its_context` |
-//! | 8 every cell, every word | | circuit: `tests/attacks.rs`; `proofs` |
+//! | 8 every cell, every word | | circuit: `tests/circuit/attacks.rs`; `proofs` |
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},

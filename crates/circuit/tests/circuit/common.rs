@@ -1,5 +1,4 @@
 //! Small models that use every gadget.
-#![expect(unreachable_pub, reason = "shared by several test files")]
 
 use std::sync::Arc;
 
@@ -11,13 +10,13 @@ use zkverdict_model::{
     OutputKind, Program, Tree, TreeEnsemble, TreeNode, ValueId,
 };
 
-pub struct GraphBuilder {
+pub(crate) struct GraphBuilder {
     graph: Graph,
     lens: Vec<usize>,
 }
 
 impl GraphBuilder {
-    pub fn new(inputs: usize) -> Self {
+    pub(crate) fn new(inputs: usize) -> Self {
         let input = Input {
             name: "x".into(),
             shape: vec![1, inputs],
@@ -34,7 +33,7 @@ impl GraphBuilder {
         }
     }
 
-    pub fn node(&mut self, op: Op, inputs: &[ValueId], len: usize) -> ValueId {
+    pub(crate) fn node(&mut self, op: Op, inputs: &[ValueId], len: usize) -> ValueId {
         let name = format!("node {}", self.graph.nodes.len());
         self.graph.nodes.push(Node {
             name,
@@ -46,7 +45,7 @@ impl GraphBuilder {
         ValueId(self.lens.len() - 1)
     }
 
-    pub fn dense(&mut self, input: ValueId, outputs: usize, rng: &mut StdRng) -> ValueId {
+    pub(crate) fn dense(&mut self, input: ValueId, outputs: usize, rng: &mut StdRng) -> ValueId {
         let inputs = self.lens[input.0];
         let scale = 1.5 / (inputs as f64).sqrt();
         let rows = (0..outputs)
@@ -58,12 +57,12 @@ impl GraphBuilder {
         self.node(Op::Affine { rows }, &[input], outputs)
     }
 
-    pub fn map(&mut self, op: Op, input: ValueId) -> ValueId {
+    pub(crate) fn map(&mut self, op: Op, input: ValueId) -> ValueId {
         let len = self.lens[input.0];
         self.node(op, &[input], len)
     }
 
-    pub fn output(&mut self, name: &str, value: ValueId, kind: OutputKind) {
+    pub(crate) fn output(&mut self, name: &str, value: ValueId, kind: OutputKind) {
         let shape = vec![1, self.lens[value.0]];
         self.graph.outputs.push(Output {
             name: name.into(),
@@ -73,15 +72,15 @@ impl GraphBuilder {
         });
     }
 
-    pub fn finish(self) -> Graph {
+    pub(crate) fn finish(self) -> Graph {
         self.graph
     }
 }
 
-pub const X: ValueId = ValueId(0);
+pub(crate) const X: ValueId = ValueId(0);
 
 /// Two ReLU layers and a sigmoid, with the decision beside the probability.
-pub fn mlp(inputs: usize, hidden: &[usize], seed: u64) -> Graph {
+pub(crate) fn mlp(inputs: usize, hidden: &[usize], seed: u64) -> Graph {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut builder = GraphBuilder::new(inputs);
     let mut last = X;
@@ -102,7 +101,7 @@ pub fn mlp(inputs: usize, hidden: &[usize], seed: u64) -> Graph {
 }
 
 /// One-hot inputs, softmax over three classes, arg max, clip, L1 normalisation.
-pub fn everything() -> Graph {
+pub(crate) fn everything() -> Graph {
     let mut rng = StdRng::seed_from_u64(7);
     let mut builder = GraphBuilder::new(4);
     let code = builder.node(Op::Wire { indices: vec![0] }, &[X], 1);
@@ -142,7 +141,7 @@ pub fn everything() -> Graph {
 }
 
 /// A sum of random trees, some deep and narrow, some a single leaf; with a sigmoid and the decision.
-pub fn forest(features: usize, trees: usize, depth: usize) -> Graph {
+pub(crate) fn forest(features: usize, trees: usize, depth: usize) -> Graph {
     let mut rng = StdRng::seed_from_u64(depth as u64);
     let mut builder = GraphBuilder::new(features);
     let ensemble = TreeEnsemble {
@@ -197,7 +196,7 @@ fn grow(features: usize, depth: usize, rng: &mut StdRng, nodes: &mut Vec<TreeNod
 }
 
 /// Three classes with logits far beyond what a sigmoid tells apart.
-pub fn wide_logits() -> Graph {
+pub(crate) fn wide_logits() -> Graph {
     let mut builder = GraphBuilder::new(3);
     let weights = [9.0, 9.0, -9.0];
     let row = |index: usize| AffineRow {
@@ -213,7 +212,7 @@ pub fn wide_logits() -> Graph {
     builder.finish()
 }
 
-pub fn samples(graph: &Graph, count: usize, seed: u64) -> Vec<Vec<Vec<f64>>> {
+pub(crate) fn samples(graph: &Graph, count: usize, seed: u64) -> Vec<Vec<Vec<f64>>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let categorical = graph.nodes.iter().any(|node| matches!(node.op, Op::OneHot { .. }));
     (0..count)
@@ -227,15 +226,15 @@ pub fn samples(graph: &Graph, count: usize, seed: u64) -> Vec<Vec<Vec<f64>>> {
         .collect()
 }
 
-pub struct Case {
-    pub program: Program,
-    pub layout: Arc<Layout>,
-    pub k: u32,
-    pub usable: usize,
+pub(crate) struct Case {
+    pub(crate) program: Program,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) k: u32,
+    pub(crate) usable: usize,
 }
 
 impl Case {
-    pub fn new(graph: &Graph, limb_bits: u32, lanes: usize) -> Self {
+    pub(crate) fn new(graph: &Graph, limb_bits: u32, lanes: usize) -> Self {
         let calibration = Calibration::measure(graph, &samples(graph, 64, 1), 1.5).unwrap();
         let program = Program::compile(graph, &calibration, limb_bits).unwrap();
         let layout = Arc::new(Layout::new(&program, lanes, PublicInputs::default()).unwrap());
@@ -251,21 +250,21 @@ impl Case {
         }
     }
 
-    pub fn cells(&self, sample: &[Vec<f64>]) -> Vec<i64> {
+    pub(crate) fn cells(&self, sample: &[Vec<f64>]) -> Vec<i64> {
         self.program.execute(&self.program.quantize(sample).unwrap()).unwrap()
     }
 
-    pub fn trace(&self, cells: &[i64]) -> Trace {
+    pub(crate) fn trace(&self, cells: &[i64]) -> Trace {
         Trace::new(&self.layout, &self.program, cells, self.usable)
     }
 
-    pub fn instances(&self, cells: &[i64]) -> Vec<Fr> {
+    pub(crate) fn instances(&self, cells: &[i64]) -> Vec<Fr> {
         let public = PublicInputs::default().cells(&self.program);
         let values = public.iter().map(|cell| from_i128(cells[cell.index()].into()));
         std::iter::once(Fr::from(77)).chain(values).collect()
     }
 
-    pub fn accepts(&self, trace: Trace, instances: Vec<Fr>) -> Result<(), String> {
+    pub(crate) fn accepts(&self, trace: Trace, instances: Vec<Fr>) -> Result<(), String> {
         let circuit = ModelCircuit::new(self.layout.clone(), self.usable).with_trace(trace);
         let prover = MockProver::run(self.k, &circuit, vec![instances]).map_err(|error| error.to_string())?;
         prover

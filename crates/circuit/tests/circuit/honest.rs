@@ -1,8 +1,6 @@
 //! The circuit accepts what the reference evaluator computes, for every gadget, width and limb size.
 
-mod common;
-
-use common::{Case, everything, forest, mlp, samples, wide_logits};
+use crate::common::{Case, everything, forest, mlp, samples, wide_logits};
 use zkverdict_model::{Fidelity, Graph};
 
 fn check(graph: &Graph, limb_bits: u32, lanes: usize) {

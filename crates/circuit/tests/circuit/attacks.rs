@@ -1,8 +1,6 @@
 //! What a malicious prover may try. Every attack recomputes multiplicities and running sum, as such a prover would.
 
-mod common;
-
-use common::{Case, everything, forest, mlp, samples, wide_logits};
+use crate::common::{Case, everything, forest, mlp, samples, wide_logits};
 use halo2_proofs::halo2curves::bn256::Fr;
 use zkverdict_circuit::{AdviceColumn, Trace};
 use zkverdict_model::{Graph, Op, Step};
