@@ -47,7 +47,7 @@ fn the_simulator_and_the_planner_agree_on_every_example() {
     if !has_solc() {
         return;
     }
-    for example in [Example::CreditLogreg, Example::DiagnosisMlp] {
+    for example in [Example::CreditLogreg, Example::CreditGbdt, Example::DiagnosisMlp] {
         let keyed = example.keyed();
         let contract = keyed.contract();
         assert_eq!(contract.verifying_key, keyed.keys.verifying.key.digest());
