@@ -163,6 +163,11 @@ fn default_gbdt_decides_as_onnx_runtime() {
     };
     let (example, unread) = (Example::DefaultGbdt, UNREAD.map(str::to_owned));
     let samples = example.pipeline().model.samples(&table, &unread).unwrap();
+    // The table is not published here: what stands in for it must be invented.
+    let invented = example.folder().join("calibration.json");
+    for client in example.pipeline().model.samples(&invented, &[]).unwrap() {
+        assert!(!samples.contains(&client), "a row of the table: {client:?}");
+    }
     let bytes = fs::read(example.folder().join("expected.bin")).unwrap();
     let expected: Vec<Expected> = bytes
         .chunks_exact(2)
