@@ -19,14 +19,25 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from skl2onnx import to_onnx
+from lightgbm import LGBMClassifier
+from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
+from skl2onnx import to_onnx, update_registered_converter
 from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from sklearn.model_selection import train_test_split
 
 # The networks are trained for a fixed number of epochs on purpose.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
+
+update_registered_converter(
+    LGBMClassifier,
+    "LightGbmLGBMClassifier",
+    calculate_linear_classifier_output_shapes,
+    convert_lightgbm,
+    options={"zipmap": [True, False], "nocl": [True, False]},
+)
 
 SEED = 7992
 TEST_FRACTION = 0.3
@@ -42,6 +53,22 @@ def split(labels):
         np.arange(len(labels)), test_size=TEST_FRACTION, random_state=SEED, stratify=labels
     )
     return np.sort(train), np.sort(test)
+
+
+def boosted_trees(depth, **options):
+    """Gradient boosting by LightGBM with trees grown to one depth, the same on every run."""
+    return LGBMClassifier(
+        max_depth=depth,
+        num_leaves=2**depth,
+        subsample=0.8,
+        subsample_freq=1,
+        random_state=SEED,
+        n_jobs=1,
+        deterministic=True,
+        force_row_wise=True,
+        verbose=-1,
+        **options,
+    )
 
 
 def export(pipeline, columns, path, doc):
@@ -99,9 +126,33 @@ def write_inputs_csv(path, names, inputs):
     path.write_text("\n".join(lines) + "\n")
 
 
-def build(folder, models, columns, classes, inputs, labels, doc):
-    """Trains, exports and evaluates every model, and writes all files but the named rows. Returns the probabilities
-    of class 1 for every model and row, and the row numbers of the test set."""
+def build(folder, models, inputs, labels, train, test, doc):
+    """Trains, exports and evaluates every model. Returns ONNX Runtime's labels and probabilities of every row, and the
+    metrics, by model."""
+    outputs, metrics = {}, {"train_rows": len(train), "test_rows": len(test)}
+    for name, pipeline in models.items():
+        pipeline.fit(inputs[train], labels[train])
+        path = folder / f"{name}.onnx"
+        export(pipeline, inputs.shape[1], path, doc)
+        predicted, probabilities = outputs[name] = run(path, inputs)
+        own = pipeline.predict_proba(inputs)
+        score = probabilities[:, 1]
+        metrics[name] = {
+            "train_accuracy": round(float(np.mean(predicted[train] == labels[train])), 4),
+            "test_accuracy": round(float(np.mean(predicted[test] == labels[test])), 4),
+            "train_auc": round(float(roc_auc_score(labels[train], score[train])), 4),
+            "test_auc": round(float(roc_auc_score(labels[test], score[test])), 4),
+            # Rows: the true class; columns: the predicted one.
+            "test_confusion": confusion_matrix(labels[test], predicted[test]).tolist(),
+        }
+        print(f"{folder.name}/{path.name}: {path.stat().st_size} bytes, {json.dumps(metrics[name])}")
+        print(f"  largest difference between ONNX Runtime and the library: {np.abs(own - probabilities).max():.2e}")
+    return outputs, metrics
+
+
+def build_example(folder, models, columns, classes, inputs, labels, doc, people):
+    """Everything in a folder whose table may be published, but the card and the metrics. `people` names the folder of the
+    single rows and the typical row of each class. Returns what `build` returns, and the row numbers of the test set."""
     names = [column["name"] for column in columns]
     inputs = inputs.astype(np.float32)
     train, test = split(labels)
@@ -112,41 +163,49 @@ def build(folder, models, columns, classes, inputs, labels, doc):
     chosen = np.sort(np.random.RandomState(SEED).choice(train, CALIBRATION_ROWS, replace=False))
     write_input(folder / "calibration.json", inputs[chosen])
 
-    expected = {"target": labels.tolist()}
-    metrics = {"train_rows": len(train), "test_rows": len(test)}
-    scores = {}
-    for name, pipeline in models.items():
-        pipeline.fit(inputs[train], labels[train])
-        path = folder / f"{name}.onnx"
-        export(pipeline, len(names), path, doc)
-        predicted, probabilities = run(path, inputs)
-        own = pipeline.predict_proba(inputs)
-        scores[name] = probabilities[:, 1]
-        expected[name] = {
+    outputs, metrics = build(folder, models, inputs, labels, train, test, doc)
+    expected = {"target": labels.tolist()} | {
+        name: {
             "label": predicted.tolist(),
             "probabilities": [[round(float(p), PROBABILITY_DECIMALS) for p in row] for row in probabilities],
         }
-        metrics[name] = {
-            "train_accuracy": round(float(np.mean(predicted[train] == labels[train])), 4),
-            "test_accuracy": round(float(np.mean(predicted[test] == labels[test])), 4),
-            "train_auc": round(float(roc_auc_score(labels[train], scores[name][train])), 4),
-            "test_auc": round(float(roc_auc_score(labels[test], scores[name][test])), 4),
-            # Rows: the true class; columns: the predicted one.
-            "test_confusion": confusion_matrix(labels[test], predicted[test]).tolist(),
-        }
-        print(f"{folder.name}/{path.name}: {path.stat().st_size} bytes, {json.dumps(metrics[name])}")
-        print(f"  largest difference between ONNX Runtime and scikit-learn: {np.abs(own - probabilities).max():.2e}")
+        for name, (predicted, probabilities) in outputs.items()
+    }
     write_json(folder / "expected.json", expected, readable=False)
-    return scores, test, metrics
+
+    subfolder, typical = people
+    scores = {name: probabilities[:, 1] for name, (_, probabilities) in outputs.items()}
+    rows = {name: pick(scores, labels, test, wanted) for wanted, name in enumerate(typical)}
+    rows["borderline"] = closest(scores["logreg"], test)
+    for name, row in rows.items():
+        write_input(folder / subfolder / f"{name}.json", inputs[[row]])
+        print(f"{name}: row {row}", {model: round(float(score[row]), 4) for model, score in scores.items()})
+    return outputs, metrics, test
+
+
+def approvals(approved, good, groups):
+    """For each group of rows the share that is approved, of all and of the truly good."""
+    return {
+        name: {
+            "rows": int(members.sum()),
+            "approved": round(float(approved[members].mean()), 4),
+            "approved_of_good": round(float(approved[members & good].mean()), 4),
+        }
+        for name, members in groups.items()
+    }
 
 
 def pick(scores, labels, test, wanted):
-    """The test row that every model puts in class `wanted`, rightly, and whose least certain score is the median of such rows."""
-    side = np.stack([score if wanted == 1 else 1 - score for score in scores.values()])
-    least = side.min(axis=0)
+    """The test row that logistic regression and network put in class `wanted`, rightly, and whose less certain score is the
+    median of such rows. Every other model must put it there too."""
+    side = {name: score if wanted == 1 else 1 - score for name, score in scores.items()}
+    least = np.minimum(side["logreg"], side["mlp"])
     candidates = [row for row in test if labels[row] == wanted and least[row] > 0.5]
     candidates.sort(key=lambda row: (least[row], row))
-    return candidates[len(candidates) // 2]
+    row = candidates[len(candidates) // 2]
+    if any(score[row] <= 0.5 for score in side.values()):
+        raise SystemExit(f"row {row} is no example of class {wanted}: a model decides otherwise")
+    return row
 
 
 def closest(score, test):

@@ -50,18 +50,17 @@ def main():
             MLPClassifier((24,), alpha=3.0, batch_size=50, max_iter=60, tol=0.0, random_state=common.SEED),
         ),
     }
-    scores, test, metrics = common.build(
-        FOLDER, models, columns, CLASSES, inputs, labels, "Class 1: benign. See MODEL_CARD.md."
+    _, metrics, _ = common.build_example(
+        FOLDER,
+        models,
+        columns,
+        CLASSES,
+        inputs,
+        labels,
+        "Class 1: benign. See MODEL_CARD.md.",
+        ("patients", ["malignant", "benign"]),
     )
     common.write_json(FOLDER / "metrics.json", metrics)
-    people = {
-        "benign": common.pick(scores, labels, test, 1),
-        "malignant": common.pick(scores, labels, test, 0),
-        "borderline": common.closest(scores["logreg"], test),
-    }
-    for name, row in people.items():
-        common.write_input(FOLDER / "patients" / f"{name}.json", inputs[[row]])
-        print(f"{name}: row {row}", {model: round(float(score[row]), 4) for model, score in scores.items()})
 
 
 if __name__ == "__main__":

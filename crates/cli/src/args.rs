@@ -76,9 +76,9 @@ pub(crate) struct Demo {
     /// Whose story
     #[arg(value_enum, default_value_t = Story::Credit)]
     pub(crate) story: Story,
-    /// Which of the two trained models decides
-    #[arg(long, value_enum, default_value_t = DemoModel::Logreg)]
-    pub(crate) model: DemoModel,
+    /// Which of the trained models decides [default: gbdt for credit, logreg for diagnosis]
+    #[arg(long, value_enum)]
+    pub(crate) model: Option<DemoModel>,
     /// Use this solc
     #[arg(long, value_name = "PATH")]
     pub(crate) solc: Option<PathBuf>,
@@ -94,6 +94,8 @@ pub(crate) enum Story {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DemoModel {
+    /// Gradient-boosted trees (credit)
+    Gbdt,
     /// The logistic regression
     Logreg,
     /// The small neural network

@@ -15,7 +15,7 @@ use zkverdict::{
 use crate::support::{Example, Keyed, Pipeline, base_modulus, has_solc, report, scalar_modulus, word};
 
 /// One of each kind of model.
-const MODELS: [Example; 2] = [Example::CreditLogreg, Example::DiagnosisMlp];
+const MODELS: [Example; 3] = [Example::CreditLogreg, Example::CreditGbdt, Example::DiagnosisMlp];
 
 /// More than an honest verification costs: nothing may burn the transaction's whole gas.
 const GAS_ABOVE_HONEST: u64 = 100_000;

@@ -64,6 +64,21 @@ fn credit_mlp() {
 }
 
 #[test]
+fn credit_gbdt() {
+    insta::assert_snapshot!(circuit(Example::CreditGbdt), @r"
+    shape c1l8t, k = 11, 1186 rows, 1184 of them table
+    8 advice, 9 fixed, 2 equality columns
+    2176 bytes of proof, 4 public inputs
+    ");
+    if has_solc() {
+        insta::assert_snapshot!(contract(Example::CreditGbdt), @r"
+        19583 bytes of code
+        333142 gas of execution, 2436 bytes of calldata
+        ");
+    }
+}
+
+#[test]
 fn diagnosis_logreg() {
     insta::assert_snapshot!(circuit(Example::DiagnosisLogreg), @r"
     shape c1l9, k = 10, 891 rows, 889 of them table
@@ -91,4 +106,13 @@ fn diagnosis_mlp() {
         314352 gas of execution, 2180 bytes of calldata
         ");
     }
+}
+
+#[test]
+fn default_gbdt() {
+    insta::assert_snapshot!(circuit(Example::DefaultGbdt), @r"
+    shape c1l8t, k = 14, 8787 rows, 8785 of them table
+    8 advice, 9 fixed, 2 equality columns
+    2176 bytes of proof, 4 public inputs
+    ");
 }

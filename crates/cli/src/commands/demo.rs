@@ -17,6 +17,7 @@ use zkverdict::{
 use super::{Status, compile::errors, contract::contract_name};
 use crate::{
     args::{Demo, DemoModel, Story},
+    failure::hinted,
     output::size_of,
     printer::{Printer, Report, Style, pairs, release, seconds, size, thousands},
     public::{self, PublicValue},
@@ -32,13 +33,33 @@ struct Cast {
     verdicts: [&'static str; 2],
     context: &'static str,
     other_context: &'static str,
-    logreg: &'static [u8],
-    mlp: &'static [u8],
-    calibration: &'static str,
-    sample: &'static str,
-    codebook: &'static str,
+    files: Files,
     /// The columns shown, by name, with a unit.
     shown: [(&'static str, &'static str); 5],
+}
+
+/// The files of a story's example.
+struct Files {
+    /// The one that decides unless told otherwise comes first.
+    models: &'static [(DemoModel, &'static [u8])],
+    calibration: &'static [u8],
+    sample: &'static [u8],
+    codebook: &'static [u8],
+}
+
+/// The files of one folder under `examples/`: the models by kind and file, and the person.
+macro_rules! files {
+    ($folder:literal, [$($kind:ident $model:literal),+], $sample:literal) => {
+        Files {
+            models: &[$((DemoModel::$kind, files!($folder, $model))),+],
+            calibration: files!($folder, "calibration.json"),
+            sample: files!($folder, $sample),
+            codebook: files!($folder, "codebook.json"),
+        }
+    };
+    ($folder:literal, $file:literal) => {
+        include_bytes!(concat!("../../../../examples/", $folder, "/", $file))
+    };
 }
 
 const CREDIT: Cast = Cast {
@@ -48,11 +69,11 @@ const CREDIT: Cast = Cast {
     verdicts: ["refused: bad credit", "granted: good credit"],
     context: "chain 31337, lender 0x5e…5e, application 4711",
     other_context: "chain 31337, lender 0x5e…5e, application 4712",
-    logreg: include_bytes!("../../../../examples/credit/logreg.onnx"),
-    mlp: include_bytes!("../../../../examples/credit/mlp.onnx"),
-    calibration: include_str!("../../../../examples/credit/calibration.json"),
-    sample: include_str!("../../../../examples/credit/applicants/approved.json"),
-    codebook: include_str!("../../../../examples/credit/codebook.json"),
+    files: files!(
+        "credit",
+        [Gbdt "gbdt.onnx", Logreg "logreg.onnx", Mlp "mlp.onnx"],
+        "applicants/approved.json"
+    ),
     shown: [
         ("credit_amount", " DM"),
         ("duration_in_month", " months"),
@@ -69,11 +90,7 @@ const DIAGNOSIS: Cast = Cast {
     verdicts: ["malignant", "benign"],
     context: "chain 31337, clinic 0x5e…5e, case 4711",
     other_context: "chain 31337, clinic 0x5e…5e, case 4712",
-    logreg: include_bytes!("../../../../examples/diagnosis/logreg.onnx"),
-    mlp: include_bytes!("../../../../examples/diagnosis/mlp.onnx"),
-    calibration: include_str!("../../../../examples/diagnosis/calibration.json"),
-    sample: include_str!("../../../../examples/diagnosis/patients/benign.json"),
-    codebook: include_str!("../../../../examples/diagnosis/codebook.json"),
+    files: files!("diagnosis", [Logreg "logreg.onnx", Mlp "mlp.onnx"], "patients/benign.json"),
     shown: [
         ("mean_radius", ""),
         ("mean_texture", ""),
@@ -82,6 +99,36 @@ const DIAGNOSIS: Cast = Cast {
         ("worst_perimeter", ""),
     ],
 };
+
+impl Files {
+    /// The model asked for, or the story's own, with its name.
+    fn model(&self, asked: Option<DemoModel>) -> Result<(&'static str, &'static [u8])> {
+        let mut models = self.models.iter();
+        let found = match asked {
+            Some(asked) => models.find(|(kind, _)| *kind == asked),
+            None => models.next(),
+        };
+        let (kind, bytes) = found.ok_or_else(|| {
+            let names: Vec<&str> = self.models.iter().map(|(kind, _)| kind.name()).collect();
+            hinted(
+                format!("this story has no {}", asked.map_or("model", DemoModel::name)),
+                format!("its models: {}", names.join(", ")),
+            )
+        })?;
+        Ok((kind.name(), bytes))
+    }
+}
+
+impl DemoModel {
+    /// The name of its file.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Gbdt => "gbdt",
+            Self::Logreg => "logreg",
+            Self::Mlp => "mlp",
+        }
+    }
+}
 
 #[derive(Deserialize)]
 struct Codebook {
@@ -146,30 +193,27 @@ pub(super) fn run(args: &Demo, settings: &Settings, printer: &Printer) -> Result
         Story::Diagnosis => &DIAGNOSIS,
     };
     let solc = settings.solc(args.solc.clone());
+    let model = cast.files.model(args.model)?;
     // The one thing that may be missing is asked for before the story begins.
     find_solc(&solc)?;
     let folder = tempfile::tempdir().context("no temporary folder could be made")?;
-    let told = tell(cast, args.model, &solc, folder.path(), printer)?;
+    let told = tell(cast, model, &solc, folder.path(), printer)?;
     printer.result(&told)?;
     Ok(if told.as_expected { Status::Done } else { Status::Failed })
 }
 
 fn tell(
     cast: &Cast,
-    which: DemoModel,
+    (name, bytes): (&str, &[u8]),
     solc: &zkverdict::solidity::SolcChoice,
     folder: &Path,
     printer: &Printer,
 ) -> Result<Told> {
-    let (name, bytes) = match which {
-        DemoModel::Logreg => ("logreg", cast.logreg),
-        DemoModel::Mlp => ("mlp", cast.mlp),
-    };
     let at = |file: &str| folder.join(file);
     let (model_path, samples, sample) = (at(&format!("{name}.onnx")), at("samples.json"), at("sample.json"));
     fs::write(&model_path, bytes)?;
-    fs::write(&samples, cast.calibration)?;
-    fs::write(&sample, cast.sample)?;
+    fs::write(&samples, cast.files.calibration)?;
+    fs::write(&sample, cast.files.sample)?;
 
     let busy = printer.busy("compiling the model");
     let (compiled, compile_spent) = spent(|| {
@@ -307,7 +351,7 @@ fn forge(proof: &Proof, contract: &ContractFile) -> Result<Vec<U256>> {
 
 /// A few inputs in words.
 fn features(cast: &Cast, sample: &[Vec<f64>]) -> Result<Vec<(String, String)>> {
-    let codebook: Codebook = serde_json::from_str(cast.codebook)?;
+    let codebook: Codebook = serde_json::from_slice(cast.files.codebook)?;
     let values: Vec<f64> = sample.iter().flatten().copied().collect();
     let mut features = Vec::new();
     for (name, unit) in cast.shown {

@@ -16,28 +16,28 @@ fn the_credit_story_is_told() {
          present employment since             1 <= ... < 4 years
          and 12 more inputs
 
-    2  The decision of logreg: is this applicant's credit good?
-         granted: good credit, with a probability of 83.7 %
+    2  The decision of gbdt: is this applicant's credit good?
+         granted: good credit, with a probability of 90.0 %
 
     3  The proof that this model decided so
-         compiled  2^9 rows, 7 advice columns; error at most 0.00011 on 200 samples, 200 of 200 decisions equal
+         compiled  2^11 rows, 8 advice columns; error at most 0.00011 on 200 samples, 200 of 200 decisions equal
          set up    UNSAFE development SRS: for demonstrations only
-         keys      444 kB to prove, 23 kB to verify  ([TIME])
-         proved    1,920 bytes  ([TIME])
+         keys      1902 kB to prove, 33 kB to verify  ([TIME])
+         proved    2,176 bytes  ([TIME])
          verified  natively  ([TIME])
 
-    4  The contract: LogregApplicantVerifier.sol on an embedded chain
-         deployed                  16,481 of 24,576 bytes of code, solc 0.8.34
+    4  The contract: GbdtApplicantVerifier.sol on an embedded chain
+         deployed                  19,583 of 24,576 bytes of code, solc 0.8.34
          the proof                 accepted
          the opposite decision     rejected with ProofInvalid()
          the same proof elsewhere  rejected with ProofInvalid()
 
     5  What everybody sees, and what it cost
-         public   label 1, probabilities 0.162827 0.837173, context
+         public   label 1, probabilities 0.099792 0.900208, context
          context  chain 31337, lender 0x5e…5e, application 4711
          private  all 17 inputs
          prover   [TIME] of CPU to prove, [TIME] of CPU once for the keys
-         chain    [GAS] gas a proof, 3,610,313 gas once for the contract
+         chain    [GAS] gas a proof, 4,280,174 gas once for the contract
     ");
 }
 
@@ -47,6 +47,16 @@ fn the_diagnosis_is_told_of_the_network_too() {
     assert!(said.stdout.lines().count() <= 40, "{said}");
     assert!(said.stdout.contains("is this mass benign?"), "{said}");
     assert!(said.stdout.contains("rejected with ProofInvalid()"), "{said}");
+}
+
+#[test]
+fn a_story_is_told_of_its_own_models_only() {
+    snapshot!(Work::empty().run("demo diagnosis --model gbdt"), @r"
+    status 2
+    --- stderr
+    error: this story has no gbdt
+    hint: its models: logreg, mlp
+    ");
 }
 
 #[test]

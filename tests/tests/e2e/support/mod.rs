@@ -79,42 +79,52 @@ pub(crate) fn has_solc() -> bool {
 pub(crate) enum Example {
     CreditLogreg,
     CreditMlp,
+    CreditGbdt,
     DiagnosisLogreg,
     DiagnosisMlp,
+    DefaultGbdt,
 }
 
 impl Example {
-    pub(crate) const ALL: [Self; 4] = [
+    /// Those that are small enough for every suite.
+    pub(crate) const SMALL: [Self; 5] = [
         Self::CreditLogreg,
         Self::CreditMlp,
+        Self::CreditGbdt,
         Self::DiagnosisLogreg,
         Self::DiagnosisMlp,
     ];
+    const COUNT: usize = Self::SMALL.len() + 1;
+
+    /// The name of its folder and of its file, and a row that lies close to the threshold.
+    const fn names(self) -> (&'static str, &'static str, &'static str) {
+        const APPLICANT: &str = "applicants/borderline.json";
+        const PATIENT: &str = "patients/borderline.json";
+        match self {
+            Self::CreditLogreg => ("credit", "logreg", APPLICANT),
+            Self::CreditMlp => ("credit", "mlp", APPLICANT),
+            Self::CreditGbdt => ("credit", "gbdt", APPLICANT),
+            Self::DiagnosisLogreg => ("diagnosis", "logreg", PATIENT),
+            Self::DiagnosisMlp => ("diagnosis", "mlp", PATIENT),
+            Self::DefaultGbdt => ("default", "gbdt", "clients/borderline.json"),
+        }
+    }
 
     pub(crate) fn folder(self) -> PathBuf {
-        repository().join("examples").join(match self {
-            Self::CreditLogreg | Self::CreditMlp => "credit",
-            Self::DiagnosisLogreg | Self::DiagnosisMlp => "diagnosis",
-        })
+        repository().join("examples").join(self.names().0)
     }
 
     pub(crate) fn file(self) -> &'static str {
-        match self {
-            Self::CreditLogreg | Self::DiagnosisLogreg => "logreg",
-            Self::CreditMlp | Self::DiagnosisMlp => "mlp",
-        }
+        self.names().1
     }
 
     /// A row that lies close to the threshold.
     pub(crate) fn borderline(self) -> PathBuf {
-        self.folder().join(match self {
-            Self::CreditLogreg | Self::CreditMlp => "applicants/borderline.json",
-            Self::DiagnosisLogreg | Self::DiagnosisMlp => "patients/borderline.json",
-        })
+        self.folder().join(self.names().2)
     }
 
     pub(crate) fn pipeline(self) -> &'static Pipeline {
-        static PIPELINES: [OnceLock<Pipeline>; 4] = [const { OnceLock::new() }; 4];
+        static PIPELINES: [OnceLock<Pipeline>; Example::COUNT] = [const { OnceLock::new() }; Example::COUNT];
         PIPELINES[self as usize].get_or_init(|| {
             let model = Model::load(&self.folder().join(format!("{}.onnx", self.file()))).unwrap();
             let samples = model.samples(&self.folder().join("calibration.json"), &[]).unwrap();
@@ -123,7 +133,7 @@ impl Example {
     }
 
     pub(crate) fn keyed(self) -> &'static Keyed {
-        static KEYED: [OnceLock<Keyed>; 4] = [const { OnceLock::new() }; 4];
+        static KEYED: [OnceLock<Keyed>; Example::COUNT] = [const { OnceLock::new() }; Example::COUNT];
         KEYED[self as usize].get_or_init(|| {
             let pipeline = self.pipeline();
             let sample = pipeline.model.samples(&self.borderline(), &[]).unwrap().remove(0);
