@@ -134,8 +134,8 @@ impl Candidate {
             equality_columns: equality,
             public_inputs,
             proof_bytes,
-            code_bytes: cost.code_bytes(shape.lanes, public_inputs),
-            verify_gas: cost.gas(multiplications, evaluations, proof_bytes, public_inputs),
+            code_bytes: cost.code_bytes(shape, public_inputs),
+            verify_gas: cost.gas(shape, multiplications, evaluations, proof_bytes, public_inputs),
             prove_cpu_s: cost.prove_cpu_s(k, columns),
             memory_bytes: cost.memory_bytes(rows, columns),
             max_error,
@@ -192,10 +192,16 @@ struct CostModel {
     gas_per_multiplication: f64,
     gas_per_evaluation: f64,
     gas_per_public_input: f64,
+    /// From two lanes on.
+    gas_of_lanes: f64,
+    /// Gates of trees.
+    gas_of_trees: f64,
     code_base: f64,
     /// From two lanes on.
     code_per_lane: f64,
     code_per_public_input: f64,
+    /// Gates of trees.
+    code_of_trees: f64,
     cpu_base_s: f64,
     /// Per row and column: transforms.
     cpu_per_cell_s: f64,
@@ -208,35 +214,48 @@ struct CostModel {
 impl Default for CostModel {
     fn default() -> Self {
         Self {
-            gas_base: 151_600.0,
+            gas_base: 145_800.0,
             gas_per_multiplication: 7_200.0,
-            gas_per_evaluation: 0.0,
+            gas_per_evaluation: 250.0,
             gas_per_public_input: 800.0,
+            gas_of_lanes: 1_500.0,
+            gas_of_trees: 6_600.0,
             code_base: 15_830.0,
             code_per_lane: 733.0,
             code_per_public_input: 169.0,
-            cpu_base_s: 0.03,
-            cpu_per_cell_s: 1.83e-6,
-            cpu_per_row_s: 8.66e-4,
-            memory_base: 16.0e6,
-            memory_per_cell: 700.0,
+            code_of_trees: 5_530.0,
+            cpu_base_s: 0.035,
+            cpu_per_cell_s: 1.05e-6,
+            cpu_per_row_s: 1.21e-3,
+            memory_base: 15.0e6,
+            memory_per_cell: 205.0,
         }
     }
 }
 
 impl CostModel {
-    fn gas(&self, multiplications: usize, evaluations: usize, proof_bytes: usize, public_inputs: usize) -> u64 {
+    fn gas(
+        &self,
+        shape: Shape,
+        multiplications: usize,
+        evaluations: usize,
+        proof_bytes: usize,
+        public_inputs: usize,
+    ) -> u64 {
         let execution = self.gas_base
+            + if shape.lanes > 1 { self.gas_of_lanes } else { 0.0 }
+            + if shape.trees { self.gas_of_trees } else { 0.0 }
             + self.gas_per_multiplication * multiplications as f64
             + self.gas_per_evaluation * evaluations as f64
             + self.gas_per_public_input * public_inputs as f64;
         (execution + 15.95 * proof_bytes as f64) as u64
     }
 
-    fn code_bytes(&self, lanes: usize, public_inputs: usize) -> usize {
-        let lanes = if lanes > 1 { lanes as f64 } else { 0.0 };
+    fn code_bytes(&self, shape: Shape, public_inputs: usize) -> usize {
+        let lanes = if shape.lanes > 1 { shape.lanes as f64 } else { 0.0 };
+        let trees = if shape.trees { self.code_of_trees } else { 0.0 };
         let inputs = self.code_per_public_input * public_inputs as f64;
-        (self.code_base + self.code_per_lane * lanes + inputs) as usize
+        (self.code_base + self.code_per_lane * lanes + trees + inputs) as usize
     }
 
     fn prove_cpu_s(&self, k: u32, columns: f64) -> f64 {

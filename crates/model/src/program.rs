@@ -450,7 +450,14 @@ impl Program {
                     }
                 }
                 Step::Curve { table, input, output } => {
-                    cells[output.index()] = self.curve(*table, cells[input.index()]).value;
+                    let argument = cells[input.index()];
+                    // No sum of a compiled model ends above; one of a forged file may.
+                    if !(0..=self.cell_max()).contains(&argument) {
+                        return Err(ModelError::Unprovable {
+                            node: "a curve".to_owned(),
+                        });
+                    }
+                    cells[output.index()] = self.curve(*table, argument).value;
                 }
                 Step::Bin { table, input, output } => {
                     cells[output.index()] = self.bin(*table, cells[input.index()]) as i64;

@@ -51,13 +51,13 @@ fn credit_logreg() {
 #[test]
 fn credit_mlp() {
     insta::assert_snapshot!(circuit(Example::CreditMlp), @r"
-    shape c1l8, k = 9, 461 rows, 399 of them table
+    shape c1l8, k = 9, 436 rows, 399 of them table
     7 advice, 8 fixed, 2 equality columns
     1920 bytes of proof, 4 public inputs
     ");
     if has_solc() {
         insta::assert_snapshot!(contract(Example::CreditMlp), @r"
-        16481 bytes of code
+        16480 bytes of code
         314317 gas of execution, 2180 bytes of calldata
         ");
     }
@@ -66,14 +66,14 @@ fn credit_mlp() {
 #[test]
 fn credit_gbdt() {
     insta::assert_snapshot!(circuit(Example::CreditGbdt), @r"
-    shape c1l8t, k = 11, 1186 rows, 1184 of them table
+    shape c1l8t, k = 11, 1329 rows, 589 of them table
     8 advice, 9 fixed, 2 equality columns
-    2176 bytes of proof, 4 public inputs
+    2336 bytes of proof, 4 public inputs
     ");
     if has_solc() {
         insta::assert_snapshot!(contract(Example::CreditGbdt), @r"
-        19583 bytes of code
-        333142 gas of execution, 2436 bytes of calldata
+        22019 bytes of code
+        338168 gas of execution, 2596 bytes of calldata
         ");
     }
 }
@@ -102,7 +102,7 @@ fn diagnosis_mlp() {
     ");
     if has_solc() {
         insta::assert_snapshot!(contract(Example::DiagnosisMlp), @r"
-        16494 bytes of code
+        16495 bytes of code
         314352 gas of execution, 2180 bytes of calldata
         ");
     }
@@ -111,8 +111,8 @@ fn diagnosis_mlp() {
 #[test]
 fn default_gbdt() {
     insta::assert_snapshot!(circuit(Example::DefaultGbdt), @r"
-    shape c1l8t, k = 14, 8787 rows, 8785 of them table
+    shape c1l8t, k = 13, 5255 rows, 2528 of them table
     8 advice, 9 fixed, 2 equality columns
-    2176 bytes of proof, 4 public inputs
+    2336 bytes of proof, 4 public inputs
     ");
 }

@@ -48,6 +48,16 @@ struct Measured {
     deploy_gas: u64,
     code_bytes: u64,
     srs: String,
+    predicted: Predicted,
+}
+
+/// What the planner expected of the layout it chose.
+#[derive(Debug, Serialize)]
+struct Predicted {
+    prove_cpu_s: f64,
+    memory_bytes: u64,
+    verify_gas: u64,
+    code_bytes: u64,
 }
 
 /// What one step took, as a process of its own.
@@ -160,6 +170,15 @@ pub(super) fn run(args: &Bench, settings: &Settings, printer: &Printer) -> Resul
         deploy_gas: number(&deployment, "gas")?,
         code_bytes: number(&deployment, "code_bytes")?,
         srs: text(&setup.result, "srs")?,
+        predicted: Predicted {
+            prove_cpu_s: plan
+                .get("prove_cpu_s")
+                .and_then(Value::as_f64)
+                .ok_or_else(|| lacks("prove_cpu_s"))?,
+            memory_bytes: number(&plan, "memory_bytes")?,
+            verify_gas: number(&plan, "verify_gas")?,
+            code_bytes: number(&plan, "code_bytes")?,
+        },
     })?;
     Ok(Status::Done)
 }

@@ -1,7 +1,7 @@
 use crate::harness::{keys, pipeline};
 
 /// Other tools read these names.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "advice_columns",
     "code_bytes",
     "deploy_gas",
@@ -12,6 +12,7 @@ const NAMES: [&str; 20] = [
     "model",
     "outputs",
     "pk_bytes",
+    "predicted",
     "proof_bytes",
     "prove",
     "public_inputs",

@@ -23,7 +23,7 @@ fn deploy_and_submit_with_their_own_anvil() {
       transaction  [WORD]
       block        1
       paid by      0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266
-      gas          3,610,313 at [PRICE] wei
+      gas          3,610,361 at [PRICE] wei
       code         16,481 bytes
     --- stderr
     note: anvil runs at http://[ENDPOINT] for this command

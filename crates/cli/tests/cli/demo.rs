@@ -22,12 +22,12 @@ fn the_credit_story_is_told() {
     3  The proof that this model decided so
          compiled  2^11 rows, 8 advice columns; error at most 0.00011 on 200 samples, 200 of 200 decisions equal
          set up    UNSAFE development SRS: for demonstrations only
-         keys      1902 kB to prove, 33 kB to verify  ([TIME])
-         proved    2,176 bytes  ([TIME])
+         keys      1902 kB to prove, 43 kB to verify  ([TIME])
+         proved    2,336 bytes  ([TIME])
          verified  natively  ([TIME])
 
     4  The contract: GbdtApplicantVerifier.sol on an embedded chain
-         deployed                  19,583 of 24,576 bytes of code, solc 0.8.34
+         deployed                  22,019 of 24,576 bytes of code, solc 0.8.34
          the proof                 accepted
          the opposite decision     rejected with ProofInvalid()
          the same proof elsewhere  rejected with ProofInvalid()
@@ -37,7 +37,7 @@ fn the_credit_story_is_told() {
          context  chain 31337, lender 0x5e…5e, application 4711
          private  all 17 inputs
          prover   [TIME] of CPU to prove, [TIME] of CPU once for the keys
-         chain    [GAS] gas a proof, 4,280,174 gas once for the contract
+         chain    [GAS] gas a proof, 4,805,792 gas once for the contract
     ");
 }
 

@@ -23,7 +23,7 @@ fn inspect_says_what_the_model_is() {
       note        OneHotEncoder "OneHotEncoder5": an input in none of 4 categories is refused when proving (ONNX Runtime refuses it too)
       note        OneHotEncoder "OneHotEncoder6": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
       note        OneHotEncoder "OneHotEncoder7": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
-      layout      2^8 rows, 7 advice columns, [TIME] CPU, 365,424 gas (estimate; calibrate to know)
+      layout      2^8 rows, 7 advice columns, [TIME] CPU, 367,124 gas (estimate; calibrate to know)
     can be proven
     "#);
     let json = work.run("inspect logreg.onnx --json").expect_status(0).json();
@@ -61,12 +61,12 @@ fn calibrate_measures_every_width() {
     --- stdout
     logreg calibrated on 1,000 samples, ranges widened 4 times
       limb bits  max error  mean error     decisions  saturated  refused  rows   prove      gas
-      7            0.00053     0.00017  1000 of 1000          0        0   2^8   [TIME]  365,424
-      8            0.00012    0.000038  1000 of 1000          0        0   2^9   [TIME]  365,424
-      9           0.000031   0.0000097  1000 of 1000          0        0  2^10  [TIME]  365,424
-      10         0.0000073   0.0000024  1000 of 1000          0        0  2^11  [TIME]  365,424
-      11         0.0000019      6.1e-7  1000 of 1000          0        0  2^12  [TIME]  365,424
-      12            4.8e-7      1.5e-7  1000 of 1000          0        0  2^13  [TIME]  365,424
+      7            0.00053     0.00017  1000 of 1000          0        0   2^8   [TIME]  367,124
+      8            0.00012    0.000038  1000 of 1000          0        0   2^9  [TIME]  367,124
+      9           0.000031   0.0000097  1000 of 1000          0        0  2^10  [TIME]  367,124
+      10         0.0000073   0.0000024  1000 of 1000          0        0  2^11  [TIME]  367,124
+      11         0.0000019      6.1e-7  1000 of 1000          0        0  2^12  [TIME]  367,124
+      12            4.8e-7      1.5e-7  1000 of 1000          0        0  2^13  [TIME]  367,124
     wrote logreg.calibration.json
     --- stderr
     note: the import has 9 remarks; `zkverdict inspect` shows them
@@ -114,19 +114,19 @@ fn compile_says_what_it_chose_and_why() {
     --- stdout
     logreg compiled
       layout     1 products a row, limbs of 8 bits
-      because    least gas, about 365,424, of 4 layouts with an error of at most 0.0004 (5 were counted, the contracts of 1 are too large for a chain)
+      because    least gas, about 367,124, of 4 layouts with an error of at most 0.0004 (5 were counted, the contracts of 1 are too large for a chain)
       rows       398 of 2^9 (396 in the table)
       columns    7 advice, 8 fixed, 2 with copies
       public     4 numbers: context, outputs
       proof      1,920 bytes
-      predicted  [TIME] CPU, 22.5 MB memory, 365,424 gas
+      predicted  [TIME] CPU, 16.9 MB memory, 367,124 gas
       error      at most 0.00011 on 200 samples, 200 of 200 decisions equal
       limb bits  lanes   k  rows  advice  fixed  copies  proof   prove   memory      gas    code  max error
-      8              1   9   398       7      8       2  1,920   [TIME]  22.5 MB  365,424  16,506    0.00011
-      8              2   9   398       7      9       2  1,984   [TIME]  22.8 MB  373,644  17,972    0.00011
-      8              4   9   433       7     11       2  2,112   [TIME]  23.5 MB  390,086  19,438    0.00011
-      8              8  10   689       7     15       2  2,368  [TIME]  33.9 MB  422,969  22,370    0.00011
-      8             16  11  1209       7     23       2  2,880  [TIME]  63.3 MB  488,736  28,234    0.00011
+      8              1   9   398       7      8       2  1,920  [TIME]  16.9 MB  367,124  16,506    0.00011
+      8              2   9   398       7      9       2  1,984  [TIME]  17.0 MB  377,344  17,972    0.00011
+      8              4   9   398       7     11       2  2,112  [TIME]  17.2 MB  394,786  19,438    0.00011
+      8              8  10   601       7     15       2  2,368  [TIME]  20.2 MB  429,669  22,370    0.00011
+      8             16  11  1081       7     23       2  2,880  [TIME]  28.9 MB  499,436  28,234    0.00011
     wrote logreg.circuit
     ");
     let json = work.run("compile logreg.onnx --json").expect_status(0).json();
@@ -316,7 +316,7 @@ fn contract_writes_four_files() {
     --- stdout
     Lender accepts a valid proof and rejects forged ones
       code           16,481 of 24,576 bytes, solc 0.8.34
-      deployment     3,610,313 gas
+      deployment     3,610,361 gas
       verification   [GAS] gas a transaction, 314,317 of it execution
       public inputs  context[0], label[0], probabilities[0], probabilities[1]
     wrote out/Lender.sol, out/Lender.abi.json, out/Lender.bin and out/Lender.contract

@@ -336,6 +336,7 @@ impl Lowering<'_> {
     fn finish(mut self) -> Result<Program, ModelError> {
         self.program.cells = self.cells.len();
         tables::share_tables(&mut self.program);
+        sums::merge_layers(&mut self.program);
         Ok(self.program)
     }
 }

@@ -1,9 +1,9 @@
 //! Expressions → integer sums: weights, bounds, and the layers that clamp, compare or constrain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use crate::{
-    CellId, Comparison, Finish, Format, Layer, Limit, ModelError, Node, Step, Sum, Table,
+    CellId, Comparison, Finish, Format, Layer, Limit, ModelError, Node, Program, Step, Sum, Table,
     lower::{Ends, Expression, Lowering, expression::group_by_support, formats::signed_format, unsupported},
 };
 
@@ -323,4 +323,29 @@ impl Lowering<'_> {
                 span + weight.abs() * reach
             })
     }
+}
+
+/// Layers over the same cells become one, at the place of the first: their sums share the copies of the cells, and
+/// accumulators where they can.
+pub(super) fn merge_layers(program: &mut Program) {
+    let is_lookup = |sum: &Sum| sum.products.is_empty() && matches!(sum.finish, Finish::Lookup { .. });
+    let mut places: HashMap<Vec<CellId>, usize> = HashMap::new();
+    let mut steps: Vec<Step> = Vec::with_capacity(program.steps.len());
+    for step in program.steps.drain(..) {
+        match step {
+            Step::Layer(layer) if layer.sums.iter().all(is_lookup) => match places.entry(layer.inputs.clone()) {
+                Entry::Occupied(place) => {
+                    if let Step::Layer(first) = &mut steps[*place.get()] {
+                        first.sums.extend(layer.sums);
+                    }
+                }
+                Entry::Vacant(place) => {
+                    place.insert(steps.len());
+                    steps.push(Step::Layer(layer));
+                }
+            },
+            other => steps.push(other),
+        }
+    }
+    program.steps = steps;
 }

@@ -11,7 +11,9 @@ use halo2_proofs::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 use zkverdict::{
-    circuits::{AdviceColumn, Layout, ModelCircuit, PublicInputs, Shape, Trace, from_i128, smallest_k, usable_rows},
+    circuits::{
+        AdviceColumn, Layout, ModelCircuit, PublicInputs, Shape, Trace, chips::tree, from_i128, smallest_k, usable_rows,
+    },
     models::{Calibration, CellId, Finish, Graph, Program, Step},
 };
 
@@ -94,7 +96,7 @@ impl Case {
         }
     }
 
-    /// First rows of the digit gadgets: the only ones where an accumulator and a key stand side by side.
+    /// First rows of the digit gadgets: besides leaves, the only ones where an accumulator and a key stand side by side.
     pub(crate) fn digit_rows(&self) -> Vec<usize> {
         let mut columns: BTreeMap<usize, Vec<AdviceColumn>> = BTreeMap::new();
         for (column, row) in self.layout.bound_cells() {
@@ -103,9 +105,15 @@ impl Case {
         let is_digit = |columns: &Vec<AdviceColumn>| {
             columns.contains(&AdviceColumn::Accumulator) && columns.contains(&AdviceColumn::Key)
         };
+        let leaves = self.layout.tree_rows(tree::LEAF);
+        let is_leaf = |row: usize| {
+            leaves
+                .iter()
+                .any(|leaf| row == *leaf || row == leaf + self.shape().lanes)
+        };
         columns
             .into_iter()
-            .filter_map(|(row, columns)| is_digit(&columns).then_some(row))
+            .filter_map(|(row, columns)| (is_digit(&columns) && !is_leaf(row)).then_some(row))
             .collect()
     }
 
