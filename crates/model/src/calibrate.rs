@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Graph, ModelError, OutputKind, Program};
+use crate::{Graph, Input, ModelError, Op, OutputKind, Program, origin::Origins};
 
 /// A closed range of reals.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ impl Interval {
 
     /// Widened so that the whole is `margin` times as wide; a range that starts at or above zero stays there.
     fn widened(self, margin: f64) -> Self {
+        if self.low > self.high {
+            return Self { low: 0.0, high: 0.0 };
+        }
         let span = self.high - self.low;
         // A value that never varies says nothing of its range: allow for its own size, or a standardised feature's.
         let span = if span > 0.0 {
@@ -57,8 +60,9 @@ pub struct Calibration {
     pub samples: usize,
     /// Factor by which ranges were widened.
     pub margin: f64,
-    /// Range per input tensor and element, margin included.
-    pub inputs: Vec<Vec<Interval>>,
+    /// Range per input tensor and element, margin included; nothing for an element that trees compare, exactly, whatever
+    /// its size.
+    pub inputs: Vec<Vec<Option<Interval>>>,
     /// Range per node result, margin included.
     pub nodes: Vec<Interval>,
 }
@@ -70,41 +74,48 @@ impl Calibration {
     /// Runs the floats over `samples` (each one vector per graph input) and records every range.
     ///
     /// # Errors
-    /// No samples, samples of another shape, or values that are not finite.
+    /// No samples, samples of another shape, or values that are not finite (infinities are, where only trees read them).
     pub fn measure(graph: &Graph, samples: &[Vec<Vec<f64>>], margin: f64) -> Result<Self, ModelError> {
         if samples.is_empty() {
             return Err(ModelError::NoSamples);
         }
-        let mut inputs: Vec<Vec<Interval>> = graph
-            .inputs
-            .iter()
-            .map(|input| vec![Interval::EMPTY; input.len()])
-            .collect();
+        let compared = Origins::of(graph).compared(graph);
+        let unless_compared = |(tensor, input): (usize, &Input)| {
+            let range = |index| (!compared.contains(&(tensor, index))).then_some(Interval::EMPTY);
+            (0..input.len()).map(range).collect()
+        };
+        let mut inputs: Vec<Vec<Option<Interval>>> = graph.inputs.iter().enumerate().map(unless_compared).collect();
         let mut nodes = vec![Interval::EMPTY; graph.nodes.len()];
         for sample in samples {
             let values = graph.evaluate(sample)?;
             for (id, tensor) in values.iter().enumerate() {
+                let node = id.checked_sub(graph.inputs.len());
+                // What trees compare may pass through such nodes.
+                let moves =
+                    node.is_some_and(|node| matches!(graph.nodes[node].op, Op::Wire { .. } | Op::Singles { .. }));
                 for (index, value) in tensor.iter().enumerate() {
-                    if !value.is_finite() {
-                        return Err(ModelError::NotFinite {
-                            what: format!("element {index} of tensor {id}"),
-                            value: *value,
-                        });
-                    }
                     let point = Interval {
                         low: *value,
                         high: *value,
                     };
-                    let range = match id.checked_sub(graph.inputs.len()) {
+                    let range = match node {
                         Some(node) => &mut nodes[node],
-                        None => &mut inputs[id][index],
+                        None => match &mut inputs[id][index] {
+                            Some(range) => range,
+                            None if !value.is_nan() => continue,
+                            None => return Err(not_finite(graph, id, index, *value)),
+                        },
                     };
-                    *range = range.union(point);
+                    if value.is_finite() {
+                        *range = range.union(point);
+                    } else if !moves {
+                        return Err(not_finite(graph, id, index, *value));
+                    }
                 }
             }
         }
         let widen = |range: &mut Interval| *range = range.widened(margin);
-        inputs.iter_mut().flatten().for_each(widen);
+        inputs.iter_mut().flatten().flatten().for_each(widen);
         nodes.iter_mut().for_each(widen);
         Ok(Self {
             samples: samples.len(),
@@ -132,6 +143,17 @@ impl Calibration {
         } else {
             Err(ModelError::CalibrationMismatch { expected, got })
         }
+    }
+}
+
+fn not_finite(graph: &Graph, id: usize, index: usize, value: f64) -> ModelError {
+    let name = match id.checked_sub(graph.inputs.len()) {
+        Some(node) => &graph.nodes[node].name,
+        None => &graph.inputs[id].name,
+    };
+    ModelError::NotFinite {
+        what: format!("element {index} of {name}"),
+        value,
     }
 }
 

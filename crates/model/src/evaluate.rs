@@ -67,6 +67,16 @@ impl Op {
                 .iter()
                 .map(|row| row.bias + row.terms.iter().map(|(index, weight)| weight * x[*index]).sum::<f64>())
                 .collect(),
+            Self::Singles { rows } => rows
+                .iter()
+                .map(|row| {
+                    f64::from(
+                        row.steps
+                            .iter()
+                            .fold(x[row.index] as f32, |value, step| step.apply(value)),
+                    )
+                })
+                .collect(),
             Self::Relu => x.iter().map(|value| value.max(0.0)).collect(),
             Self::Clip { min, max } => x.iter().map(|value| value.max(*min).min(*max)).collect(),
             Self::Sigmoid => x.iter().copied().map(sigmoid).collect(),

@@ -2,7 +2,8 @@
 //!
 //! Every tensor is flattened row-major and belongs to one sample (a batch of one). Data movement (reshape, transpose,
 //! concat, slice, …) is a [`Op::Wire`]; everything affine (matrix products, scaling, constants added) is an
-//! [`Op::Affine`]; what remains is non-linear and has a variant of its own.
+//! [`Op::Affine`], or an [`Op::Singles`] where trees compare its results; what remains is non-linear and has a variant
+//! of its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,74 @@ pub struct AffineRow {
     pub terms: Vec<(usize, f64)>,
     /// Constant term.
     pub bias: f64,
+}
+
+/// Arithmetic of a `float32` and a finite constant that is no zero where it is a factor, rounded to `float32`. Monotone,
+/// and never NaN unless the operand is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SingleStep {
+    /// `x + c`
+    Plus(f32),
+    /// `x · c`
+    Times(f32),
+    /// `x / c`
+    Over(f32),
+}
+
+/// One element of an [`Op::Singles`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SingleRow {
+    /// Index into the concatenated inputs.
+    pub index: usize,
+    /// What is done to it, in order.
+    pub steps: Vec<SingleStep>,
+}
+
+impl SingleStep {
+    /// The result for a `float32`.
+    pub fn apply(self, x: f32) -> f32 {
+        match self {
+            Self::Plus(constant) => x + constant,
+            Self::Times(constant) => x * constant,
+            Self::Over(constant) => x / constant,
+        }
+    }
+
+    /// Whether every number stays what it is.
+    pub fn is_identity(self) -> bool {
+        match self {
+            Self::Plus(constant) => constant == 0.0,
+            Self::Times(constant) | Self::Over(constant) => constant == 1.0,
+        }
+    }
+
+    /// Whether the constant is one that every such step has.
+    pub fn is_allowed(self) -> bool {
+        match self {
+            Self::Plus(constant) => constant.is_finite(),
+            Self::Times(constant) | Self::Over(constant) => constant.is_finite() && constant != 0.0,
+        }
+    }
+}
+
+impl SingleRow {
+    /// The same without rounding.
+    pub fn affine(&self) -> AffineRow {
+        let start = (1.0_f64, 0.0_f64);
+        let (weight, bias) = self.steps.iter().fold(start, |(weight, bias), step| match *step {
+            SingleStep::Plus(constant) => (weight, bias + f64::from(constant)),
+            SingleStep::Times(constant) => (weight * f64::from(constant), bias * f64::from(constant)),
+            SingleStep::Over(constant) => {
+                let inverse = f64::from(constant).recip();
+                (weight * inverse, bias * inverse)
+            }
+        });
+        AffineRow {
+            terms: vec![(self.index, weight)],
+            bias,
+        }
+    }
 }
 
 /// Comparison of a value with a constant.
@@ -193,6 +262,11 @@ pub enum Op {
     Affine {
         /// Sparse rows.
         rows: Vec<AffineRow>,
+    },
+    /// `float32` arithmetic with constants, elementwise, every operation rounded: what trees compare must be exact.
+    Singles {
+        /// One row per output element.
+        rows: Vec<SingleRow>,
     },
     /// `max(x, 0)`, elementwise.
     Relu,

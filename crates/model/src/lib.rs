@@ -15,6 +15,7 @@
 //! | `lower` | float graph → integer program: affine chains fused, formats chosen, offsets folded |
 //! | `curves` | tables of piecewise-linear functions |
 //! | `ordered` | `float32` values as integers of the same order |
+//! | `origin` | which element lies behind another, where only data movement and `float32` arithmetic lie between |
 //! | `program` | the integer program and its evaluator |
 //! | `validate` | checks of a program that comes from a file |
 //!
@@ -27,17 +28,18 @@ mod evaluate;
 mod graph;
 mod lower;
 mod ordered;
+mod origin;
 mod program;
 mod validate;
 
 pub use calibrate::{Calibration, Fidelity, Interval};
 pub use error::ModelError;
 pub use graph::{
-    AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, Tree,
-    TreeEnsemble, TreeNode, ValueId,
+    AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, SingleRow,
+    SingleStep, Tree, TreeEnsemble, TreeNode, ValueId,
 };
 pub use ordered::{HIGHEST, LOWEST, from_ordered, ordered};
 pub use program::{
-    CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, OutputCells, Program, Range, Source,
-    SplitNode, Step, Sum, Table, TableId, TreePath,
+    CellId, Combination, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, OutputCells, Program,
+    Range, Source, SplitNode, Step, Sum, Table, TableId, TreePath,
 };

@@ -155,6 +155,40 @@ impl Layer {
     }
 }
 
+/// `Σ weight·cell + bias`, in integers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Combination {
+    /// Cells and their weights.
+    pub terms: Vec<(CellId, i64)>,
+    /// Constant term.
+    pub bias: i64,
+}
+
+impl Combination {
+    /// A single cell.
+    pub fn cell(cell: CellId) -> Self {
+        Self::sum(&[cell])
+    }
+
+    /// The sum of some cells.
+    pub fn sum(cells: &[CellId]) -> Self {
+        Self {
+            terms: cells.iter().map(|cell| (*cell, 1)).collect(),
+            bias: 0,
+        }
+    }
+
+    /// The value for these cells, held within 64 bits.
+    pub fn value(&self, cells: &[i64]) -> i64 {
+        let products = self
+            .terms
+            .iter()
+            .map(|(cell, weight)| i128::from(*weight).saturating_mul(i128::from(cells[cell.index()])));
+        let total = products.fold(i128::from(self.bias), i128::saturating_add);
+        total.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+}
+
 /// How the evaluator finds cells that no earlier step computes. The steps that follow bind them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -168,12 +202,12 @@ pub enum Source {
         /// Its values, distinct.
         categories: Vec<i64>,
     },
-    /// The largest of these cells.
-    Maximum(Vec<CellId>),
-    /// The sum of these cells.
-    Total(Vec<CellId>),
-    /// One bit per cell, set at the first largest.
-    FirstMaximum(Vec<CellId>),
+    /// The largest of these.
+    Maximum(Vec<Combination>),
+    /// A sum.
+    Total(Combination),
+    /// One bit each, set at the first largest.
+    FirstMaximum(Vec<Combination>),
     /// `⌊numerator·(2^(2L) − 1) / denominator⌋`, one numerator per cell: a whole is the largest fraction below one.
     Quotient {
         /// Numerators.
@@ -553,11 +587,11 @@ impl Program {
                     .collect()
             }
             Source::Maximum(among) => {
-                vec![among.iter().map(|cell| cells[cell.index()]).max().unwrap_or(0)]
+                vec![among.iter().map(|number| number.value(cells)).max().unwrap_or(0)]
             }
-            Source::Total(among) => vec![among.iter().map(|cell| cells[cell.index()]).sum()],
+            Source::Total(number) => vec![number.value(cells)],
             Source::FirstMaximum(among) => {
-                let values: Vec<i64> = among.iter().map(|cell| cells[cell.index()]).collect();
+                let values: Vec<i64> = among.iter().map(|number| number.value(cells)).collect();
                 let best = values.iter().max().copied();
                 let first = values.iter().position(|value| Some(*value) == best);
                 (0..values.len()).map(|index| i64::from(Some(index) == first)).collect()

@@ -1,6 +1,6 @@
 //! Checks of a program that comes from a file: every index in range, every cell computed once and before its use.
 
-use crate::{CellId, Finish, Format, Layer, ModelError, Program, Source, Step, TableId, TreePath};
+use crate::{CellId, Combination, Finish, Format, Layer, ModelError, Program, Source, Step, TableId, TreePath};
 
 type Check = Result<(), &'static str>;
 
@@ -66,8 +66,9 @@ impl Program {
                 let (reads, results) = match source {
                     Source::Input => (Vec::new(), cells.len()),
                     Source::OneHot { source, categories } => (vec![*source], categories.len()),
-                    Source::Maximum(among) | Source::Total(among) => (among.clone(), 1),
-                    Source::FirstMaximum(among) => (among.clone(), among.len()),
+                    Source::Maximum(among) => (cells_of(among), 1),
+                    Source::Total(number) => (cells_of(std::slice::from_ref(number)), 1),
+                    Source::FirstMaximum(among) => (cells_of(among), among.len()),
                     Source::Quotient {
                         numerators,
                         denominator,
@@ -159,6 +160,11 @@ impl Program {
             .map(crate::Table::domain)
             .ok_or("a step names a table that is not there")
     }
+}
+
+fn cells_of(numbers: &[Combination]) -> Vec<CellId> {
+    let terms = numbers.iter().flat_map(|number| &number.terms);
+    terms.map(|(cell, _)| *cell).collect()
 }
 
 fn check_format(format: &Format) -> Check {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use zkverdict_model::{AffineRow, Input, Node, Op, ValueId};
+use zkverdict_model::{AffineRow, Input, Node, Op, SingleRow, SingleStep, ValueId};
 
 use crate::{
     DataType, Refusal,
@@ -84,6 +84,26 @@ impl Row {
             Ok(())
         } else {
             Err(Refusal::NotFinite)
+        }
+    }
+}
+
+/// One row of `float32` arithmetic: a computed element and what is done to it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Single {
+    value: ValueId,
+    index: usize,
+    steps: Vec<SingleStep>,
+}
+
+impl Single {
+    /// Nothing where the element is a constant, or a step's constant is none that `float32` steps have.
+    pub(crate) fn new(element: Element, steps: Vec<SingleStep>) -> Option<Self> {
+        match element {
+            Element::Of { value, index } if steps.iter().all(|step| step.is_allowed()) => {
+                Some(Self { value, index, steps })
+            }
+            _ => None,
         }
     }
 }
@@ -247,6 +267,37 @@ impl Builder {
         }
         let len = rows.len();
         let value = self.push_affine(name, rows)?;
+        Ok(all(value, len))
+    }
+
+    /// The elements that `float32` arithmetic with constants yields, one computed element a row; no node where it changes
+    /// nothing.
+    pub(crate) fn singles(&mut self, name: &str, rows: Vec<Single>) -> Result<Vec<Element>, Refusal> {
+        let trivial = |row: &Single| row.steps.iter().all(|step| step.is_identity());
+        if rows.iter().all(trivial) {
+            let same = rows.iter().map(|row| Element::Of {
+                value: row.value,
+                index: row.index,
+            });
+            return Ok(same.collect());
+        }
+        let mut offsets: BTreeMap<ValueId, usize> = rows.iter().map(|row| (row.value, 0)).collect();
+        let mut next = 0usize;
+        for (value, offset) in &mut offsets {
+            *offset = next;
+            next = next.saturating_add(self.lengths.get(value.0).copied().unwrap_or(0));
+        }
+        let len = rows.len();
+        let rows = rows
+            .into_iter()
+            .filter_map(|row| {
+                Some(SingleRow {
+                    index: offsets.get(&row.value)?.saturating_add(row.index),
+                    steps: row.steps.into_iter().filter(|step| !step.is_identity()).collect(),
+                })
+            })
+            .collect();
+        let value = self.push(name, Op::Singles { rows }, offsets.into_keys().collect(), len);
         Ok(all(value, len))
     }
 

@@ -150,6 +150,7 @@ fn parameters(graph: &Graph) -> usize {
                 .iter()
                 .map(|row| row.terms.len() + usize::from(row.bias != 0.0))
                 .sum(),
+            Op::Singles { rows } => rows.iter().map(|row| row.steps.len()).sum(),
             Op::Compare { thresholds, .. } => thresholds.len(),
             _ => 0,
         })

@@ -33,6 +33,12 @@ impl Expression {
         }
     }
 
+    pub(super) fn scaled(&self, factor: f64) -> Self {
+        let mut result = Self::default();
+        result.add_scaled(self, factor);
+        result
+    }
+
     pub(super) fn minus(&self, other: &Self) -> Self {
         let mut result = self.clone();
         result.add_scaled(other, -1.0);

@@ -4,6 +4,7 @@
 //! cells, and only a non-linear operator (or an output) turns expressions into a [`Layer`]. A chain
 //! scaler → one-hot → dense → ReLU therefore rounds once.
 
+mod conditions;
 mod expression;
 mod formats;
 mod operators;
@@ -11,11 +12,11 @@ mod sums;
 mod tables;
 mod trees;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::{
-    Calibration, CellId, Format, Graph, InputCell, ModelError, Node, Norm, Op, OutputCells, OutputKind, Program, Range,
-    Source, Step, Table, TableId, ValueId, calibrate::Interval, ordered::HIGHEST,
+    AffineRow, Calibration, CellId, Format, Graph, InputCell, ModelError, Node, Norm, Op, OutputCells, OutputKind,
+    Program, Range, Source, Step, Table, TableId, ValueId, calibrate::Interval, ordered::HIGHEST, origin::Origins,
 };
 use expression::{Expression, to_expressions};
 use formats::{fraction_format, input_format, signed_format, unsigned_format};
@@ -27,6 +28,8 @@ struct CellInfo {
     max: i64,
     /// Whether the cell is a place in the order of `float32`: trees compare it, nothing computes with it.
     float32: bool,
+    /// Whether the cell is a tree's weight, wider perhaps than other cells: no sum may round what it is multiplied with.
+    is_weight: bool,
     /// Cells of one group are bits of which exactly one is set.
     one_hot_group: Option<usize>,
 }
@@ -56,6 +59,7 @@ struct Lowering<'a> {
     sigmoids: HashMap<CellId, Expression>,
     softmaxes: HashMap<CellId, Softmax>,
     calibration: &'a Calibration,
+    origins: Origins,
     one_hot_groups: usize,
 }
 
@@ -83,6 +87,7 @@ impl Program {
             sigmoids: HashMap::new(),
             softmaxes: HashMap::new(),
             calibration,
+            origins: Origins::of(graph),
             one_hot_groups: 0,
         };
         lowering.inputs(graph)?;
@@ -99,8 +104,8 @@ impl Program {
 
 impl Lowering<'_> {
     fn inputs(&mut self, graph: &Graph) -> Result<(), ModelError> {
-        let categorical = categorical_inputs(graph);
-        let compared = compared_inputs(graph);
+        let categorical = categorical_inputs(graph, &self.origins);
+        let compared = self.origins.compared(graph);
         let max = self.program.cell_max() - 1;
         let (mut numbers, mut floats) = (Vec::new(), Vec::new());
         for (tensor, input) in graph.inputs.iter().enumerate() {
@@ -124,7 +129,14 @@ impl Lowering<'_> {
                         scale: 0,
                         zero: -known.iter().copied().min().unwrap_or(0).min(0),
                     },
-                    None => input_format(self.calibration.inputs[tensor][index], self.program.cell_bits()),
+                    None => {
+                        let ranges = &self.calibration.inputs;
+                        let range = ranges[tensor][index].ok_or_else(|| ModelError::CalibrationMismatch {
+                            expected: ranges.iter().map(Vec::len).sum(),
+                            got: ranges.iter().flatten().flatten().count(),
+                        })?;
+                        input_format(range, self.program.cell_bits())
+                    }
                 };
                 let cell = self.new_cell(format, if float32 { HIGHEST } else { max });
                 self.cells[cell.index()].float32 = float32;
@@ -172,6 +184,17 @@ impl Lowering<'_> {
                     sum
                 })
                 .collect(),
+            Op::Singles { rows } => rows
+                .iter()
+                .map(|row| {
+                    let AffineRow { terms, bias } = row.affine();
+                    let mut sum = Expression::constant(bias);
+                    for (index, weight) in terms {
+                        sum.add_scaled(&operand[index], weight);
+                    }
+                    sum
+                })
+                .collect(),
             Op::Relu => {
                 let format = unsigned_format(range.high, self.program.cell_bits());
                 to_expressions(self.clamped(&node.name, &operand, format, Ends::Report)?)
@@ -206,7 +229,7 @@ impl Lowering<'_> {
                     format!("normalising by the {norm:?} norm has no gadget; only L1 of non-negative values has"),
                 ));
             }
-            Op::TreeEnsemble(ensemble) => self.tree_ensemble(node, &operand, ensemble)?,
+            Op::TreeEnsemble(ensemble) => self.tree_ensemble(node, ensemble)?,
             Op::OneHot { categories } => {
                 let mut bits = Vec::new();
                 for (expression, known) in operand.iter().zip(categories) {
@@ -225,6 +248,7 @@ impl Lowering<'_> {
             format,
             max,
             float32: false,
+            is_weight: false,
             one_hot_group: None,
         });
         id
@@ -290,6 +314,7 @@ impl Lowering<'_> {
             Some(node) => self.calibration.nodes[node],
             None => self.calibration.inputs[value.0]
                 .iter()
+                .flatten()
                 .copied()
                 .fold(Interval::EMPTY, Interval::union),
         }
@@ -342,46 +367,20 @@ impl Lowering<'_> {
 }
 
 /// Inputs that a one-hot encoder reads, with their categories.
-fn categorical_inputs(graph: &Graph) -> HashMap<(usize, usize), Vec<i64>> {
+fn categorical_inputs(graph: &Graph, origins: &Origins) -> HashMap<(usize, usize), Vec<i64>> {
     let mut found = HashMap::new();
-    for_each_direct_reader(graph, |op, origins| {
-        if let Op::OneHot { categories } = op {
-            let pairs = origins.iter().zip(categories);
-            found.extend(pairs.filter_map(|(origin, known)| Some(((*origin)?, known.clone()))));
-        }
-    });
-    found
-}
-
-/// Inputs that trees compare.
-fn compared_inputs(graph: &Graph) -> HashSet<(usize, usize)> {
-    let mut found = HashSet::new();
-    for_each_direct_reader(graph, |op, origins| {
-        if matches!(op, Op::TreeEnsemble(_)) {
-            found.extend(origins.iter().flatten());
-        }
-    });
-    found
-}
-
-/// Calls `visit` for every operator with the graph input `(tensor, index)` behind each of its operands, where only data
-/// movement lies between them.
-fn for_each_direct_reader(graph: &Graph, mut visit: impl FnMut(&Op, &[Option<(usize, usize)>])) {
-    let of_input =
-        |(tensor, input): (usize, &crate::Input)| (0..input.len()).map(|index| Some((tensor, index))).collect();
-    let mut origins: Vec<Vec<Option<(usize, usize)>>> = graph.inputs.iter().enumerate().map(of_input).collect();
     for node in &graph.nodes {
-        let operand: Vec<_> = node
-            .inputs
-            .iter()
-            .flat_map(|id| origins[id.0].iter().copied())
-            .collect();
-        visit(&node.op, &operand);
-        origins.push(match &node.op {
-            Op::Wire { indices } => indices.iter().map(|index| operand[*index]).collect(),
-            _ => vec![None; node.len],
-        });
+        if let Op::OneHot { categories } = &node.op {
+            for (origin, known) in origins.operand(node).iter().zip(categories) {
+                if let Some(input) = origin.input(graph)
+                    && origin.steps.is_empty()
+                {
+                    found.insert(input, known.clone());
+                }
+            }
+        }
     }
+    found
 }
 
 fn unsupported(node: &Node, reason: String) -> ModelError {

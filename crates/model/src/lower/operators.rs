@@ -1,7 +1,7 @@
 //! Operators that are more than one sum: activations, heads, encoders.
 
 use crate::{
-    CellId, Comparison, Format, ModelError, Node, Range, Source, Step, TableId, curves,
+    CellId, Combination, Comparison, Format, ModelError, Node, Range, Source, Step, TableId, curves,
     lower::{
         Ends, Expression, Lowering, Softmax,
         expression::to_expressions,
@@ -122,7 +122,7 @@ impl Lowering<'_> {
     /// `e^(z_i − max z)` as fractions of one.
     fn exponentials(&mut self, node: &Node, logits: &[Expression], reach: f64) -> Result<Vec<CellId>, ModelError> {
         let scores = self.scores(node, logits, reach)?;
-        let (peak, _) = self.maximum(node, &scores);
+        let (peak, _) = self.maximum_of_cells(node, &scores)?;
         let gap_format = unsigned_format(curves::EXPONENTIAL_REACH, self.program.cell_bits());
         let gaps: Vec<Expression> = scores
             .iter()
@@ -141,41 +141,155 @@ impl Lowering<'_> {
         self.clamped(&node.name, logits, format, Ends::Report)
     }
 
-    /// The largest cell and one bit per cell that marks the first place it stands at.
+    /// The largest of some numbers of one format, and one bit per number that marks the first place it stands at.
     ///
     /// With `b` the bits and `M` the maximum: `Σ b = 1`; `M − z_i − 1 + Σ_{t≤i} b_t ≥ 0` (nothing exceeds `M`, and
-    /// before the marked place nothing equals it); `z_i − M + 2^(2L)·(1 − b_i) ≥ 0` (the marked one reaches it).
-    fn maximum(&mut self, node: &Node, among: &[CellId]) -> (CellId, Vec<CellId>) {
-        let full = self.program.cell_max();
-        let format = self.cells[among[0].index()].format;
-        let peak = self.new_cell(format, full);
+    /// before the marked place nothing equals it); `z_i − M + F·(1 − b_i) ≥ 0` (the marked one reaches it), with `F` the
+    /// largest `M − z_i` that there can be. `M` is moved so that it is never negative.
+    pub(super) fn maximum(
+        &mut self,
+        node: &Node,
+        among: Vec<Combination>,
+        format: Format,
+    ) -> Result<(CellId, Vec<CellId>), ModelError> {
+        let bounds: Vec<(i128, i128)> = among.iter().map(|number| self.combination_bounds(number)).collect();
+        let low = bounds.iter().map(|(low, _)| *low).min().unwrap_or(0);
+        let full = bounds.iter().map(|(_, high)| *high).max().unwrap_or(0) - low;
+        let limit = 1_i128 << (2 * self.program.cell_bits());
+        if full + among.len() as i128 >= limit || low.unsigned_abs() >= limit.unsigned_abs() {
+            return Err(ModelError::RangeTooWide {
+                node: node.name.clone(),
+                span: full as f64,
+                limit: limit as f64,
+            });
+        }
+        let (full, low) = (full as i64, low as i64);
+        let peak_format = Format {
+            zero: format.zero - low,
+            ..format
+        };
+        let peak = self.new_cell(peak_format, full);
         let bits = self.one_hot_cells(among.len());
+        let moved: Vec<Combination> = among
+            .into_iter()
+            .map(|number| Combination {
+                bias: number.bias - low,
+                ..number
+            })
+            .collect();
         self.program.steps.push(Step::Witness {
             cells: vec![peak],
             range: Range::Unchecked,
-            source: Source::Maximum(among.to_vec()),
+            source: Source::Maximum(moved.clone()),
         });
         self.program.steps.push(Step::Witness {
             cells: bits.clone(),
             range: Range::Bit,
-            source: Source::FirstMaximum(among.to_vec()),
+            source: Source::FirstMaximum(moved.clone()),
         });
         self.zero(&node.name, bits.clone(), vec![1; bits.len()], -1);
-        for (index, score) in among.iter().enumerate() {
-            let mut inputs = vec![peak, *score];
-            let mut weights = vec![1, -1];
-            inputs.extend(&bits[..=index]);
-            weights.extend(vec![1; index + 1]);
-            self.non_negative(&node.name, inputs, weights, Vec::new(), -1);
+        for (index, number) in moved.iter().enumerate() {
+            let bias = i128::from(number.bias);
+            let cells = number.terms.iter().map(|(cell, _)| *cell);
+            let weights = number.terms.iter().map(|(_, weight)| *weight);
+            let inputs = [peak]
+                .into_iter()
+                .chain(cells.clone())
+                .chain(bits[..=index].iter().copied());
+            let distance = [1].into_iter().chain(weights.clone().map(|weight| -weight));
+            let distance = distance.chain(std::iter::repeat_n(1, index + 1));
+            self.non_negative(&node.name, inputs.collect(), distance.collect(), Vec::new(), -bias - 1);
+            let inputs = [peak].into_iter().chain(cells).chain([bits[index]]);
+            let reached = [-1].into_iter().chain(weights).chain([-full]);
             self.non_negative(
                 &node.name,
-                vec![peak, *score, bits[index]],
-                vec![-1, 1, -full],
+                inputs.collect(),
+                reached.collect(),
                 Vec::new(),
-                i128::from(full),
+                bias + i128::from(full),
             );
         }
-        (peak, bits)
+        Ok((peak, bits))
+    }
+
+    /// The same for cells of one format.
+    fn maximum_of_cells(&mut self, node: &Node, among: &[CellId]) -> Result<(CellId, Vec<CellId>), ModelError> {
+        let format = self.cells[among[0].index()].format;
+        let numbers = among.iter().copied().map(Combination::cell).collect();
+        self.maximum(node, numbers, format)
+    }
+
+    /// Expressions over weights of trees as integers of one format, without rounding where their factors allow. A sum of
+    /// many cells becomes a cell `S` of its own: `S − Σ = 0`, and `0 ≤ S < 2^(4L)` so that this holds in integers.
+    pub(super) fn exact(
+        &mut self,
+        name: &str,
+        expressions: &[Expression],
+    ) -> Result<(Vec<Combination>, Format), ModelError> {
+        let scale = expressions
+            .iter()
+            .filter_map(|expression| self.finest_scale(expression))
+            .max();
+        let format = Format {
+            scale: scale.unwrap_or(0),
+            zero: 0,
+        };
+        let mut numbers = Vec::with_capacity(expressions.len());
+        for expression in expressions {
+            let inputs: Vec<CellId> = expression.terms.keys().copied().collect();
+            let sum = self.weigh(name, expression, &inputs, format.scale, 0)?;
+            let number = Combination {
+                bias: i64::try_from(sum.bias).map_err(|_| ModelError::RangeTooWide {
+                    node: name.to_owned(),
+                    span: sum.bias as f64,
+                    limit: i64::MAX as f64,
+                })?,
+                terms: inputs.into_iter().zip(sum.weights).collect(),
+            };
+            numbers.push(if number.terms.len() > 2 {
+                self.total(name, number)?
+            } else {
+                number
+            });
+        }
+        Ok((numbers, format))
+    }
+
+    /// A number as a cell of its own, moved so that it is never negative.
+    fn total(&mut self, name: &str, number: Combination) -> Result<Combination, ModelError> {
+        let (low, high) = self.combination_bounds(&number);
+        let limit = 1_i128 << (2 * self.program.cell_bits());
+        if high - low >= limit || low.unsigned_abs() >= limit.unsigned_abs() {
+            return Err(ModelError::RangeTooWide {
+                node: name.to_owned(),
+                span: (high - low) as f64,
+                limit: limit as f64,
+            });
+        }
+        let low = low as i64;
+        let moved = Combination {
+            bias: number.bias - low,
+            ..number
+        };
+        let total = self.new_cell(Format::INTEGER, (high as i64) - low);
+        let mut inputs = vec![total];
+        let mut weights = vec![-1];
+        for (cell, weight) in &moved.terms {
+            inputs.push(*cell);
+            weights.push(*weight);
+        }
+        let bias = i128::from(moved.bias);
+        self.program.steps.push(Step::Witness {
+            cells: vec![total],
+            range: Range::Unchecked,
+            source: Source::Total(moved),
+        });
+        self.zero(name, inputs, weights, bias);
+        self.non_negative(name, vec![total], vec![1], Vec::new(), 0);
+        Ok(Combination {
+            terms: vec![(total, 1)],
+            bias: low,
+        })
     }
 
     pub(super) fn arg_max(&mut self, node: &Node, group: &[Expression], reach: f64) -> Result<Expression, ModelError> {
@@ -188,17 +302,18 @@ impl Lowering<'_> {
                 Comparison::Greater,
                 0.0,
             )?)),
+            logits if logits.iter().any(|logit| self.finest_scale(logit).is_some()) => {
+                let (numbers, format) = self.exact(&node.name, logits)?;
+                let (_, bits) = self.maximum(node, numbers, format)?;
+                Ok(position(&bits))
+            }
             logits => {
                 let scores = match logits.iter().map(Expression::as_cell).collect::<Option<Vec<_>>>() {
                     Some(cells) if self.same_format(&cells) => cells,
                     _ => self.scores(node, logits, reach)?,
                 };
-                let (_, bits) = self.maximum(node, &scores);
-                let mut label = Expression::default();
-                for (index, bit) in bits.iter().enumerate() {
-                    label.add_scaled(&Expression::cell(*bit), index as f64);
-                }
-                Ok(label)
+                let (_, bits) = self.maximum_of_cells(node, &scores)?;
+                Ok(position(&bits))
             }
         }
     }
@@ -238,7 +353,7 @@ impl Lowering<'_> {
         self.program.steps.push(Step::Witness {
             cells: vec![total],
             range: Range::Unchecked,
-            source: Source::Total(parts.to_vec()),
+            source: Source::Total(Combination::sum(parts)),
         });
         let mut inputs = parts.to_vec();
         inputs.push(total);
@@ -311,4 +426,13 @@ impl Lowering<'_> {
         self.zero(&node.name, inputs, weights, -i128::from(factor));
         Ok(bits)
     }
+}
+
+/// The position of the bit that is set.
+fn position(bits: &[CellId]) -> Expression {
+    let mut position = Expression::default();
+    for (index, bit) in bits.iter().enumerate() {
+        position.add_scaled(&Expression::cell(*bit), index as f64);
+    }
+    position
 }

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use crate::{
-    CellId, Comparison, Finish, Format, Layer, Limit, ModelError, Node, Program, Step, Sum, Table,
+    CellId, Combination, Comparison, Finish, Format, Layer, Limit, ModelError, Node, Program, Step, Sum, Table,
     lower::{Ends, Expression, Lowering, expression::group_by_support, formats::signed_format, unsupported},
 };
 
 /// Largest number of table rows one clamp may take.
 const MAX_DOMAIN: i128 = 1 << 12;
+/// Binary digits that a factor of a tree's weight may have after the point before it is rounded.
+const FACTOR_BITS: i32 = 10;
 
 impl Lowering<'_> {
     /// Rounds and clamps expressions into cells of `format`.
@@ -82,6 +84,8 @@ impl Lowering<'_> {
         // A few table rows wide: as fine a comparison as the sums hold.
         let room = f64::from(2 * self.program.cell_bits()) + 2.0;
         let scale = (room - span.log2()).floor().clamp(-64.0, 64.0) as i32;
+        // Weights of trees are summed as they are.
+        let scale = scale.max(self.finest_scale(&unit).unwrap_or(scale));
         let difference = self.countable(&node.name, &unit, scale)?;
         let inputs: Vec<CellId> = difference.terms.keys().copied().collect();
         let mut sums = vec![self.weigh(&node.name, &difference, &inputs, scale, -i128::from(strict))?];
@@ -207,8 +211,19 @@ impl Lowering<'_> {
         Ok(result)
     }
 
+    /// The scale at which the weights of trees in an expression have whole factors; nothing where it has none of them.
+    pub(super) fn finest_scale(&self, expression: &Expression) -> Option<i32> {
+        let weights = expression.terms.iter().filter_map(|(cell, factor)| {
+            let info = self.cells[cell.index()];
+            let is_whole = |digits: &i32| (factor * f64::powi(2.0, *digits)).fract() == 0.0;
+            let digits = (0..FACTOR_BITS).find(is_whole).unwrap_or(FACTOR_BITS);
+            info.is_weight.then_some(info.format.scale + digits)
+        });
+        weights.max()
+    }
+
     /// Integer weights for an expression at `2^scale`, plus `offset`.
-    fn weigh(
+    pub(super) fn weigh(
         &self,
         name: &str,
         expression: &Expression,
@@ -278,12 +293,20 @@ impl Lowering<'_> {
 
     /// Smallest and largest value of a sum over every assignment of its cells.
     fn bounds(&self, inputs: &[CellId], sum: &Sum) -> (i128, i128) {
-        let mut low = sum.bias;
-        let mut high = sum.bias;
+        self.bounds_of_terms(inputs.iter().copied().zip(sum.weights.iter().copied()), sum.bias)
+    }
+
+    /// The same for a number that is no sum of a layer.
+    pub(super) fn combination_bounds(&self, number: &Combination) -> (i128, i128) {
+        self.bounds_of_terms(number.terms.iter().copied(), i128::from(number.bias))
+    }
+
+    fn bounds_of_terms(&self, terms: impl Iterator<Item = (CellId, i64)>, bias: i128) -> (i128, i128) {
+        let (mut low, mut high) = (bias, bias);
         let mut groups: BTreeMap<usize, (i128, i128, usize)> = BTreeMap::new();
-        for (cell, weight) in inputs.iter().zip(&sum.weights) {
+        for (cell, weight) in terms {
             let info = self.cells[cell.index()];
-            let reach = i128::from(*weight) * i128::from(info.max);
+            let reach = i128::from(weight) * i128::from(info.max);
             match info.one_hot_group {
                 Some(group) => {
                     let entry = groups.entry(group).or_insert((reach, reach, 0));

@@ -1,16 +1,11 @@
-//! Tree ensembles: every used feature is binned once against the ensemble's own thresholds; a tree is then a walk over
-//! bins. Nothing is rounded before the leaves.
-//!
-//! Every condition becomes `x < c` for an integer `c` in the order of `float32` (children swapped where needed), so a
-//! branch is `bin ≤ split` for the bin `#{c : c ≤ x}` and the position of its own `c`.
+//! Tree ensembles: every compared number is binned once against the ensemble's own thresholds; a tree is then a walk over
+//! bins. Nothing is rounded before the leaves, and leaves are never rounded before they are summed or compared.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::BTreeSet;
 
 use crate::{
-    Aggregate, BranchMode, CellId, Format, LeafNode, ModelError, Node, SplitNode, Step, Table, Tree, TreeEnsemble,
-    TreeNode, TreePath,
-    lower::{Expression, Lowering, unsupported},
-    ordered::{HIGHEST, LOWEST, ordered},
+    Aggregate, Format, LeafNode, ModelError, Node, SplitNode, Step, Tree, TreeEnsemble, TreeNode, TreePath,
+    lower::{Expression, Lowering, conditions::Conditions, unsupported},
 };
 
 /// Limbs of a leaf's weight.
@@ -22,86 +17,6 @@ const MAX_DEPTH: usize = 30;
 
 /// Four limbs hold a `float32`.
 const SMALLEST_LIMB: u32 = 8;
-
-/// A branch as `x < bound`.
-struct Branch {
-    feature: usize,
-    bound: i64,
-    below: usize,
-    above: usize,
-}
-
-impl Branch {
-    fn new(node: &Node, tree: &TreeNode) -> Result<Option<Self>, ModelError> {
-        let TreeNode::Branch {
-            feature,
-            mode,
-            threshold,
-            holds,
-            otherwise,
-            ..
-        } = tree
-        else {
-            return Ok(None);
-        };
-        let threshold = ordered(*threshold);
-        let (bound, below, above) = match mode {
-            BranchMode::Less => (threshold, *holds, *otherwise),
-            BranchMode::LessOrEqual => (threshold + 1, *holds, *otherwise),
-            BranchMode::GreaterOrEqual => (threshold, *otherwise, *holds),
-            BranchMode::Greater => (threshold + 1, *otherwise, *holds),
-            BranchMode::Equal | BranchMode::NotEqual => {
-                return Err(unsupported(
-                    node,
-                    "branches on equality have no gadget; write them as two comparisons".to_owned(),
-                ));
-            }
-        };
-        Ok(Some(Self {
-            feature: *feature,
-            bound,
-            below,
-            above,
-        }))
-    }
-}
-
-/// The numbers that a feature's cell ranges over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Domain {
-    /// Places in the order of `float32`.
-    Float32,
-    /// Zero and one.
-    Bit,
-}
-
-/// A feature that some branch reads.
-struct Feature {
-    cell: CellId,
-    domain: Domain,
-    bounds: Vec<i64>,
-}
-
-impl Feature {
-    /// A bound on the cell's own scale, within what the bins cover: beyond, a branch always goes one way.
-    fn bound(&self, bound: i64) -> i64 {
-        match self.domain {
-            Domain::Float32 => bound.clamp(LOWEST, HIGHEST + 1),
-            Domain::Bit if bound <= ordered(0.0) => 0,
-            Domain::Bit if bound <= ordered(1.0) => 1,
-            Domain::Bit => 2,
-        }
-    }
-
-    /// The largest bin below a bound; a bit is its own bin.
-    fn split(&self, bound: i64) -> u32 {
-        let bound = self.bound(bound);
-        match self.domain {
-            Domain::Float32 => self.bounds.binary_search(&bound).unwrap_or(0) as u32,
-            Domain::Bit => (bound - 1) as u32,
-        }
-    }
-}
 
 /// The weights of one tree's leaves.
 struct Weights {
@@ -147,41 +62,79 @@ impl Lowering<'_> {
     pub(super) fn tree_ensemble(
         &mut self,
         node: &Node,
-        features: &[Expression],
         ensemble: &TreeEnsemble,
     ) -> Result<Vec<Expression>, ModelError> {
         if self.program.limb_bits < SMALLEST_LIMB {
             let reason = format!("trees compare float32 in four limbs of at least {SMALLEST_LIMB} bits");
             return Err(unsupported(node, reason));
         }
+        let mut trees = ensemble.trees.clone();
+        let mut floors = vec![None; ensemble.targets];
         let divisor = match ensemble.aggregate {
             Aggregate::Sum => 1.0,
-            Aggregate::Average => ensemble.trees.len().max(1) as f64,
+            Aggregate::Average => trees.len().max(1) as f64,
             Aggregate::Min | Aggregate::Max => {
-                return Err(unsupported(
-                    node,
-                    "MIN and MAX of trees have no gadget; use SUM or AVERAGE".to_owned(),
-                ));
+                complete(&mut trees, ensemble.aggregate, &mut floors);
+                1.0
             }
         };
-        let compared = self.bounds_of_features(node, features, ensemble)?;
-        let mut addresses: BTreeMap<usize, usize> = BTreeMap::new();
-        for (index, feature) in &compared {
-            addresses.insert(*index, self.bin(feature));
-        }
-        let weights: Vec<Weights> = ensemble.trees.iter().map(|tree| Weights::new(tree, divisor)).collect();
+        let conditions = self.conditions(node, &mut trees)?;
+        let weights: Vec<Weights> = trees.iter().map(|tree| Weights::new(tree, divisor)).collect();
         let scale = self.weight_scale(&weights, &ensemble.base);
-        let mut scores: Vec<Expression> = ensemble
-            .base
-            .iter()
-            .map(|base| Expression::constant(f64::from(*base)))
-            .collect();
-        for (tree, weights) in ensemble.trees.iter().zip(&weights) {
-            for (target, leaf) in self.tree(node, tree, weights, scale, &compared, &addresses)? {
-                scores[target].add_scaled(&leaf, 1.0);
+        let mut leaves: Vec<Vec<Expression>> = vec![Vec::new(); ensemble.targets];
+        for (tree, weights) in trees.iter().zip(&weights) {
+            for (target, leaf) in self.tree(node, tree, weights, scale, &conditions)? {
+                for cell in leaf.terms.keys() {
+                    self.cells[cell.index()].is_weight = true;
+                }
+                leaves[target].push(leaf);
             }
         }
+        let mut scores = Vec::with_capacity(ensemble.targets);
+        for ((leaves, base), floor) in leaves.iter().zip(&ensemble.base).zip(floors) {
+            let mut score = match ensemble.aggregate {
+                Aggregate::Sum | Aggregate::Average => {
+                    let mut sum = Expression::default();
+                    leaves.iter().for_each(|leaf| sum.add_scaled(leaf, 1.0));
+                    sum
+                }
+                Aggregate::Min => self.extreme(node, leaves, floor, -1.0)?,
+                Aggregate::Max => self.extreme(node, leaves, floor, 1.0)?,
+            };
+            score.bias += f64::from(*base);
+            scores.push(score);
+        }
         Ok(scores)
+    }
+
+    /// The largest of the leaves' weights, or the smallest where `sign` is −1. Where all trees may be absent, nothing that
+    /// is present loses against `floor`: where the floor itself wins, the score is 0.
+    fn extreme(
+        &mut self,
+        node: &Node,
+        leaves: &[Expression],
+        floor: Option<f32>,
+        sign: f64,
+    ) -> Result<Expression, ModelError> {
+        let mut signed: Vec<Expression> = leaves.iter().map(|leaf| leaf.scaled(sign)).collect();
+        signed.extend(floor.map(|floor| Expression::constant(sign * f64::from(floor))));
+        if let [only] = signed.as_slice() {
+            return Ok(only.scaled(sign));
+        }
+        if floor.is_none() && signed.iter().all(|leaf| leaf.terms.is_empty()) {
+            let biases = signed.iter().map(|leaf| leaf.bias);
+            let largest = biases.reduce(f64::max).unwrap_or(0.0);
+            return Ok(Expression::constant(sign * largest));
+        }
+        let (numbers, format) = self.exact(&node.name, &signed)?;
+        let lowest = numbers.last().map_or(0, |number| number.bias);
+        let (peak, bits) = self.maximum(node, numbers, format)?;
+        self.cells[peak.index()].is_weight = true;
+        let mut result = Expression::cell(peak);
+        if let (Some(_), Some(bit)) = (floor, bits.last()) {
+            result.add_scaled(&Expression::cell(*bit), -format.dequantize(lowest));
+        }
+        Ok(result.scaled(sign))
     }
 
     /// Binary digits after the point of every leaf's weight in an ensemble: as many as fit the limbs, but few enough for
@@ -205,97 +158,6 @@ impl Lowering<'_> {
         fitting.min(countable).max(-200.0) as i32
     }
 
-    /// The sorted bounds of every used feature, on the feature's own scale.
-    fn bounds_of_features(
-        &self,
-        node: &Node,
-        features: &[Expression],
-        ensemble: &TreeEnsemble,
-    ) -> Result<BTreeMap<usize, Feature>, ModelError> {
-        let mut found: BTreeMap<usize, Feature> = BTreeMap::new();
-        for position in ensemble.trees.iter().flat_map(|tree| &tree.nodes) {
-            if let Some(branch) = Branch::new(node, position)? {
-                let feature = match found.entry(branch.feature) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => new.insert(self.feature(node, &features[branch.feature])?),
-                };
-                feature.bounds.push(feature.bound(branch.bound));
-            }
-        }
-        let most = (1 << self.program.limb_bits) - 1;
-        if found.len() > most {
-            return Err(unsupported(
-                node,
-                format!(
-                    "reads {} features, more than {most} at limbs of {} bits; use larger limbs",
-                    found.len(),
-                    self.program.limb_bits
-                ),
-            ));
-        }
-        for (index, feature) in &mut found {
-            feature.bounds.sort_unstable();
-            feature.bounds.dedup();
-            if feature.bounds.len() > most {
-                return Err(unsupported(
-                    node,
-                    format!(
-                        "feature {index} has {} thresholds, more than {most} at limbs of {} bits; use larger limbs",
-                        feature.bounds.len(),
-                        self.program.limb_bits
-                    ),
-                ));
-            }
-        }
-        Ok(found)
-    }
-
-    /// What a tree compares: a graph input as `float32`, or a bit.
-    fn feature(&self, node: &Node, expression: &Expression) -> Result<Feature, ModelError> {
-        let compared = expression.as_cell().and_then(|cell| {
-            let info = self.cells[cell.index()];
-            let whole = info.format == Format::INTEGER;
-            let domain = if info.float32 {
-                Some(Domain::Float32)
-            } else {
-                (whole && info.max == 1).then_some(Domain::Bit)
-            };
-            Some(Feature {
-                cell,
-                domain: domain?,
-                bounds: Vec::new(),
-            })
-        });
-        compared.ok_or_else(|| {
-            let reason =
-                "trees are proven on graph inputs as they are given and on one-hot bits, without arithmetic before";
-            unsupported(node, reason.to_owned())
-        })
-    }
-
-    /// The bin of a feature, as an address of the program's memory.
-    fn bin(&mut self, feature: &Feature) -> usize {
-        let output = match feature.domain {
-            // A bit is its own bin: its only bound is one.
-            Domain::Bit => feature.cell,
-            Domain::Float32 => {
-                let mut entries = vec![LOWEST];
-                entries.extend(&feature.bounds);
-                entries.push(HIGHEST + 1);
-                let table = self.table(Table { entries, stride: 1 });
-                let output = self.new_cell(Format::INTEGER, feature.bounds.len() as i64);
-                self.program.steps.push(Step::Bin {
-                    table,
-                    input: feature.cell,
-                    output,
-                });
-                output
-            }
-        };
-        self.program.memory.push(output);
-        self.program.memory.len() - 1
-    }
-
     /// One tree; returns its leaf's weight by target.
     fn tree(
         &mut self,
@@ -303,8 +165,7 @@ impl Lowering<'_> {
         tree: &Tree,
         weights: &Weights,
         scale: i32,
-        compared: &BTreeMap<usize, Feature>,
-        addresses: &BTreeMap<usize, usize>,
+        conditions: &Conditions,
     ) -> Result<Vec<(usize, Expression)>, ModelError> {
         let divisor = weights.divisor;
         let real = |weight: f32| f64::from(weight) / divisor;
@@ -335,12 +196,12 @@ impl Lowering<'_> {
             let mut splits = Vec::new();
             let mut next = Vec::new();
             for (index, position) in level {
-                match Branch::new(node, &tree.nodes[position])? {
+                match conditions.branch(&tree.nodes[position]) {
                     Some(branch) => {
                         splits.push(SplitNode {
                             index,
-                            feature: addresses[&branch.feature] as u32,
-                            split: compared[&branch.feature].split(branch.bound),
+                            feature: branch.address,
+                            split: branch.split,
                         });
                         next.push((2 * index, branch.below));
                         next.push((2 * index + 1, branch.above));
@@ -379,5 +240,54 @@ impl Lowering<'_> {
         let results = weights.targets.iter().copied().zip(outputs).collect();
         self.program.steps.push(Step::Tree(path));
         Ok(results)
+    }
+}
+
+/// The weights of all leaves.
+fn weights(tree: &Tree) -> impl Iterator<Item = &(usize, f32)> {
+    tree.nodes.iter().flat_map(|node| match node {
+        TreeNode::Leaf { weights } => weights.as_slice(),
+        TreeNode::Branch { .. } => &[],
+    })
+}
+
+/// Gives every leaf a weight for each target of its tree, for MIN and MAX. A leaf without one takes no part, and so does
+/// a weight that never wins. Where no tree is sure to take part, that weight lies beyond all others, and the target gets a
+/// floor between it and them.
+fn complete(trees: &mut [Tree], aggregate: Aggregate, floors: &mut [Option<f32>]) {
+    for (target, floor) in floors.iter_mut().enumerate() {
+        let gives = |node: &TreeNode| match node {
+            TreeNode::Leaf { weights } => weights.iter().any(|(known, _)| *known == target),
+            TreeNode::Branch { .. } => true,
+        };
+        let given: Vec<f32> = trees
+            .iter()
+            .flat_map(weights)
+            .filter(|(known, _)| *known == target)
+            .map(|(_, weight)| *weight)
+            .collect();
+        let is_certain = trees.iter().any(|tree| tree.nodes.iter().all(gives));
+        let (worst, beyond) = match aggregate {
+            Aggregate::Min => (given.iter().copied().reduce(f32::max), 1.0),
+            _ => (given.iter().copied().reduce(f32::min), -1.0),
+        };
+        let Some(worst) = worst else { continue };
+        let mut losing = worst;
+        let takes_part = |tree: &Tree| weights(tree).any(|(known, _)| *known == target);
+        if !is_certain {
+            let size = given.iter().fold(0.0, |size: f32, weight| size.max(weight.abs()));
+            // Finite, even beside the largest number there is.
+            losing = (worst + beyond * size / 2.0).clamp(f32::MIN, f32::MAX);
+            *floor = Some((worst + beyond * size / 4.0).clamp(f32::MIN, f32::MAX));
+        }
+        for tree in trees.iter_mut().filter(|tree| takes_part(tree)) {
+            for node in &mut tree.nodes {
+                if let TreeNode::Leaf { weights } = node
+                    && let Err(place) = weights.binary_search_by_key(&target, |(known, _)| *known)
+                {
+                    weights.insert(place, (target, losing));
+                }
+            }
+        }
     }
 }

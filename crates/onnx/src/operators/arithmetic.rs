@@ -1,9 +1,13 @@
-//! Add, Sub, Mul, Div, Neg, Sum: affine where at most one factor is computed.
+//! Add, Sub, Mul, Div, Neg, Sum: affine where at most one factor is computed, and `float32` steps where only constants
+//! are added to and multiplied with each element.
+
+use zkverdict_model::SingleStep;
 
 use super::{Call, Results, rounded, same_type};
 use crate::{
     DataType, Refusal,
-    builder::Row,
+    builder::{Row, Single},
+    number,
     shape::{broadcast, expansion},
     tensor::{Constant, Data, Element, Tensor, Value},
 };
@@ -29,8 +33,16 @@ pub(super) fn binary(call: &mut Call<'_>, operator: Binary) -> Results {
     let shape = common_shape(&left.shape, &right.shape)?;
     let count = call.builder.charge_shape(&shape)?;
     call.builder.charge_terms(count.saturating_mul(2))?;
+    let pairs: Vec<(Element, Element)> = aligned(&left, &shape)?.zip(aligned(&right, &shape)?).collect();
+    if left.data_type == DataType::Float32 {
+        let singles: Option<Vec<Single>> = pairs.iter().map(|&(a, b)| single(operator, a, b)).collect();
+        if let Some(rows) = singles {
+            let elements = call.builder.singles(&call.label, rows)?;
+            return Ok(vec![call.number_tensor(left.data_type, shape, elements)]);
+        }
+    }
     let mut rows = Vec::with_capacity(count);
-    for (a, b) in aligned(&left, &shape)?.zip(aligned(&right, &shape)?) {
+    for (a, b) in pairs {
         let mut row = Row::default();
         match operator {
             Binary::Add => {
@@ -52,6 +64,28 @@ pub(super) fn binary(call: &mut Call<'_>, operator: Binary) -> Results {
     }
     let elements = call.builder.affine(&call.label, rows)?;
     Ok(vec![call.number_tensor(left.data_type, shape, elements)])
+}
+
+/// `a ∘ b` as `float32` arithmetic on the one of them that is computed.
+fn single(operator: Binary, a: Element, b: Element) -> Option<Single> {
+    let exact = |number: f64| Some(number::narrow(number)).filter(|_| number::single(number) == number);
+    let (element, steps) = match (operator, a, b) {
+        (Binary::Add, Element::Fixed(constant), element) | (Binary::Add, element, Element::Fixed(constant)) => {
+            (element, vec![SingleStep::Plus(exact(constant)?)])
+        }
+        (Binary::Sub, element, Element::Fixed(constant)) => (element, vec![SingleStep::Plus(exact(-constant)?)]),
+        // A change of sign rounds nothing.
+        (Binary::Sub, Element::Fixed(constant), element) => {
+            let steps = vec![SingleStep::Times(-1.0), SingleStep::Plus(exact(constant)?)];
+            (element, steps)
+        }
+        (Binary::Mul, Element::Fixed(constant), element) | (Binary::Mul, element, Element::Fixed(constant)) => {
+            (element, vec![SingleStep::Times(exact(constant)?)])
+        }
+        (Binary::Div, element, Element::Fixed(constant)) => (element, vec![SingleStep::Over(exact(constant)?)]),
+        _ => return None,
+    };
+    Single::new(element, steps)
 }
 
 /// The sum of any number of operands.
@@ -86,6 +120,13 @@ pub(super) fn neg(call: &mut Call<'_>) -> Results {
     let operand = call.floats(0)?;
     let count = call.builder.charge_shape(&operand.shape)?;
     call.builder.charge_terms(count)?;
+    if operand.data_type == DataType::Float32 {
+        let negative = |&element: &Element| Single::new(element, vec![SingleStep::Times(-1.0)]);
+        if let Some(rows) = operand.elements.iter().map(negative).collect() {
+            let elements = call.builder.singles(&call.label, rows)?;
+            return Ok(vec![call.number_tensor(operand.data_type, operand.shape, elements)]);
+        }
+    }
     let rows = operand
         .elements
         .iter()

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use zkverdict_model::{Comparison, Norm, Op};
+use zkverdict_model::{Comparison, Norm, Op, SingleStep};
 
 use super::{Call, Results, numbers};
 use crate::{
     DataType, Refusal,
-    builder::Row,
+    builder::{Row, Single},
     number,
     tensor::{Element, Labels, Meaning, Tensor, Value},
 };
@@ -42,6 +42,23 @@ pub(super) fn scaler(call: &mut Call<'_>) -> Results {
     }
     let count = call.builder.charge_shape(&operand.shape)?;
     call.builder.charge_terms(count)?;
+    // ONNX Runtime computes with doubles where the operand has them.
+    let singles: Option<Vec<Single>> = operand
+        .elements
+        .iter()
+        .zip(offset.iter().zip(&scale).cycle())
+        .map(|(&element, (&offset, &scale))| {
+            let steps = vec![
+                SingleStep::Plus(number::narrow(-offset)),
+                SingleStep::Times(number::narrow(scale)),
+            ];
+            Single::new(element, steps).filter(|_| operand.data_type != DataType::Float64)
+        })
+        .collect();
+    if let Some(rows) = singles {
+        let elements = call.builder.singles(&call.label, rows)?;
+        return Ok(vec![call.number_tensor(DataType::Float32, operand.shape, elements)]);
+    }
     let rows = operand
         .elements
         .iter()
@@ -111,6 +128,17 @@ pub(super) fn post_transform(call: &mut Call<'_>, supported: &'static str) -> Re
     }
 }
 
+/// The labels of a classifier's classes: integers under the name that the operator has for them, or strings.
+pub(super) fn class_labels(call: &mut Call<'_>, attribute: &'static str) -> Result<(Labels, DataType), Refusal> {
+    let integers = call.attributes.integers(attribute)?.unwrap_or_default().to_vec();
+    let strings = call.attributes.texts("classlabels_strings")?.unwrap_or_default();
+    match (integers.is_empty(), strings.is_empty()) {
+        (false, true) => Ok((Labels::Integers(integers), DataType::Int64)),
+        (true, false) => Ok((Labels::Strings(strings), DataType::String)),
+        _ => Err(Refusal::MissingAttribute { attribute }),
+    }
+}
+
 /// Label and scores. With one row of coefficients the label is the sign of the score and the scores are
 /// `[1 − s, s]`; with several it is the first largest.
 pub(super) fn linear_classifier(call: &mut Call<'_>) -> Results {
@@ -120,21 +148,7 @@ pub(super) fn linear_classifier(call: &mut Call<'_>) -> Results {
     // ONNX Runtime reads `multi_class` and ignores it.
     call.attributes.integer("multi_class")?;
     let transform = post_transform(call, "NONE, LOGISTIC or SOFTMAX")?;
-    let integers = call
-        .attributes
-        .integers("classlabels_ints")?
-        .unwrap_or_default()
-        .to_vec();
-    let strings = call.attributes.texts("classlabels_strings")?.unwrap_or_default();
-    let (labels, label_type) = match (integers.is_empty(), strings.is_empty()) {
-        (false, true) => (Labels::Integers(integers), DataType::Int64),
-        (true, false) => (Labels::Strings(strings), DataType::String),
-        _ => {
-            return Err(Refusal::MissingAttribute {
-                attribute: "classlabels_ints",
-            });
-        }
-    };
+    let (labels, label_type) = class_labels(call, "classlabels_ints")?;
     let targets = intercepts.len();
     let classes = if targets == 1 { 2 } else { targets };
     if labels.len() != classes {

@@ -7,7 +7,7 @@ use zkverdict_model::{Aggregate, Comparison, Element as InputElement, Op, Tree, 
 use super::{
     Call, Results,
     forest::{self, Forest, NODE_LIMIT, WeightNames},
-    machine_learning::{PostTransform, complement, post_transform, table},
+    machine_learning::{PostTransform, class_labels, complement, post_transform, table},
 };
 use crate::{
     DataType, Refusal, number,
@@ -354,21 +354,7 @@ pub(super) fn classifier(call: &mut Call<'_>) -> Results {
     call.arity(1, 1, "1")?;
     let (operand, rows, features) = operand(call)?;
     let transform = post_transform(call, "NONE, LOGISTIC or SOFTMAX")?;
-    let integers = call
-        .attributes
-        .integers("classlabels_int64s")?
-        .unwrap_or_default()
-        .to_vec();
-    let strings = call.attributes.texts("classlabels_strings")?.unwrap_or_default();
-    let (labels, label_type) = match (integers.is_empty(), strings.is_empty()) {
-        (false, true) => (Labels::Integers(integers), DataType::Int64),
-        (true, false) => (Labels::Strings(strings), DataType::String),
-        _ => {
-            return Err(Refusal::MissingAttribute {
-                attribute: "classlabels_int64s",
-            });
-        }
-    };
+    let (labels, label_type) = class_labels(call, "classlabels_int64s")?;
     let classes = labels.len();
     if classes < 2 {
         return Err(Refusal::AttributeLength {

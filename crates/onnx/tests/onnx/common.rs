@@ -81,6 +81,17 @@ fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoCategory> {
                 row.bias + row.terms.iter().map(|&(index, weight)| weight * x[index]).sum::<f64>()
             })
             .collect(),
+        Op::Singles { rows } => rows
+            .iter()
+            .map(|row| {
+                assert!(row.steps.iter().all(|step| step.is_allowed() && !step.is_identity()));
+                f64::from(
+                    row.steps
+                        .iter()
+                        .fold(x[row.index] as f32, |value, step| step.apply(value)),
+                )
+            })
+            .collect(),
         Op::Relu => each(&|x| x.max(0.0)),
         Op::Clip { min, max } => each(&|x| x.max(*min).min(*max)),
         Op::Sigmoid => each(&|x| 1.0 / (1.0 + (-x).exp())),

@@ -1,0 +1,411 @@
+//! What branches read: every condition as "is the number at this address at most this one".
+//!
+//! A condition on a `float32` holds on an interval of the order's integers or outside of it. Arithmetic before the
+//! comparison is monotone, so that the interval's preimage is an interval again, on the numbers of the cell that the
+//! arithmetic starts from. A cell is binned once against the ends of all intervals that are open to one side; an interval
+//! between two ends (equality) gets a bit of its own that says whether the number lies inside.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    BranchMode, CellId, Finish, Format, Layer, ModelError, Node, SingleStep, Step, Sum, Table, Tree, TreeNode,
+    lower::{Lowering, unsupported},
+    ordered::{HIGHEST, LOWEST, from_ordered, ordered},
+    origin::Origin,
+};
+
+/// The numbers that a compared cell ranges over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Domain {
+    /// Places in the order of `float32`.
+    Float32,
+    /// Zero and one.
+    Bit,
+}
+
+impl Domain {
+    /// The smallest number, and the one after the largest.
+    fn ends(self) -> (i64, i64) {
+        match self {
+            Self::Float32 => (LOWEST, HIGHEST + 1),
+            Self::Bit => (0, 2),
+        }
+    }
+}
+
+/// Where a condition holds: from `low` up to `high`, which is left out; outside of it unless `inside`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Region {
+    low: i64,
+    high: i64,
+    inside: bool,
+}
+
+impl Region {
+    /// Where `x ∘ threshold` holds.
+    fn of(mode: BranchMode, threshold: f32) -> Self {
+        let here = ordered(threshold);
+        let (low, high, inside) = match mode {
+            BranchMode::Less => (LOWEST, here, true),
+            BranchMode::LessOrEqual => (LOWEST, here + 1, true),
+            BranchMode::GreaterOrEqual => (LOWEST, here, false),
+            BranchMode::Greater => (LOWEST, here + 1, false),
+            BranchMode::Equal => (here, here + 1, true),
+            BranchMode::NotEqual => (here, here + 1, false),
+        };
+        Self { low, high, inside }
+    }
+}
+
+/// The integer that stands for −0 by its bits. No number is mapped to it, and bounds avoid it: it lies in the bin of the
+/// largest negative number, whatever the bounds.
+const BELOW_ZERO: i64 = 0x7fff_ffff;
+
+/// The first place, in the order of `float32`, whose value after `steps` is at or above `bound` (or below it, where the
+/// steps turn the order around); the end of the order if there is none.
+fn first(steps: &[SingleStep], bound: i64, turned: bool) -> i64 {
+    let reached = |place: i64| {
+        let value = steps.iter().fold(from_ordered(place), |value, step| step.apply(value));
+        (ordered(value) >= bound) != turned
+    };
+    let (mut low, mut high) = (LOWEST, HIGHEST + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if reached(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    if low == BELOW_ZERO { BELOW_ZERO + 1 } else { low }
+}
+
+/// An element that trees compare: a cell, and the arithmetic between it and the comparison.
+#[derive(Debug, Clone)]
+struct Compared {
+    cell: CellId,
+    domain: Domain,
+    steps: Vec<SingleStep>,
+}
+
+impl Compared {
+    /// Where a condition holds, on the cell's own numbers.
+    fn region(&self, mode: BranchMode, threshold: f32) -> Region {
+        let region = Region::of(mode, threshold);
+        match self.domain {
+            Domain::Float32 => {
+                let turned = self.steps.iter().filter(|step| turns(**step)).count() % 2 == 1;
+                let [low, high] = [region.low, region.high].map(|bound| first(&self.steps, bound, turned));
+                let (low, high) = if turned { (high, low) } else { (low, high) };
+                Region { low, high, ..region }
+            }
+            Domain::Bit => {
+                let [zero, one] = [0.0, 1.0].map(|bit: f32| {
+                    let value = self.steps.iter().fold(bit, |value, step| step.apply(value));
+                    mode.holds(value, threshold)
+                });
+                Region {
+                    low: 0,
+                    high: if zero == one { 2 } else { 1 },
+                    inside: zero,
+                }
+            }
+        }
+    }
+
+    fn question(&self, mode: BranchMode, threshold: f32) -> Question {
+        let (lowest, end) = self.domain.ends();
+        let Region { low, high, inside } = self.region(mode, threshold);
+        let (cell, outside) = (self.cell, !inside);
+        if low >= high {
+            Question::Settled(outside)
+        } else if low <= lowest && high >= end {
+            Question::Settled(inside)
+        } else if low <= lowest {
+            Question::Below {
+                cell,
+                bound: high,
+                holds: inside,
+            }
+        } else if high >= end {
+            Question::Below {
+                cell,
+                bound: low,
+                holds: outside,
+            }
+        } else {
+            Question::Within {
+                cell,
+                low,
+                high,
+                inside,
+            }
+        }
+    }
+}
+
+/// Whether a step turns the order around.
+fn turns(step: SingleStep) -> bool {
+    match step {
+        SingleStep::Plus(_) => false,
+        SingleStep::Times(constant) | SingleStep::Over(constant) => constant < 0.0,
+    }
+}
+
+/// What a branch asks of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// Nothing: its condition holds always or never.
+    Settled(bool),
+    /// Whether the number is below a bound; where it is, the condition holds or does not.
+    Below { cell: CellId, bound: i64, holds: bool },
+    /// Whether the number lies in an interval; inside, the condition holds or does not.
+    Within {
+        cell: CellId,
+        low: i64,
+        high: i64,
+        inside: bool,
+    },
+}
+
+/// A branch as the walk takes it: below where the number at `address` is at most `split`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Branch {
+    pub(super) address: u32,
+    pub(super) split: u32,
+    /// Next node of the tree on either side.
+    pub(super) below: usize,
+    pub(super) above: usize,
+}
+
+/// The conditions of an ensemble.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    compared: BTreeMap<usize, Compared>,
+    /// Address and bounds of each binned cell.
+    bins: BTreeMap<CellId, (u32, Vec<i64>)>,
+    /// Address of the bit of each interval.
+    bits: BTreeMap<(CellId, i64, i64), u32>,
+}
+
+impl Conditions {
+    /// Condition and children of a node.
+    fn question(&self, node: &TreeNode) -> Option<(Question, usize, usize)> {
+        let TreeNode::Branch {
+            feature,
+            mode,
+            threshold,
+            holds,
+            otherwise,
+            ..
+        } = node
+        else {
+            return None;
+        };
+        Some((self.compared[feature].question(*mode, *threshold), *holds, *otherwise))
+    }
+
+    /// The branch at a node of a tree without settled branches; nothing at a leaf.
+    pub(super) fn branch(&self, node: &TreeNode) -> Option<Branch> {
+        let (question, holds, otherwise) = self.question(node)?;
+        let (address, split, holds_below) = match question {
+            Question::Settled(_) => return None,
+            Question::Below { cell, bound, holds } => {
+                let (address, bounds) = &self.bins[&cell];
+                let split = bounds.partition_point(|known| *known < bound);
+                (*address, split as u32, holds)
+            }
+            // The bit is one inside.
+            Question::Within {
+                cell,
+                low,
+                high,
+                inside,
+            } => (self.bits[&(cell, low, high)], 0, !inside),
+        };
+        let (below, above) = if holds_below {
+            (holds, otherwise)
+        } else {
+            (otherwise, holds)
+        };
+        Some(Branch {
+            address,
+            split,
+            below,
+            above,
+        })
+    }
+
+    /// The tree without the branches that go one way for every input.
+    fn simplified(&self, tree: &Tree) -> Tree {
+        let mut nodes: Vec<TreeNode> = Vec::new();
+        // A node of the tree, and the child of a new node that it becomes.
+        let mut pending: Vec<(usize, Option<(usize, bool)>)> = vec![(0, None)];
+        while let Some((mut position, slot)) = pending.pop() {
+            let children = loop {
+                match self.question(&tree.nodes[position]) {
+                    Some((Question::Settled(true), holds, _)) => position = holds,
+                    Some((Question::Settled(false), _, otherwise)) => position = otherwise,
+                    Some((_, holds, otherwise)) => break Some((holds, otherwise)),
+                    None => break None,
+                }
+            };
+            let new = nodes.len();
+            if let Some((parent, side)) = slot
+                && let TreeNode::Branch { holds, otherwise, .. } = &mut nodes[parent]
+            {
+                *(if side { holds } else { otherwise }) = new;
+            }
+            if let Some((holds, otherwise)) = children {
+                pending.push((otherwise, Some((new, false))));
+                pending.push((holds, Some((new, true))));
+            }
+            nodes.push(tree.nodes[position].clone());
+        }
+        Tree { nodes }
+    }
+}
+
+impl Lowering<'_> {
+    /// Bins everything that the trees compare. Branches that go one way for every input are taken out of the trees.
+    pub(super) fn conditions(&mut self, node: &Node, trees: &mut [Tree]) -> Result<Conditions, ModelError> {
+        let mut conditions = Conditions::default();
+        let origins = self.origins.operand(node);
+        for tree in trees.iter_mut() {
+            for position in &tree.nodes {
+                if let TreeNode::Branch { feature, .. } = position
+                    && !conditions.compared.contains_key(feature)
+                {
+                    let compared = self.compared(node, *feature, &origins[*feature])?;
+                    conditions.compared.insert(*feature, compared);
+                }
+            }
+            *tree = conditions.simplified(tree);
+        }
+        let mut bounds: BTreeMap<CellId, BTreeSet<i64>> = BTreeMap::new();
+        let mut intervals = BTreeSet::new();
+        for position in trees.iter().flat_map(|tree| &tree.nodes) {
+            match conditions.question(position) {
+                Some((Question::Below { cell, bound, .. }, _, _)) => {
+                    bounds.entry(cell).or_default().insert(bound);
+                }
+                Some((Question::Within { cell, low, high, .. }, _, _)) => {
+                    intervals.insert((cell, low, high));
+                }
+                Some((Question::Settled(_), _, _)) | None => {}
+            }
+        }
+        let most = (1 << self.program.limb_bits) - 1;
+        for (cell, bounds) in bounds {
+            if bounds.len() > most {
+                let reason = format!(
+                    "{} has {} thresholds, more than {most} at limbs of {} bits; use larger limbs",
+                    self.input_name(cell),
+                    bounds.len(),
+                    self.program.limb_bits
+                );
+                return Err(unsupported(node, reason));
+            }
+            let bounds: Vec<i64> = bounds.into_iter().collect();
+            // A bit is its own bin.
+            let bin = if self.cells[cell.index()].float32 {
+                self.bin(cell, &bounds)
+            } else {
+                cell
+            };
+            let address = self.address(node, bin)?;
+            conditions.bins.insert(cell, (address, bounds));
+        }
+        for (cell, low, high) in intervals {
+            let bin = self.bin(cell, &[low, high]);
+            let bit = self.middle(node, bin);
+            let address = self.address(node, bit)?;
+            conditions.bits.insert((cell, low, high), address);
+        }
+        Ok(conditions)
+    }
+
+    /// What stands behind a feature: a graph input as `float32`, or a bit.
+    fn compared(&self, node: &Node, feature: usize, origin: &Origin) -> Result<Compared, ModelError> {
+        let cell = self.values[origin.value.0][origin.index].as_cell();
+        let found = cell.and_then(|cell| {
+            let info = self.cells[cell.index()];
+            let whole = info.format == Format::INTEGER;
+            let domain = if info.float32 {
+                Some(Domain::Float32)
+            } else {
+                (whole && info.max == 1).then_some(Domain::Bit)
+            };
+            domain.map(|domain| (cell, domain))
+        });
+        let allowed = origin.steps.iter().all(|step| step.is_allowed());
+        match found {
+            Some((cell, domain)) if allowed => Ok(Compared {
+                cell,
+                domain,
+                steps: origin.steps.clone(),
+            }),
+            _ => {
+                let reason = format!(
+                    "compares feature {feature}, which is computed; trees are proven on graph inputs and on one-hot bits, \
+                     with at most a float32 Scaler, or Add, Sub, Mul and Div with constants other than zero, before them"
+                );
+                Err(unsupported(node, reason))
+            }
+        }
+    }
+
+    fn input_name(&self, cell: CellId) -> String {
+        let input = self.program.inputs.iter().find(|input| input.cell == cell);
+        input.map_or_else(
+            || "a feature".to_owned(),
+            |input| format!("input {}[{}]", self.program.input_names[input.tensor], input.index),
+        )
+    }
+
+    /// The number of bounds at or below a `float32`.
+    fn bin(&mut self, input: CellId, bounds: &[i64]) -> CellId {
+        let mut entries = vec![LOWEST];
+        entries.extend(bounds);
+        entries.push(HIGHEST + 1);
+        let table = self.table(Table { entries, stride: 1 });
+        let output = self.new_cell(Format::INTEGER, bounds.len() as i64);
+        self.program.steps.push(Step::Bin { table, input, output });
+        output
+    }
+
+    /// A bit that says whether a bin of two bounds is the middle one: `bin·2^(4L)` has the bin as its high digit.
+    fn middle(&mut self, node: &Node, bin: CellId) -> CellId {
+        let table = self.table(Table {
+            entries: vec![0, 1, 0],
+            stride: 0,
+        });
+        let output = self.new_cell(Format::INTEGER, 1);
+        self.program.steps.push(Step::Layer(Layer {
+            name: node.name.clone(),
+            inputs: vec![bin],
+            sums: vec![Sum {
+                weights: vec![1 << (2 * self.program.cell_bits())],
+                products: Vec::new(),
+                bias: 0,
+                finish: Finish::Lookup { table, output },
+            }],
+        }));
+        output
+    }
+
+    /// Makes a cell readable by walks.
+    fn address(&mut self, node: &Node, cell: CellId) -> Result<u32, ModelError> {
+        let address = self.program.memory.len() as u32;
+        if address + 1 >= 1 << self.program.limb_bits {
+            let reason = format!(
+                "reads {address} features and constants that they must equal, and more, at limbs of {} bits; use larger \
+                 limbs",
+                self.program.limb_bits
+            );
+            return Err(unsupported(node, reason));
+        }
+        self.program.memory.push(cell);
+        Ok(address)
+    }
+}
