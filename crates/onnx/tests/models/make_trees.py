@@ -315,5 +315,144 @@ for tag, function, targets in [("average", 0, 2), ("sum", 1, 2), ("min", 2, 1), 
         aggregate_function=function,
     )
 
+
+
+# Arithmetic before the trees: what a threshold on a scaled column is, on the column itself.
+def steps(model):
+    """(input column, function of the column) of each column that the trees read: Scaler, or core operators, in a row."""
+    constants = {t.name: onnx.numpy_helper.to_array(t).ravel() for t in model.graph.initializer}
+    made_by = {o: node for node in model.graph.node for o in node.output}
+    trees = next(node for node in model.graph.node if node.op_type.startswith("TreeEnsemble"))
+    arithmetic = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}
+
+    def columns(name):
+        node = made_by.get(name)
+        if node is None:
+            return [(i, lambda x: x) for i in range(model.graph.input[0].type.tensor_type.shape.dim[1].dim_value)]
+        values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        if node.op_type == "Concat":
+            return [column for each in node.input for column in columns(each)]
+        below = columns(node.input[1] if node.input[0] in constants else node.input[0])
+        if node.op_type in ("Cast", "Identity", "Reshape", "Flatten"):
+            return below
+        if node.op_type in ("ArrayFeatureExtractor", "Gather"):
+            return [below[i] for i in constants[node.input[1]]]
+        if node.op_type in ("OneHotEncoder",):
+            return [(None, None)] * (len(below) * len(values["cats_int64s"]))
+        if node.op_type == "Scaler":
+            pairs = zip(np.float32(values["offset"]), np.float32(values["scale"]))
+            functions = [lambda x, o=o, c=c: (x - o) * c for o, c in pairs]
+        elif node.op_type == "Neg":
+            functions = [np.negative] * len(below)
+        else:
+            first = node.input[0] in constants
+            constant = np.broadcast_to(constants[node.input[0 if first else 1]], len(below))
+            combine = arithmetic[node.op_type]
+            functions = [lambda x, c=c: combine(c, x) if first else combine(x, c) for c in constant]
+        chain = lambda inner, outer: None if inner is None else lambda x: outer(inner(x))
+        return [(i, chain(inner, outer)) for (i, inner), outer in zip(below, functions)]
+
+    return columns(trees.input[0])
+
+
+def crossing(function, threshold):
+    """The first float32 at which a monotone function has crossed the threshold."""
+    ordered = lambda x: int(x.view(np.uint32)) if x >= 0 else -int(np.abs(x).view(np.uint32))
+    number = lambda n: np.uint32(abs(n)).view(np.float32) * np.float32(1 if n >= 0 else -1)
+    low, high = ordered(np.float32(-1e9)), ordered(np.float32(1e9))
+    start = function(number(low)) < threshold
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (function(number(middle)) < threshold) == start:
+            low = middle
+        else:
+            high = middle
+    return number(high)
+
+
+def around_scaled(model, table):
+    infinity = np.float32(np.inf)
+    rows = list(table[:30])
+    columns = steps(model)
+    for feature, values in thresholds(model).items():
+        column, function = columns[feature]
+        if column is None:
+            continue
+        special = [infinity, -infinity, np.float32(0), np.float32(3e38)]
+        for value in map(np.float32, values):
+            x = crossing(function, value)
+            down, up = np.nextafter(x, -infinity), np.nextafter(x, infinity)
+            special += [np.nextafter(down, -infinity), down, x, up, np.nextafter(up, infinity)]
+        for value in special:
+            row = table[random.integers(len(table))].copy()
+            row[column] = value
+            rows.append(row)
+    if len(rows) > 240:
+        rows = rows[:30] + [rows[i] for i in random.permutation(np.arange(30, len(rows)))[:210]]
+    return np.array(rows, dtype=np.float32)
+
+
+def scaled(name, estimator, target, table=X):
+    estimator.fit(table, target)
+    converted = to_onnx(estimator, table[:1], target_opset=17, options={id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None)
+    save(name, converted, around_scaled(converted, table))
+
+
+small = dict(n_estimators=4, max_depth=2, random_state=1)
+scaled("scaled_boosting", make_pipeline(StandardScaler(), GradientBoostingClassifier(**small)), three)
+scaled("scaled_forest", make_pipeline(StandardScaler(), RandomForestRegressor(5, max_depth=3, random_state=1)), real)
+scaled("scaled_twice", make_pipeline(StandardScaler(), StandardScaler(), DecisionTreeRegressor(max_depth=4)), real)
+coded = [("codes", OneHotEncoder(sparse_output=False), [0, 1])]
+columns = lambda: ColumnTransformer([*coded, ("numbers", StandardScaler(), [2, 3, 4])])
+scaled("scaled_columns", make_pipeline(columns(), GradientBoostingClassifier(**small)), two)
+scaled("scaled_columns_forest", make_pipeline(columns(), RandomForestClassifier(5, max_depth=3, random_state=1)), three)
+bits = ColumnTransformer(coded, remainder="passthrough")
+scaled("scaled_bits", make_pipeline(bits, StandardScaler(), GradientBoostingClassifier(**small)), two)
+
+
+def core(name, operators, modes, splits):
+    """The two hand-made trees after a row of core operators."""
+    constants, nodes, last = [], [], "x"
+    for index, (operator, *values) in enumerate(operators):
+        inputs = [last]
+        if values:
+            constants.append(onnx.numpy_helper.from_array(np.float32(values[0]), f"c{index}"))
+            inputs = [f"c{index}", last] if values[1:] else [last, f"c{index}"]
+        nodes.append(helper.make_node(operator, inputs, [last := f"t{index}"]))
+    trees = helper.make_node(
+        "TreeEnsembleRegressor",
+        [last],
+        ["y"],
+        domain="ai.onnx.ml",
+        **NODES,
+        nodes_values=[float(split) for split in splits],
+        nodes_modes=modes,
+        target_treeids=[tree for tree, _ in LEAVES],
+        target_nodeids=[node for _, node in LEAVES],
+        target_ids=[0] * 5,
+        target_weights=[-1.0, 0.5, 0.25, 0.75, -0.5],
+        n_targets=1,
+    )
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes + [trees], name, [info("x", 1, [None, 2])], [info("y", 1, None)], initializer=constants
+    )
+    sets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 1)]
+    model = helper.make_model(graph, opset_imports=sets, producer_name="make_trees.py")
+    model.ir_version = 9
+    save(name, model, around_scaled(model, (random.normal(size=(40, 2)) * 4).round().astype(np.float32) / 4))
+
+
+order = ["BRANCH_LEQ", "LEAF", "BRANCH_GT", "LEAF", "LEAF", "BRANCH_LT", "LEAF", "LEAF"]
+standard = [("Sub", [0.3, -0.7]), ("Div", [1.7, 0.9])]
+core("scaled_core", standard, order, SPLITS)
+core("scaled_core_equal", standard, mixed, [0.1, 0, 1.5, 0, 0, -0.25, 0, 0])
+turned = [("Neg",), ("Mul", [0.1, -3.3]), ("Sub", [0.2, 0.2], True), ("Add", [1e-3, 2.5])]
+core("scaled_core_turned", turned, order, SPLITS)
+core("scaled_core_turned_equal", turned, mixed, [0.2, 0, 1.5, 0, 0, -0.25, 0, 0])
+# Steps of 4 in the scaled column: neighbouring inputs become one number, which some threshold equals.
+coarse = [("Add", [2.0**25, 2.0**25]), ("Sub", [2.0**25, 2.0**25])]
+core("scaled_core_coarse", coarse, mixed, [4, 0, 0, 0, 0, -4, 0, 0])
+
 lines = (f'"{name}":[' + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "]" for name, cases in made.items())
 (HERE / "trees.json").write_text("{" + ",\n".join(lines) + "}\n")
