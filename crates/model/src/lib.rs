@@ -16,6 +16,8 @@
 //! | `curves` | tables of piecewise-linear functions |
 //! | `ordered` | `float32` values as integers of the same order |
 //! | `origin` | which element lies behind another, where only data movement and `float32` arithmetic lie between |
+//! | `region` | where a branch's condition holds |
+//! | `facts` | what can be said of trees before any input |
 //! | `program` | the integer program and its evaluator |
 //! | `validate` | checks of a program that comes from a file |
 //!
@@ -25,15 +27,18 @@ mod calibrate;
 mod curves;
 mod error;
 mod evaluate;
+mod facts;
 mod graph;
 mod lower;
 mod ordered;
 mod origin;
 mod program;
+mod region;
 mod validate;
 
 pub use calibrate::{Calibration, Fidelity, Interval};
 pub use error::ModelError;
+pub use facts::{ScoreFacts, TreeFacts, Variable};
 pub use graph::{
     AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, SingleRow,
     SingleStep, Tree, TreeEnsemble, TreeNode, ValueId,

@@ -6,11 +6,11 @@ use zkverdict::{
     CompileOptions,
     circuits::{Candidate, Objective},
     compile,
-    models::Fidelity,
+    models::{Fidelity, TreeFacts},
     verifier::{Digest, Kind},
 };
 
-use super::{Status, calibrate, load_model};
+use super::{Status, calibrate, facts, load_model};
 use crate::{
     args::Compile,
     output::{Target, beside},
@@ -28,6 +28,9 @@ struct Compiled {
     chosen: Candidate,
     fidelity: Option<Fidelity>,
     reason: String,
+    /// What holds of each ensemble of trees, whatever the input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trees: Vec<TreeFacts>,
     candidates: Vec<Candidate>,
     output: PathBuf,
     #[serde(skip)]
@@ -59,6 +62,7 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         inputs_public: options.public.inputs,
         fidelity: calibrate::fidelity(&calibration, chosen.shape.limb_bits).cloned(),
         reason: reason(&options, &chosen, &planned.candidates),
+        trees: model.graph.tree_facts(),
         chosen,
         candidates: planned.candidates,
         output,
@@ -145,6 +149,7 @@ impl Report for Compiled {
         if let Some(fidelity) = &self.fidelity {
             rows.push(("error", errors(fidelity)));
         }
+        rows.extend(facts::rows(&self.trees));
         let mut text = format!("{} compiled\n{}", style.bold(&self.model), pairs(style, 2, &rows));
         if self.explain {
             text.push_str(&explain(style, &self.candidates, plan));

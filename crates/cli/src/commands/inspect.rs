@@ -6,12 +6,12 @@ use zkverdict::{
     CalibrationFile, CompileOptions, Model,
     circuits::Candidate,
     compile,
-    models::{Calibration, Graph, ModelError, Op},
+    models::{Calibration, Graph, ModelError, Op, TreeFacts, TreeNode},
     onnx::{ModelSummary, TensorSummary, summarize},
     verifier::Digest,
 };
 
-use super::Status;
+use super::{Status, facts};
 use crate::{
     args::Inspect,
     failure::hinted,
@@ -36,6 +36,9 @@ struct Inspected {
     initializers: usize,
     /// Weights that a proof depends on; none where the model is refused.
     parameters: Option<usize>,
+    /// What holds of each ensemble of trees, whatever the input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trees: Vec<TreeFacts>,
     notes: Vec<String>,
     provable: bool,
     refusal: Option<String>,
@@ -102,6 +105,7 @@ impl Inspected {
             nodes: summary.nodes.len(),
             initializers: summary.initializers,
             parameters: None,
+            trees: Vec::new(),
             notes: Vec::new(),
             provable: false,
             refusal: None,
@@ -113,6 +117,7 @@ impl Inspected {
     fn plan(&mut self, args: &Inspect, model: &Model, settings: &Settings) {
         self.notes.clone_from(&model.graph.notes);
         self.parameters = Some(parameters(&model.graph));
+        self.trees = model.graph.tree_facts();
         let beside = beside(&args.model, "calibration.json");
         let (calibration, from) = match CalibrationFile::load(&beside, model) {
             Ok(calibration) => (Ok(calibration), "calibration"),
@@ -152,6 +157,14 @@ fn parameters(graph: &Graph) -> usize {
                 .sum(),
             Op::Singles { rows } => rows.iter().map(|row| row.steps.len()).sum(),
             Op::Compare { thresholds, .. } => thresholds.len(),
+            Op::TreeEnsemble(ensemble) => {
+                let nodes = ensemble.trees.iter().flat_map(|tree| &tree.nodes);
+                let of_node = |node: &TreeNode| match node {
+                    TreeNode::Branch { .. } => 1,
+                    TreeNode::Leaf { weights } => weights.len(),
+                };
+                nodes.map(of_node).sum()
+            }
             _ => 0,
         })
         .sum()
@@ -193,6 +206,7 @@ impl Report for Inspected {
         if let Some(parameters) = self.parameters {
             rows.push(("parameters", thousands(parameters as u64)));
         }
+        rows.extend(facts::rows(&self.trees));
         for note in &self.notes {
             rows.push(("note", note.clone()));
         }

@@ -10,6 +10,7 @@ mod contract;
 mod demo;
 mod deploy;
 mod doctor;
+mod facts;
 mod inspect;
 mod prove;
 mod run;

@@ -1,8 +1,6 @@
 //! What branches read: every condition as "is the number at this address at most this one".
 //!
-//! A condition on a `float32` holds on an interval of the order's integers or outside of it. Arithmetic before the
-//! comparison is monotone, so that the interval's preimage is an interval again, on the numbers of the cell that the
-//! arithmetic starts from. A cell is binned once against the ends of all intervals that are open to one side; an interval
+//! A condition holds on an interval of its cell's numbers or outside of it (`region`). A cell is binned once against the ends of all intervals that are open to one side; an interval
 //! between two ends (equality) gets a bit of its own that says whether the number lies inside.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,75 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     BranchMode, CellId, Finish, Format, Layer, ModelError, Node, SingleStep, Step, Sum, Table, Tree, TreeNode,
     lower::{Lowering, unsupported},
-    ordered::{HIGHEST, LOWEST, from_ordered, ordered},
+    ordered::{HIGHEST, LOWEST},
     origin::Origin,
+    region::{Domain, Region},
 };
-
-/// The numbers that a compared cell ranges over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Domain {
-    /// Places in the order of `float32`.
-    Float32,
-    /// Zero and one.
-    Bit,
-}
-
-impl Domain {
-    /// The smallest number, and the one after the largest.
-    fn ends(self) -> (i64, i64) {
-        match self {
-            Self::Float32 => (LOWEST, HIGHEST + 1),
-            Self::Bit => (0, 2),
-        }
-    }
-}
-
-/// Where a condition holds: from `low` up to `high`, which is left out; outside of it unless `inside`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Region {
-    low: i64,
-    high: i64,
-    inside: bool,
-}
-
-impl Region {
-    /// Where `x ∘ threshold` holds.
-    fn of(mode: BranchMode, threshold: f32) -> Self {
-        let here = ordered(threshold);
-        let (low, high, inside) = match mode {
-            BranchMode::Less => (LOWEST, here, true),
-            BranchMode::LessOrEqual => (LOWEST, here + 1, true),
-            BranchMode::GreaterOrEqual => (LOWEST, here, false),
-            BranchMode::Greater => (LOWEST, here + 1, false),
-            BranchMode::Equal => (here, here + 1, true),
-            BranchMode::NotEqual => (here, here + 1, false),
-        };
-        Self { low, high, inside }
-    }
-}
-
-/// The integer that stands for −0 by its bits. No number is mapped to it, and bounds avoid it: it lies in the bin of the
-/// largest negative number, whatever the bounds.
-const BELOW_ZERO: i64 = 0x7fff_ffff;
-
-/// The first place, in the order of `float32`, whose value after `steps` is at or above `bound` (or below it, where the
-/// steps turn the order around); the end of the order if there is none.
-fn first(steps: &[SingleStep], bound: i64, turned: bool) -> i64 {
-    let reached = |place: i64| {
-        let value = steps.iter().fold(from_ordered(place), |value, step| step.apply(value));
-        (ordered(value) >= bound) != turned
-    };
-    let (mut low, mut high) = (LOWEST, HIGHEST + 1);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if reached(middle) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    if low == BELOW_ZERO { BELOW_ZERO + 1 } else { low }
-}
 
 /// An element that trees compare: a cell, and the arithmetic between it and the comparison.
 #[derive(Debug, Clone)]
@@ -89,33 +22,9 @@ struct Compared {
 }
 
 impl Compared {
-    /// Where a condition holds, on the cell's own numbers.
-    fn region(&self, mode: BranchMode, threshold: f32) -> Region {
-        let region = Region::of(mode, threshold);
-        match self.domain {
-            Domain::Float32 => {
-                let turned = self.steps.iter().filter(|step| turns(**step)).count() % 2 == 1;
-                let [low, high] = [region.low, region.high].map(|bound| first(&self.steps, bound, turned));
-                let (low, high) = if turned { (high, low) } else { (low, high) };
-                Region { low, high, ..region }
-            }
-            Domain::Bit => {
-                let [zero, one] = [0.0, 1.0].map(|bit: f32| {
-                    let value = self.steps.iter().fold(bit, |value, step| step.apply(value));
-                    mode.holds(value, threshold)
-                });
-                Region {
-                    low: 0,
-                    high: if zero == one { 2 } else { 1 },
-                    inside: zero,
-                }
-            }
-        }
-    }
-
     fn question(&self, mode: BranchMode, threshold: f32) -> Question {
         let (lowest, end) = self.domain.ends();
-        let Region { low, high, inside } = self.region(mode, threshold);
+        let Region { low, high, inside } = self.domain.region(&self.steps, mode, threshold);
         let (cell, outside) = (self.cell, !inside);
         if low >= high {
             Question::Settled(outside)
@@ -141,14 +50,6 @@ impl Compared {
                 inside,
             }
         }
-    }
-}
-
-/// Whether a step turns the order around.
-fn turns(step: SingleStep) -> bool {
-    match step {
-        SingleStep::Plus(_) => false,
-        SingleStep::Times(constant) | SingleStep::Over(constant) => constant < 0.0,
     }
 }
 
