@@ -11,4 +11,5 @@ mod properties;
 mod snapshots;
 mod soundness;
 mod support;
+mod trees;
 mod widths;
