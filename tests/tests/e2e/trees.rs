@@ -285,3 +285,41 @@ fn a_forged_extreme_is_rejected() {
     }
     assert!(tried > 40, "{tried}");
 }
+
+/// A calibration keeps what it knows, and what it need not know, in its file's form.
+#[test]
+fn calibrations_of_trees_survive_their_file() {
+    let infinite = vec![vec![f64::INFINITY, f64::NEG_INFINITY, 0.0]];
+    let calibration = Calibration::measure(&graph(), &[infinite, samples(1).remove(0)], 4.0).unwrap();
+    assert_eq!(calibration.inputs, [[None; 3]]);
+    let text = serde_json::to_string(&calibration).unwrap();
+    assert_eq!(serde_json::from_str::<Calibration>(&text).unwrap(), calibration);
+}
+
+/// A model whose trees ask nothing has no walk; what is left of it is proven without the columns of trees.
+#[test]
+fn constant_trees_are_proven() {
+    let mut builder = GraphBuilder::new(2);
+    let constant = Tree {
+        nodes: vec![leaf(&[(0, 0.25), (1, 1.5)])],
+    };
+    let op = Op::TreeEnsemble(TreeEnsemble {
+        trees: vec![constant.clone(), constant],
+        targets: 2,
+        aggregate: Aggregate::Sum,
+        base: vec![0.0, 0.5],
+    });
+    let scores = builder.node(op, X, 2);
+    let label = builder.node(Op::ArgMax { classes: 2 }, scores, 1);
+    builder.output("label", label, OutputKind::Index);
+    builder.output("scores", scores, OutputKind::Real);
+    let graph = builder.finish();
+    for lanes in [1, 2] {
+        let case = Case::from_graph(&graph, 8, lanes);
+        let cells = case.cells(&vec![vec![0.5, 1.0]]);
+        let outputs = case.program.dequantize_outputs(&cells);
+        assert_eq!(outputs[0], [1.0]);
+        assert!((outputs[1][0] - 0.5).abs() < 1e-3 && (outputs[1][1] - 3.5).abs() < 1e-3);
+        case.assert_accepts(case.trace(&cells), case.instance(&cells));
+    }
+}

@@ -389,3 +389,6 @@ fn unsupported(node: &Node, reason: String) -> ModelError {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests;
