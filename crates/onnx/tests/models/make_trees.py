@@ -401,7 +401,7 @@ def scaled(name, estimator, target, table=X):
 small = dict(n_estimators=4, max_depth=2, random_state=1)
 scaled("scaled_boosting", make_pipeline(StandardScaler(), GradientBoostingClassifier(**small)), three)
 scaled("scaled_forest", make_pipeline(StandardScaler(), RandomForestRegressor(5, max_depth=3, random_state=1)), real)
-scaled("scaled_twice", make_pipeline(StandardScaler(), StandardScaler(), DecisionTreeRegressor(max_depth=4)), real)
+scaled("scaled_twice", make_pipeline(StandardScaler(), StandardScaler(), DecisionTreeRegressor(max_depth=4, random_state=1)), real)
 coded = [("codes", OneHotEncoder(sparse_output=False), [0, 1])]
 columns = lambda: ColumnTransformer([*coded, ("numbers", StandardScaler(), [2, 3, 4])])
 scaled("scaled_columns", make_pipeline(columns(), GradientBoostingClassifier(**small)), two)
