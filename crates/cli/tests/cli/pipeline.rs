@@ -34,6 +34,38 @@ fn inspect_says_what_the_model_is() {
     assert_eq!(json["inputs"][0]["shape"], serde_json::json!(["?", "17"]));
 }
 
+/// What holds of trees for every input, the same in both reports.
+#[test]
+fn inspect_and_compile_say_what_holds_of_trees() {
+    let work = Work::empty();
+    for file in ["gbdt.onnx", "calibration.json"] {
+        work.write(file, std::fs::read(examples().join("credit").join(file)).unwrap());
+    }
+    let human = work.run("inspect gbdt.onnx").expect_status(0).to_string();
+    for line in [
+        "trees            100, 292 branches, depth 2",
+        "input[10], input[11], and 3 more",
+        "features unused  input[13], input[15]",
+        "range            -3.828245 to 4.851941, before any sigmoid or softmax",
+        "monotone         increasing in input[8]",
+    ] {
+        assert!(human.contains(line), "{line} is not in {human}");
+    }
+    let inspected = work.run("inspect gbdt.onnx --json").expect_status(0).json();
+    let trees = &inspected["trees"][0];
+    assert_eq!(trees["used"].as_array().unwrap().len(), 15);
+    assert_eq!(trees["unused"][1]["index"], 15);
+    assert_eq!(trees["scores"][0]["increasing"][0]["index"], 8);
+    assert_eq!(trees["skipped"], serde_json::Value::Null);
+    work.run("calibrate gbdt.onnx --data calibration.json").expect_status(0);
+    let compiled = work.run("compile gbdt.onnx --json").expect_status(0).json();
+    assert_eq!(compiled["trees"], inspected["trees"]);
+    // Inputs that trees compare have no range to be calibrated.
+    let calibration: serde_json::Value = serde_json::from_slice(&work.read("gbdt.calibration.json")).unwrap();
+    let ranges = calibration["calibration"]["inputs"][0].as_array().unwrap();
+    assert!(ranges.iter().all(serde_json::Value::is_null), "{ranges:?}");
+}
+
 #[test]
 fn inspect_names_the_node_that_cannot_be_proven() {
     let work = pipeline().with(&["mlp.onnx"]);
