@@ -93,6 +93,9 @@ const BELOW_ZERO: i64 = 0x7fff_ffff;
 /// The first place, in the order of `float32`, whose value after `steps` is at or above `bound` (below it, where the steps
 /// turn the order around); the end of the order if there is none.
 fn first(steps: &[SingleStep], bound: i64, turned: bool) -> i64 {
+    if steps.is_empty() {
+        return above_zero(bound.clamp(LOWEST, HIGHEST + 1));
+    }
     let reached = |place: i64| (ordered(apply(steps, from_ordered(place))) >= bound) != turned;
     let (mut low, mut high) = (LOWEST, HIGHEST + 1);
     while low < high {
@@ -103,7 +106,11 @@ fn first(steps: &[SingleStep], bound: i64, turned: bool) -> i64 {
             low = middle + 1;
         }
     }
-    if low == BELOW_ZERO { BELOW_ZERO + 1 } else { low }
+    above_zero(low)
+}
+
+fn above_zero(bound: i64) -> i64 {
+    if bound == BELOW_ZERO { BELOW_ZERO + 1 } else { bound }
 }
 
 #[cfg(test)]
