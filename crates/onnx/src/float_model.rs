@@ -35,7 +35,8 @@ impl std::fmt::Debug for FloatModel {
 impl FloatModel {
     /// Loads a model with the batch dimension fixed to 1.
     ///
-    /// Meant for files that [`import`](crate::import) accepts; others may exhaust memory. tract may panic on a malformed file or on an operator it half supports; the panic is caught, though the
+    /// Meant for files that [`import`](fn@crate::import) accepts; others may exhaust memory. tract may panic on a
+    /// malformed file or on an operator it half supports; the panic is caught, though the
     /// process's panic hook may print it.
     ///
     /// # Errors
