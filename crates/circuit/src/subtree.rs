@@ -100,7 +100,7 @@ impl Subtrees {
         })
     }
 
-    /// The subtrees that a walk passes, and the position of the leaf it ends at.
+    /// The subtrees that a walk passes.
     ///
     /// # Panics
     /// If the program's tree lacks a node that one of its nodes leads to.
