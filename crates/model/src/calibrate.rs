@@ -29,7 +29,7 @@ impl Interval {
     }
 
     /// Widened so that the whole is `margin` times as wide; a range that starts at or above zero stays there.
-    fn widened(self, margin: f64) -> Self {
+    pub(crate) fn widened(self, margin: f64) -> Self {
         let span = self.high - self.low;
         // A value that never varies says nothing of its range: allow for its own size, or a standardised feature's.
         let span = if span > 0.0 {
@@ -61,6 +61,8 @@ pub struct Calibration {
     pub inputs: Vec<Vec<Interval>>,
     /// Range per node result, margin included.
     pub nodes: Vec<Interval>,
+    /// Range per tensor (inputs, then node results) as it was observed, without margin.
+    pub observed: Vec<Interval>,
 }
 
 impl Calibration {
@@ -81,6 +83,7 @@ impl Calibration {
             .map(|input| vec![Interval::EMPTY; input.len()])
             .collect();
         let mut nodes = vec![Interval::EMPTY; graph.nodes.len()];
+        let mut observed = vec![Interval::EMPTY; graph.inputs.len() + graph.nodes.len()];
         for sample in samples {
             let values = graph.evaluate(sample)?;
             for (id, tensor) in values.iter().enumerate() {
@@ -100,6 +103,7 @@ impl Calibration {
                         None => &mut inputs[id][index],
                     };
                     *range = range.union(point);
+                    observed[id] = observed[id].union(point);
                 }
             }
         }
@@ -111,6 +115,7 @@ impl Calibration {
             margin,
             inputs,
             nodes,
+            observed,
         })
     }
 
@@ -127,7 +132,9 @@ impl Calibration {
                 .iter()
                 .zip(&graph.inputs)
                 .all(|(ranges, input)| ranges.len() == input.len());
-        if expected == got && same_inputs && self.nodes.len() == graph.nodes.len() {
+        let same_nodes = self.nodes.len() == graph.nodes.len()
+            && self.observed.len() == graph.inputs.len() + graph.nodes.len();
+        if expected == got && same_inputs && same_nodes {
             Ok(())
         } else {
             Err(ModelError::CalibrationMismatch { expected, got })

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `graph` | the float graph an importer produces |
 //! | `evaluate` | its evaluation in floats |
+//! | `function` | functions of one variable, as formulas |
 //! | `calibrate` | ranges on sample data, errors against the floats |
 //! | `lower` | float graph → integer program: affine chains fused, formats chosen, offsets folded |
 //! | `curves` | tables of piecewise-linear functions |
@@ -24,6 +25,7 @@ mod calibrate;
 mod curves;
 mod error;
 mod evaluate;
+mod function;
 mod graph;
 mod lower;
 mod ordered;
@@ -32,6 +34,7 @@ mod validate;
 
 pub use calibrate::{Calibration, Fidelity, Interval};
 pub use error::ModelError;
+pub use function::{Elementary, Formula};
 pub use graph::{
     AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, Tree,
     TreeEnsemble, TreeNode, ValueId,

@@ -83,6 +83,20 @@ fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoCategory> {
             .collect(),
         Op::Relu => each(&|x| x.max(0.0)),
         Op::Clip { min, max } => each(&|x| x.max(*min).min(*max)),
+        Op::Function(formula) => each(&|x| formula.evaluate(x)),
+        Op::Products { rows } => rows
+            .iter()
+            .map(|pairs| {
+                assert!(!pairs.is_empty());
+                pairs.iter().map(|&(left, right)| x[left] * x[right]).sum()
+            })
+            .collect(),
+        Op::Maximum { width } => {
+            assert_eq!(x.len() % width, 0);
+            x.chunks(*width)
+                .map(|group| group.iter().copied().fold(f64::MIN, f64::max))
+                .collect()
+        }
         Op::Sigmoid => each(&|x| 1.0 / (1.0 + (-x).exp())),
         Op::Softmax { classes } => x
             .chunks(*classes)

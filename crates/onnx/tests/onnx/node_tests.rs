@@ -188,6 +188,7 @@ fn numbers(proto: &TensorProto) -> Vec<f64> {
         DataType::Uint8 | DataType::Bool => raw.iter().copied().map(f64::from).collect(),
         DataType::Uint16 => words(raw, |bytes| u16::from_le_bytes(bytes).into()),
         DataType::Uint32 => words(raw, |bytes| u32::from_le_bytes(bytes).into()),
+        DataType::Uint64 => words(raw, |bytes| u64::from_le_bytes(bytes) as f64),
         other => panic!("unexpected type {other:?}"),
     }
 }
