@@ -4,7 +4,7 @@ use serde_json::Value;
 use zkverdict_model::{Op, OutputKind};
 use zkverdict_onnx::{FloatModel, OnnxError, import, summarize};
 
-use crate::common::{NoCategory, close, evaluate, model, read};
+use crate::common::{NoValue, close, evaluate, model, read};
 
 fn expected() -> serde_json::Map<String, Value> {
     let Value::Object(entries) = serde_json::from_slice(&model("expected.json")).unwrap() else {
@@ -137,7 +137,7 @@ fn affine_maps_of_affine_maps_are_one() {
 fn an_unknown_category_has_no_encoding() {
     let graph = import(&model("logistic_binary.onnx")).unwrap();
     for code in [7.0, 0.5, -1.0] {
-        assert_eq!(evaluate(&graph, &[vec![code, 0.0, 0.0, 0.0, 0.0]]), Err(NoCategory));
+        assert_eq!(evaluate(&graph, &[vec![code, 0.0, 0.0, 0.0, 0.0]]), Err(NoValue::Category));
     }
 }
 

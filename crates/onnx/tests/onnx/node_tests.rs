@@ -17,7 +17,7 @@ use zkverdict_onnx::{OnnxError, Refusal, import};
 const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/node_tests.txt");
 
 /// Files of one case by their name below its folder.
-type Case = BTreeMap<String, Vec<u8>>;
+pub(crate) type Case = BTreeMap<String, Vec<u8>>;
 
 #[test]
 fn every_case_passes_or_is_refused_by_name() {
@@ -45,7 +45,7 @@ fn every_case_passes_or_is_refused_by_name() {
     assert_eq!(report.lines().count(), list.lines().count());
 }
 
-fn unpack(archive: &[u8]) -> BTreeMap<String, Case> {
+pub(crate) fn unpack(archive: &[u8]) -> BTreeMap<String, Case> {
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
     for entry in tar::Archive::new(GzDecoder::new(archive)).entries().unwrap() {
         let mut entry = entry.unwrap();
@@ -118,7 +118,7 @@ fn tensor(case: &Case, set: usize, kind: &str, position: usize) -> Option<Tensor
 }
 
 /// The model with every input but one as an initializer.
-fn bind(bytes: &[u8], case: &Case, set: usize, free: usize) -> Option<Vec<u8>> {
+pub(crate) fn bind(bytes: &[u8], case: &Case, set: usize, free: usize) -> Option<Vec<u8>> {
     let mut model = ModelProto::decode(bytes).ok()?;
     let graph = model.graph.as_mut()?;
     for (position, input) in graph.input.iter().enumerate() {
