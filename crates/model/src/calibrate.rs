@@ -132,8 +132,8 @@ impl Calibration {
                 .iter()
                 .zip(&graph.inputs)
                 .all(|(ranges, input)| ranges.len() == input.len());
-        let same_nodes = self.nodes.len() == graph.nodes.len()
-            && self.observed.len() == graph.inputs.len() + graph.nodes.len();
+        let same_nodes =
+            self.nodes.len() == graph.nodes.len() && self.observed.len() == graph.inputs.len() + graph.nodes.len();
         if expected == got && same_inputs && same_nodes {
             Ok(())
         } else {

@@ -288,17 +288,23 @@ impl Builder {
         formula: Formula,
         elements: &[Element],
     ) -> Result<Vec<Element>, Refusal> {
-        self.partly(elements, |value| formula.evaluate(value), |builder, computed| {
-            let len = computed.len();
-            builder.apply(name, Op::Function(formula.clone()), computed, len)
-        })
+        self.partly(
+            elements,
+            |value| formula.evaluate(value),
+            |builder, computed| {
+                let len = computed.len();
+                builder.apply(name, Op::Function(formula.clone()), computed, len)
+            },
+        )
     }
 
     /// `max(x, 0)`, elementwise.
     pub(crate) fn relu(&mut self, name: &str, elements: &[Element]) -> Result<Vec<Element>, Refusal> {
-        self.partly(elements, |value| value.max(0.0), |builder, computed| {
-            builder.apply(name, Op::Relu, computed, computed.len())
-        })
+        self.partly(
+            elements,
+            |value| value.max(0.0),
+            |builder, computed| builder.apply(name, Op::Relu, computed, computed.len()),
+        )
     }
 
     /// `|x| = 2·max(x, 0) − x`, elementwise.

@@ -58,10 +58,16 @@ pub(crate) fn pool_first(mut graph: Graph) -> Graph {
             alone(input).then_some(input)
         };
         let at = |value: ValueId| value.0.checked_sub(first);
-        let Some(pool) = graph.nodes.get(position).filter(|node| matches!(node.op, Op::Maximum { .. })) else {
+        let Some(pool) = graph
+            .nodes
+            .get(position)
+            .filter(|node| matches!(node.op, Op::Maximum { .. }))
+        else {
             continue;
         };
-        let Some(before) = chain(pool).and_then(at) else { continue };
+        let Some(before) = chain(pool).and_then(at) else {
+            continue;
+        };
         let Some(inner) = graph.nodes.get(before) else { continue };
         let wire = matches!(inner.op, Op::Wire { .. }).then_some(before);
         let relu = match wire {

@@ -57,7 +57,10 @@ pub(crate) fn half(bits: u16) -> f64 {
 }
 
 /// A count as a real: exact below 2^53, and no tensor is larger.
-#[expect(clippy::as_conversions, reason = "usize to f64 rounds to nearest, which is what is meant")]
+#[expect(
+    clippy::as_conversions,
+    reason = "usize to f64 rounds to nearest, which is what is meant"
+)]
 pub(crate) fn count(count: usize) -> f64 {
     count as f64
 }

@@ -77,13 +77,7 @@ impl Lowering<'_> {
     }
 
     /// Estimates from some of the rows.
-    fn is_cheaper_as_cells(
-        &self,
-        places: &[(usize, usize)],
-        position: usize,
-        node: &Node,
-        rows: &[AffineRow],
-    ) -> bool {
+    fn is_cheaper_as_cells(&self, places: &[(usize, usize)], position: usize, node: &Node, rows: &[AffineRow]) -> bool {
         let expressions = &self.values[node.inputs[position].0];
         let read = |row: &AffineRow| -> Vec<usize> {
             row.terms
@@ -113,7 +107,10 @@ impl Lowering<'_> {
             terms = terms.saturating_add(expressions[index].terms.len());
             used[index] = true;
         }
-        let wide = expressions.iter().zip(&used).filter(|(expression, used)| **used && expression.terms.len() > 1);
+        let wide = expressions
+            .iter()
+            .zip(&used)
+            .filter(|(expression, used)| **used && expression.terms.len() > 1);
         let (count, inner) = wide.fold((0, 0), |(count, inner), (expression, _)| {
             (count + 1, inner + expression.terms.len())
         });

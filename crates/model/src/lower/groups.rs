@@ -74,7 +74,9 @@ fn pair_up(groups: &[Group]) -> Option<Vec<Group>> {
             }
         }
         // Most shared cells, then the nearest: the choice must not depend on the hash.
-        let best = shared.into_iter().max_by_key(|(other, count)| (*count, usize::MAX - other));
+        let best = shared
+            .into_iter()
+            .max_by_key(|(other, count)| (*count, usize::MAX - other));
         if let Some((other, _)) = best {
             partner[index] = Some(other);
             partner[other] = Some(index);
@@ -158,7 +160,12 @@ mod tests {
         }
         // A stretch of windows shares its cells.
         let (cells, members) = &layers[0];
-        assert!(cells.len() < members.len(), "{} cells for {} sums", cells.len(), members.len());
+        assert!(
+            cells.len() < members.len(),
+            "{} cells for {} sums",
+            cells.len(),
+            members.len()
+        );
         assert!(layers.len() < 10);
     }
 

@@ -130,7 +130,9 @@ impl Lowering<'_> {
             low: -reach,
             high: reach,
         };
-        let peak = self.maxima(&node.name, vec![to_expressions(scores.clone())], range)?.swap_remove(0);
+        let peak = self
+            .maxima(&node.name, vec![to_expressions(scores.clone())], range)?
+            .swap_remove(0);
         let gap_format = unsigned_format(curves::EXPONENTIAL_REACH, self.program.cell_bits());
         let gaps: Vec<Expression> = scores
             .iter()

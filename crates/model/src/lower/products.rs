@@ -62,9 +62,11 @@ impl Lowering<'_> {
         };
         let outputs = self.new_cells(rows.len(), format, full);
         let low = format.zero > 0;
-        self.program
-            .limited
-            .extend(outputs.iter().map(|cell| Limit { cell: *cell, low, high: true }));
+        self.program.limited.extend(outputs.iter().map(|cell| Limit {
+            cell: *cell,
+            low,
+            high: true,
+        }));
         let offset = (i128::from(format.zero) << cell_bits) + (1 << (cell_bits - 1));
         let sums: Vec<SparseSum> = rows.iter().map(|pairs| self.expand(pairs, &cells, offset)).collect();
         for (sums, outputs) in sums.chunks(MOST_SUMS).zip(outputs.chunks(MOST_SUMS)) {

@@ -29,9 +29,11 @@ impl Lowering<'_> {
         let outputs = self.new_cells(expressions.len(), format, full);
         if ends == Ends::Report {
             let low = format.zero > 0;
-            self.program
-                .limited
-                .extend(outputs.iter().map(|cell| Limit { cell: *cell, low, high: true }));
+            self.program.limited.extend(outputs.iter().map(|cell| Limit {
+                cell: *cell,
+                low,
+                high: true,
+            }));
         }
         for (inputs, members) in group_by_support(&expressions) {
             let mut sums = Vec::new();

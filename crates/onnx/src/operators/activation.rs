@@ -41,7 +41,9 @@ pub(super) fn softmax(call: &mut Call<'_>) -> Results {
     let operand = call.floats(0)?;
     let (contiguous, classes, back, last) = along_axis(call, &operand)?;
     let len = contiguous.len();
-    let elements = call.builder.apply(&call.label, Op::Softmax { classes }, &contiguous, len)?;
+    let elements = call
+        .builder
+        .apply(&call.label, Op::Softmax { classes }, &contiguous, len)?;
     Ok(vec![Value::Tensor(Tensor {
         elements: pick(&elements, &back)?,
         distribution: last,

@@ -119,7 +119,10 @@ pub(super) fn hard_swish(call: &mut Call<'_>) -> Results {
     let x = Formula::Argument;
     let ramp = x.clone().affine(1.0 / 6.0, 0.5);
     // min(max(r, 0), 1) = max(r, 0) − max(r − 1, 0)
-    let clipped = ramp.clone().then(Relu).plus(ramp.affine(1.0, -1.0).then(Relu).affine(-1.0, 0.0));
+    let clipped = ramp
+        .clone()
+        .then(Relu)
+        .plus(ramp.affine(1.0, -1.0).then(Relu).affine(-1.0, 0.0));
     tabulated(call, x.times(clipped))
 }
 

@@ -43,7 +43,9 @@ pub(super) fn matmul(call: &mut Call<'_>) -> Results {
     for (a, b) in left_matrices.into_iter().zip(right_matrices) {
         product((a * m * k, b * k * n), [m, k, n], &mut rows)?;
     }
-    let elements = call.builder.products(&call.label, &left.elements, &right.elements, rows)?;
+    let elements = call
+        .builder
+        .products(&call.label, &left.elements, &right.elements, rows)?;
     Ok(vec![call.number_tensor(left.data_type, shape, elements)])
 }
 
@@ -75,7 +77,9 @@ pub(super) fn gemm(call: &mut Call<'_>) -> Results {
     call.builder.charge_terms(count.saturating_mul(k))?;
     let mut pairs = Vec::with_capacity(count);
     product((0, 0), [m, k, n], &mut pairs)?;
-    let products = call.builder.products(&call.label, &left.elements, &right.elements, pairs)?;
+    let products = call
+        .builder
+        .products(&call.label, &left.elements, &right.elements, pairs)?;
     let addend = match call.optional(2) {
         Some(_) => {
             let addend = call.floats(2)?;
@@ -143,9 +147,10 @@ fn product(
 /// A sum of products over named axes, of one or two operands; `...` is refused.
 pub(super) fn einsum(call: &mut Call<'_>) -> Results {
     call.arity(1, 2, "1 or 2")?;
-    let equation = call.attributes.text("equation")?.ok_or(Refusal::MissingAttribute {
-        attribute: "equation",
-    })?;
+    let equation = call
+        .attributes
+        .text("equation")?
+        .ok_or(Refusal::MissingAttribute { attribute: "equation" })?;
     let equation: String = equation.chars().filter(|letter| !letter.is_whitespace()).collect();
     let unsupported = || Refusal::AttributeValue {
         attribute: "equation",
@@ -195,7 +200,11 @@ pub(super) fn einsum(call: &mut Call<'_>) -> Results {
         .iter()
         .map(|letter| sizes.get(letter).copied().ok_or_else(unsupported))
         .collect::<Result<Vec<_>, _>>()?;
-    let summed: Vec<char> = sizes.keys().copied().filter(|letter| !distinct.contains(letter)).collect();
+    let summed: Vec<char> = sizes
+        .keys()
+        .copied()
+        .filter(|letter| !distinct.contains(letter))
+        .collect();
     let count = call.builder.charge_shape(&shape)?;
     let per_element = summed
         .iter()
@@ -205,7 +214,14 @@ pub(super) fn einsum(call: &mut Call<'_>) -> Results {
     // Offsets of an operand over some axes; a letter that stands twice walks a diagonal.
     let offsets = |operand: usize, letters: &[char]| -> Vec<usize> {
         let (Some(term), Some(tensor)) = (terms.get(operand), tensors.get(operand)) else {
-            return vec![0; if letters == result.as_slice() { count } else { per_element }];
+            return vec![
+                0;
+                if letters == result.as_slice() {
+                    count
+                } else {
+                    per_element
+                }
+            ];
         };
         let strides = strides(&tensor.shape);
         let axes: Vec<Vec<usize>> = letters
@@ -213,7 +229,9 @@ pub(super) fn einsum(call: &mut Call<'_>) -> Results {
             .map(|letter| {
                 let places = term.iter().zip(&strides).filter(|(other, _)| *other == letter);
                 let stride: usize = places.map(|(_, stride)| stride).sum();
-                (0..sizes.get(letter).copied().unwrap_or(1)).map(|c| c * stride).collect()
+                (0..sizes.get(letter).copied().unwrap_or(1))
+                    .map(|c| c * stride)
+                    .collect()
             })
             .collect();
         lattice(&axes)

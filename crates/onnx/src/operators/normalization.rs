@@ -190,12 +190,7 @@ struct Normalized {
 }
 
 /// A constant operand repeated to fill a shape.
-fn broadcast_to(
-    call: &Call<'_>,
-    position: usize,
-    operand: &'static str,
-    shape: &[usize],
-) -> Result<Vec<f64>, Refusal> {
+fn broadcast_to(call: &Call<'_>, position: usize, operand: &'static str, shape: &[usize]) -> Result<Vec<f64>, Refusal> {
     let tensor = call.floats(position)?;
     same_type(call.floats(0)?.data_type, tensor.data_type)?;
     let indices = expansion(&tensor.shape, shape).ok_or_else(|| Refusal::Shapes {

@@ -119,7 +119,9 @@ fn windows(call: &mut Call<'_>, operand: &Tensor, dilated: bool, ceil: bool) -> 
     let output = window.output();
     let shape: Vec<usize> = [batch, channels].into_iter().chain(output.iter().copied()).collect();
     let count = call.builder.charge_shape(&shape)?;
-    let listed = extent(&shape).unwrap_or(usize::MAX).saturating_mul(window.places().max(1));
+    let listed = extent(&shape)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(window.places().max(1));
     call.builder.charge_terms(listed)?;
     let taps = window.taps();
     let plane = element_count(spatial).unwrap_or(usize::MAX).max(1);

@@ -89,8 +89,10 @@ pub(super) fn pad(call: &mut Call<'_>) -> Results {
         places = places
             .iter()
             .flat_map(|base| {
-                axis.iter()
-                    .map(move |source| base.zip(*source).map(|(base, source): (usize, usize)| base + source * stride))
+                axis.iter().map(move |source| {
+                    base.zip(*source)
+                        .map(|(base, source): (usize, usize)| base + source * stride)
+                })
             })
             .collect();
     }
@@ -190,7 +192,12 @@ pub(super) fn expand(call: &mut Call<'_>) -> Results {
     };
     let wanted = target
         .iter()
-        .map(|&size| usize::try_from(size).ok().filter(|&size| size > 0).ok_or_else(impossible))
+        .map(|&size| {
+            usize::try_from(size)
+                .ok()
+                .filter(|&size| size > 0)
+                .ok_or_else(impossible)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let shape = broadcast(value.shape(), &wanted).ok_or_else(impossible)?;
     call.builder.charge_shape(&shape)?;
@@ -254,9 +261,10 @@ pub(super) fn tile(call: &mut Call<'_>) -> Results {
 /// `(batch, channels, height, width, blocksize)`.
 fn blocks(call: &mut Call<'_>) -> Result<([usize; 4], usize), Refusal> {
     call.arity(1, 1, "1")?;
-    let size = call.attributes.integer("blocksize")?.ok_or(Refusal::MissingAttribute {
-        attribute: "blocksize",
-    })?;
+    let size = call
+        .attributes
+        .integer("blocksize")?
+        .ok_or(Refusal::MissingAttribute { attribute: "blocksize" })?;
     let block = usize::try_from(size)
         .ok()
         .filter(|block| (1..=1 << 16).contains(block))

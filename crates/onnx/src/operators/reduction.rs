@@ -204,7 +204,11 @@ pub(super) fn squares(call: &mut Call<'_>, groups: &[Vec<Element>]) -> Result<Ve
     let elements = groups.concat();
     let width = groups.first().map_or(1, Vec::len);
     let rows = (0..groups.len())
-        .map(|group| (group * width..(group + 1) * width).map(|index| (index, index)).collect())
+        .map(|group| {
+            (group * width..(group + 1) * width)
+                .map(|index| (index, index))
+                .collect()
+        })
         .collect();
     call.builder.products(&call.label, &elements, &elements, rows)
 }

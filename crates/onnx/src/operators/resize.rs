@@ -175,7 +175,9 @@ fn apply(call: &mut Call<'_>, targets: &[(usize, f64)], transformation: &str, ro
     let mut taps: Vec<Vec<(usize, f64)>> = vec![vec![(0, 1.0)]];
     for (axis, stride) in axes.iter().zip(strides(&operand.shape)) {
         let along = |known: &[(usize, f64)], more: &[(usize, f64)]| -> Vec<(usize, f64)> {
-            let pairs = known.iter().flat_map(|known| more.iter().map(move |more| (known, more)));
+            let pairs = known
+                .iter()
+                .flat_map(|known| more.iter().map(move |more| (known, more)));
             pairs
                 .map(|((base, weight), (source, factor))| (base + source * stride, weight * factor))
                 .collect()

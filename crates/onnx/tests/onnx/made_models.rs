@@ -137,7 +137,10 @@ fn affine_maps_of_affine_maps_are_one() {
 fn an_unknown_category_has_no_encoding() {
     let graph = import(&model("logistic_binary.onnx")).unwrap();
     for code in [7.0, 0.5, -1.0] {
-        assert_eq!(evaluate(&graph, &[vec![code, 0.0, 0.0, 0.0, 0.0]]), Err(NoValue::Category));
+        assert_eq!(
+            evaluate(&graph, &[vec![code, 0.0, 0.0, 0.0, 0.0]]),
+            Err(NoValue::Category)
+        );
     }
 }
 

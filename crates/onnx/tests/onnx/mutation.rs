@@ -163,7 +163,10 @@ fn rewired_official_cases_never_panic() {
     let mut imported = 0;
     for case in unpack(&std::fs::read(path).unwrap()).values() {
         let original = case["model.onnx"].clone();
-        for bytes in [Some(original.clone()), bind(&original, case, 0, 0)].into_iter().flatten() {
+        for bytes in [Some(original.clone()), bind(&original, case, 0, 0)]
+            .into_iter()
+            .flatten()
+        {
             if import(&bytes).is_err() {
                 continue;
             }
@@ -248,7 +251,8 @@ fn rewire(model: &mut ModelProto, random: &mut ChaCha8Rng) {
                 "blocksize",
             ];
             let name = names[random.gen_range(0..names.len())].to_owned();
-            let list = ["axes", "perm", "split", "pads", "strides", "dilations", "kernel_shape"].contains(&name.as_str());
+            let list =
+                ["axes", "perm", "split", "pads", "strides", "dilations", "kernel_shape"].contains(&name.as_str());
             node.attribute.push(AttributeProto {
                 name,
                 r#type: if list { 7 } else { 2 },

@@ -129,7 +129,11 @@ fn attributes_that_change_the_answer_are_refused() {
         other => panic!("{other:?}"),
     };
     assert_eq!(named(pooled.with("storage_order", int(1))), "storage_order");
-    let pooled = || image().node("AveragePool", &["x"], &["y"]).with("kernel_shape", kernel());
+    let pooled = || {
+        image()
+            .node("AveragePool", &["x"], &["y"])
+            .with("kernel_shape", kernel())
+    };
     assert_eq!(named(pooled().with("auto_pad", text("SAME"))), "auto_pad");
     assert_eq!(named(pooled().with("pads", int_list(&[-1, 0, 0, 0]))), "pads");
     assert_eq!(named(pooled().with("strides", int_list(&[0, 1]))), "strides");
@@ -157,9 +161,14 @@ fn attributes_that_change_the_answer_are_refused() {
     for exponent in [-2.0, 1.5, 17.0] {
         assert_eq!(named(power(exponent)), "exponent", "{exponent}");
     }
-    let gelu = start().opset(20).node("Gelu", &["x"], &["y"]).with("approximate", text("sigmoid"));
+    let gelu = start()
+        .opset(20)
+        .node("Gelu", &["x"], &["y"])
+        .with("approximate", text("sigmoid"));
     assert_eq!(named(gelu), "approximate");
-    let equation = start().node("Einsum", &["x", "x"], &["y"]).with("equation", text("...i,...i->...i"));
+    let equation = start()
+        .node("Einsum", &["x", "x"], &["y"])
+        .with("equation", text("...i,...i->...i"));
     assert_eq!(named(equation), "equation");
     let reals = start().node("Equal", &["x", "x"], &["y"]).output("y");
     assert!(matches!(refusal(&reals), Refusal::Type { .. }));
