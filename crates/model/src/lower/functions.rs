@@ -156,6 +156,8 @@ impl Lowering<'_> {
 /// and a product, and rounds once.
 pub(super) fn fuse(graph: &Graph) -> Graph {
     let first = graph.inputs.len();
+    let mut lengths: Vec<usize> = graph.inputs.iter().map(crate::Input::len).collect();
+    lengths.extend(graph.nodes.iter().map(|node| node.len));
     let mut forms: Vec<Option<(crate::ValueId, Formula)>> = Vec::with_capacity(graph.nodes.len());
     let mut fused = graph.clone();
     for (position, node) in graph.nodes.iter().enumerate() {
@@ -163,7 +165,8 @@ pub(super) fn fuse(graph: &Graph) -> Graph {
             let known = value.0.checked_sub(first).and_then(|node| forms[node].clone());
             known.unwrap_or((value, Formula::Argument))
         };
-        let form = uniform(node, form_of).filter(|(_, formula)| formula.parts() <= Formula::MAX_PARTS);
+        let same_length = node.inputs.iter().all(|value| lengths[value.0] == node.len);
+        let form = uniform(node, form_of).filter(|(_, formula)| same_length && formula.parts() <= Formula::MAX_PARTS);
         if let Some((source, formula)) = &form
             && matches!(node.op, Op::Products { .. } | Op::Function(_))
             && formula.is_transcendental()
@@ -188,7 +191,6 @@ fn uniform(
         Some((source, inner.then(function)))
     };
     match &node.op {
-        Op::Relu => single(Elementary::Relu),
         Op::Sigmoid => single(Elementary::Sigmoid),
         Op::Function(formula) => {
             let &[input] = node.inputs.as_slice() else { return None };

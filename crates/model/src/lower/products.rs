@@ -192,7 +192,13 @@ impl Lowering<'_> {
                 _ if position == left => excess / 2,
                 _ => excess - excess / 2,
             };
-            format.scale -= coarser;
+            if coarser > 0 {
+                format.scale -= coarser;
+                // A range in the middle stays there; one that starts at a number starts there still.
+                if format.zero != self.program.cell_max() / 2 {
+                    format.zero = -((-format.zero) >> coarser.min(62));
+                }
+            }
             match self.cells_of(*value) {
                 Some(cells) if coarser == 0 => factors.push(cells),
                 _ => {

@@ -13,6 +13,7 @@ mod machine_learning;
 mod movement;
 mod normalization;
 mod pooling;
+mod quantization;
 mod rearrangement;
 mod reduction;
 mod resize;
@@ -99,6 +100,7 @@ fn standard(operator: &str, call: &mut Call<'_>) -> Results {
         "ConstantOfShape" => constant::constant_of_shape(call),
         "Conv" => convolution::convolution(call),
         "DepthToSpace" => rearrangement::depth_to_space(call),
+        "DequantizeLinear" => quantization::dequantize_linear(call),
         "Div" => arithmetic::binary(call, arithmetic::Binary::Div),
         "Dropout" => activation::dropout(call),
         "Einsum" => linear::einsum(call),
@@ -109,6 +111,7 @@ fn standard(operator: &str, call: &mut Call<'_>) -> Results {
         "Gather" => selection::gather(call),
         "Gelu" => elementwise::gelu(call),
         "Gemm" => linear::gemm(call),
+        "GroupNormalization" => normalization::group_normalization(call),
         "GlobalAveragePool" => pooling::global_average_pool(call),
         "GlobalMaxPool" => pooling::global_max_pool(call),
         "Greater" => choice::compare(call, Comparison::Greater),

@@ -176,6 +176,61 @@ pub(super) fn instance_normalization(call: &mut Call<'_>) -> Results {
     )])
 }
 
+/// Over groups of channels and the spatial axes. Scale and bias are per group before operator set 21, per channel later.
+pub(super) fn group_normalization(call: &mut Call<'_>) -> Results {
+    call.arity(3, 3, "3")?;
+    let epsilon = epsilon(call)?;
+    if call.version >= 21 {
+        call.attributes.integer("stash_type")?;
+    }
+    let groups = call
+        .attributes
+        .integer("num_groups")?
+        .ok_or(Refusal::MissingAttribute {
+            attribute: "num_groups",
+        })?;
+    let operand = call.floats(0)?;
+    let (batch, channels, spatial) = image(&operand.shape)?;
+    let plane = element_count(spatial).unwrap_or(usize::MAX);
+    let groups = usize::try_from(groups)
+        .ok()
+        .filter(|&groups| groups > 0 && channels % groups == 0)
+        .ok_or(Refusal::AttributeValue {
+            attribute: "num_groups",
+            value: groups.to_string(),
+            supported: "a divisor of the number of channels",
+        })?;
+    let width = (channels / groups).saturating_mul(plane);
+    let (listed, repeated) = if call.version >= 21 {
+        (channels, plane)
+    } else {
+        (groups, width)
+    };
+    let list = |position, operand| -> Result<Vec<f64>, Refusal> {
+        let list = constants(call, position, operand)?;
+        if list.len() != listed {
+            return Err(Refusal::AttributeLength {
+                attribute: operand,
+                expected: listed,
+                got: list.len(),
+            });
+        }
+        let spread = list.iter().flat_map(|number| std::iter::repeat_n(*number, repeated));
+        Ok(spread.collect::<Vec<_>>().repeat(batch))
+    };
+    let parameters = Parameters {
+        epsilon,
+        scale: list(1, "scale")?,
+        bias: Some(list(2, "bias")?),
+    };
+    let normalized = normalize(call, &operand, width, &parameters)?;
+    Ok(vec![call.number_tensor(
+        operand.data_type,
+        operand.shape.clone(),
+        normalized.elements,
+    )])
+}
+
 struct Parameters {
     epsilon: f64,
     /// One per element.
