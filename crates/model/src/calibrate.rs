@@ -57,7 +57,7 @@ pub struct Calibration {
     pub samples: usize,
     /// Factor by which ranges were widened.
     pub margin: f64,
-    /// Range per input tensor and element, margin included.
+    /// Range per input tensor and element, margin included; one range for all elements of inputs with three axes or more.
     pub inputs: Vec<Vec<Interval>>,
     /// Range per node result, margin included.
     pub nodes: Vec<Interval>,
@@ -105,6 +105,13 @@ impl Calibration {
                     *range = range.union(point);
                     observed[id] = observed[id].union(point);
                 }
+            }
+        }
+        // The elements of an image or a sequence are of one kind, and a pixel that is blank on all samples need not stay so.
+        for (ranges, input) in inputs.iter_mut().zip(&graph.inputs) {
+            if input.shape.len() > 2 {
+                let whole = ranges.iter().copied().fold(Interval::EMPTY, Interval::union);
+                ranges.fill(whole);
             }
         }
         let widen = |range: &mut Interval| *range = range.widened(margin);

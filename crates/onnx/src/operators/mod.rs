@@ -14,6 +14,7 @@ mod movement;
 mod normalization;
 mod pooling;
 mod quantization;
+mod ranking;
 mod rearrangement;
 mod reduction;
 mod resize;
@@ -163,6 +164,7 @@ fn standard(operator: &str, call: &mut Call<'_>) -> Results {
         "Sub" => arithmetic::binary(call, arithmetic::Binary::Sub),
         "Sum" => reduction::variadic(call, reduction::Reduction::Sum),
         "Tile" => rearrangement::tile(call),
+        "TopK" => ranking::top_k(call),
         "Transpose" => movement::transpose(call),
         "Unsqueeze" => movement::unsqueeze(call),
         "Upsample" => resize::upsample(call),
