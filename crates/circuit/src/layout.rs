@@ -579,12 +579,13 @@ impl<'a> Builder<'a> {
     /// One block: `C` load rows, the accumulating rows, then the digits, the lanes interleaved.
     fn block(&mut self, step: usize, layer: &Layer, chains: &[&[usize]]) -> Result<(), CircuitError> {
         let lanes = self.layout.shape.lanes;
-        let dot_steps = (layer.inputs.len() + lanes - 1).div_ceil(lanes);
-        let products = chains
-            .iter()
-            .flat_map(|chain| chain.iter())
-            .map(|sum| layer.sums[*sum].products.len())
-            .max();
+        let sums: Vec<usize> = chains.iter().flat_map(|chain| chain.iter().copied()).collect();
+        // Only the cells that the block's sums read are copied.
+        let read: Vec<usize> = (0..layer.inputs.len())
+            .filter(|offset| sums.iter().any(|sum| layer.sums[*sum].weights[*offset] != 0))
+            .collect();
+        let dot_steps = (read.len() + lanes - 1).div_ceil(lanes);
+        let products = sums.iter().map(|sum| layer.sums[*sum].products.len()).max();
         let product_steps = 2 * products.unwrap_or(0);
         let digits = chains.iter().map(|chain| chain.len()).max().unwrap_or(0);
         let accumulate_steps = dot_steps + product_steps;
@@ -592,8 +593,8 @@ impl<'a> Builder<'a> {
         let first_dot = load_row + lanes;
         // Lane a sees x(first_value + t) at its row first_dot + a + C·s through the window's place t + C−1 − a − C·s.
         let first_value = first_dot + lanes - 1;
-        for (offset, cell) in layer.inputs.iter().enumerate() {
-            self.copy(*cell, first_value + offset)?;
+        for (place, offset) in read.iter().enumerate() {
+            self.copy(layer.inputs[*offset], first_value + place)?;
         }
         let radix = self.radix(layer);
         for (lane, chain) in chains.iter().enumerate() {
@@ -606,10 +607,10 @@ impl<'a> Builder<'a> {
                     .fixed
                     .set_accumulate(lane_first + lanes * dot_step, accumulate::DOT);
             }
-            for (offset, _) in layer.inputs.iter().enumerate() {
-                let distance = first_value + offset - lane_first;
+            for (place, offset) in read.iter().enumerate() {
+                let distance = first_value + place - lane_first;
                 let weight = packed(&radix, chain, |sum| {
-                    self.scaled(layer, sum, i128::from(layer.sums[sum].weights[offset]))
+                    self.scaled(layer, sum, i128::from(layer.sums[sum].weights[*offset]))
                 });
                 let row = lane_first + lanes * (distance / lanes);
                 self.layout.fixed.set_weight(distance % lanes, row, weight);

@@ -29,7 +29,7 @@ impl Interval {
     }
 
     /// Widened so that the whole is `margin` times as wide; a range that starts at or above zero stays there.
-    fn widened(self, margin: f64) -> Self {
+    pub(crate) fn widened(self, margin: f64) -> Self {
         if self.low > self.high {
             return Self { low: 0.0, high: 0.0 };
         }
@@ -60,11 +60,13 @@ pub struct Calibration {
     pub samples: usize,
     /// Factor by which ranges were widened.
     pub margin: f64,
-    /// Range per input tensor and element, margin included; nothing for an element that trees compare, exactly, whatever
-    /// its size.
+    /// Range per input tensor and element, margin included; one range for all elements of inputs with three axes or more.
+    /// Nothing for an element that trees compare, exactly, whatever its size.
     pub inputs: Vec<Vec<Option<Interval>>>,
     /// Range per node result, margin included.
     pub nodes: Vec<Interval>,
+    /// Range per tensor (inputs, then node results) as it was observed, without margin.
+    pub observed: Vec<Interval>,
 }
 
 impl Calibration {
@@ -86,6 +88,7 @@ impl Calibration {
         };
         let mut inputs: Vec<Vec<Option<Interval>>> = graph.inputs.iter().enumerate().map(unless_compared).collect();
         let mut nodes = vec![Interval::EMPTY; graph.nodes.len()];
+        let mut observed = vec![Interval::EMPTY; graph.inputs.len() + graph.nodes.len()];
         for sample in samples {
             let values = graph.evaluate(sample)?;
             for (id, tensor) in values.iter().enumerate() {
@@ -108,10 +111,18 @@ impl Calibration {
                     };
                     if value.is_finite() {
                         *range = range.union(point);
+                        observed[id] = observed[id].union(point);
                     } else if !moves {
                         return Err(not_finite(graph, id, index, *value));
                     }
                 }
+            }
+        }
+        // The elements of an image or a sequence are of one kind, and a pixel that is blank on all samples need not stay so.
+        for (ranges, input) in inputs.iter_mut().zip(&graph.inputs) {
+            if input.shape.len() > 2 {
+                let whole = ranges.iter().flatten().copied().fold(Interval::EMPTY, Interval::union);
+                ranges.iter_mut().flatten().for_each(|range| *range = whole);
             }
         }
         let widen = |range: &mut Interval| *range = range.widened(margin);
@@ -122,6 +133,7 @@ impl Calibration {
             margin,
             inputs,
             nodes,
+            observed,
         })
     }
 
@@ -138,7 +150,9 @@ impl Calibration {
                 .iter()
                 .zip(&graph.inputs)
                 .all(|(ranges, input)| ranges.len() == input.len());
-        if expected == got && same_inputs && self.nodes.len() == graph.nodes.len() {
+        let same_nodes =
+            self.nodes.len() == graph.nodes.len() && self.observed.len() == graph.inputs.len() + graph.nodes.len();
+        if expected == got && same_inputs && same_nodes {
             Ok(())
         } else {
             Err(ModelError::CalibrationMismatch { expected, got })

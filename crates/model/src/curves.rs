@@ -3,7 +3,7 @@
 //! Over a segment of width `h` the chord of a smooth function is off by at most `h²/8·max|f''|`, always to one side.
 //! Moving each vertex by half of that to the other side halves the error.
 
-use crate::{Format, Table, evaluate::sigmoid as logistic};
+use crate::{Format, Table, calibrate::Interval, evaluate::sigmoid as logistic};
 
 /// Sigmoid tables span `[−8, 8]`; `σ(8) = 0.99966`.
 pub(crate) const SIGMOID_REACH: f64 = 8.0;
@@ -53,4 +53,33 @@ pub(crate) fn sigmoid(limb_bits: u32, format: Format) -> Table {
 /// `e^−x`.
 pub(crate) fn exponential(limb_bits: u32, format: Format) -> Table {
     tabulate(limb_bits, format, |x| (-x).exp(), |x| (-x).exp())
+}
+
+/// Any function over a range: beyond its ends the table goes on with the function where that has values, else with the
+/// value at the end.
+pub(crate) fn fitted(
+    limb_bits: u32,
+    format: Format,
+    result: Format,
+    range: Interval,
+    function: impl Fn(f64) -> f64,
+) -> Table {
+    let segments = 1_i64 << (limb_bits - 1);
+    let width = 1_i64 << (limb_bits + 1);
+    let last = (1_i64 << (2 * limb_bits)) - 1;
+    let step = width as f64 / format.step();
+    let value = |x: f64| Some(function(x)).filter(|y| y.is_finite());
+    let entries = (0..=segments + 1)
+        .map(|index| {
+            let x = format.dequantize(index.min(segments) * width);
+            let at = value(x).unwrap_or_else(|| function(x.clamp(range.low, range.high)));
+            let inside = x - step >= range.low && x + step <= range.high;
+            let bend = match (value(x - step), value(x + step)) {
+                (Some(before), Some(after)) if inside => before + after - 2.0 * at,
+                _ => 0.0,
+            };
+            (result.quantize(at - bend / 16.0)).clamp(0.0, last as f64) as i64
+        })
+        .collect();
+    Table { entries, stride: 1 }
 }

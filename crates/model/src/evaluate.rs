@@ -80,6 +80,15 @@ impl Op {
             Self::Relu => x.iter().map(|value| value.max(0.0)).collect(),
             Self::Clip { min, max } => x.iter().map(|value| value.max(*min).min(*max)).collect(),
             Self::Sigmoid => x.iter().copied().map(sigmoid).collect(),
+            Self::Function(formula) => x.iter().map(|value| formula.evaluate(*value)).collect(),
+            Self::Products { rows } => rows
+                .iter()
+                .map(|pairs| pairs.iter().map(|(left, right)| x[*left] * x[*right]).sum())
+                .collect(),
+            Self::Maximum { width } => x
+                .chunks(*width)
+                .map(|group| group.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+                .collect(),
             Self::Softmax { classes } => x.chunks(*classes).flat_map(softmax).collect(),
             Self::ArgMax { classes } => x.chunks(*classes).map(|group| first_maximum(group) as f64).collect(),
             Self::Compare { comparison, thresholds } => x

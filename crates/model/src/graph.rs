@@ -7,6 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Formula;
+
 /// Names one tensor of a [`Graph`]: graph inputs first, then one per node, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ValueId(pub usize);
@@ -279,6 +281,18 @@ pub enum Op {
     },
     /// `1 / (1 + e^−x)`, elementwise.
     Sigmoid,
+    /// A function of one variable, elementwise.
+    Function(Formula),
+    /// Sums of products of two elements each, one sum per output element.
+    Products {
+        /// Pairs of indices into the concatenated inputs.
+        rows: Vec<Vec<(usize, usize)>>,
+    },
+    /// The largest of each group of `width` consecutive elements.
+    Maximum {
+        /// Length of one group.
+        width: usize,
+    },
     /// Softmax over consecutive groups of `classes` elements.
     Softmax {
         /// Length of one group.

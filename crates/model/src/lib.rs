@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `graph` | the float graph an importer produces |
 //! | `evaluate` | its evaluation in floats |
+//! | `function` | functions of one variable, as formulas |
 //! | `calibrate` | ranges on sample data, errors against the floats |
 //! | `lower` | float graph → integer program: affine chains fused, formats chosen, offsets folded |
 //! | `curves` | tables of piecewise-linear functions |
@@ -28,6 +29,7 @@ mod curves;
 mod error;
 mod evaluate;
 mod facts;
+mod function;
 mod graph;
 mod lower;
 mod ordered;
@@ -39,6 +41,7 @@ mod validate;
 pub use calibrate::{Calibration, Fidelity, Interval};
 pub use error::ModelError;
 pub use facts::{ScoreFacts, TreeFacts, Variable};
+pub use function::{Elementary, Formula};
 pub use graph::{
     AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, SingleRow,
     SingleStep, Tree, TreeEnsemble, TreeNode, ValueId,

@@ -339,8 +339,10 @@ pub struct OutputCells {
 pub struct Limit {
     /// The cell.
     pub cell: CellId,
-    /// Whether its lower end cuts numbers off too; the lower end of a ReLU does not.
+    /// Whether its lower end cuts numbers off; the lower end of a ReLU does not.
     pub low: bool,
+    /// Whether its upper end cuts numbers off; where a function is flat from there on it does not.
+    pub high: bool,
 }
 
 /// A compiled model: exact, and independent of any circuit layout.
@@ -547,6 +549,14 @@ impl Program {
         }
     }
 
+    /// The value of a curve with this table.
+    pub(crate) fn interpolated(&self, table: &Table, input: i64) -> i64 {
+        let width = self.segment_width();
+        let (first, second) = table.pair((input / width) as usize);
+        let middle = input % width;
+        (first * (width - middle) + second * middle + width / 2).div_euclid(width)
+    }
+
     /// The bin of a number, see [`Step::Bin`].
     pub fn bin(&self, table: TableId, value: i64) -> usize {
         let table = &self.tables[table.index()];
@@ -616,7 +626,7 @@ impl Program {
     pub fn saturates(&self, cells: &[i64]) -> bool {
         self.limited.iter().any(|limit| {
             let cell = cells[limit.cell.index()];
-            cell == self.cell_max() || (limit.low && cell == 0)
+            (limit.high && cell == self.cell_max()) || (limit.low && cell == 0)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use zkverdict_model::{AffineRow, Input, Node, Op, SingleRow, SingleStep, ValueId};
+use zkverdict_model::{AffineRow, Formula, Input, Node, Op, SingleRow, SingleStep, ValueId};
 
 use crate::{
     DataType, Refusal,
@@ -48,14 +48,6 @@ impl Row {
     /// Adds a constant.
     pub(crate) fn add_bias(&mut self, bias: f64) {
         self.bias += bias;
-    }
-
-    /// Multiplies what has been added so far.
-    pub(crate) fn scale(&mut self, factor: f64) {
-        for (_, _, weight) in &mut self.terms {
-            *weight *= factor;
-        }
-        self.bias *= factor;
     }
 
     /// The element that this row merely repeats, if it does.
@@ -299,6 +291,155 @@ impl Builder {
             .collect();
         let value = self.push(name, Op::Singles { rows }, offsets.into_keys().collect(), len);
         Ok(all(value, len))
+    }
+
+    /// `Σ left·right` over pairs of positions, one sum per row. Factors known at import are multiplied here.
+    pub(crate) fn products(
+        &mut self,
+        name: &str,
+        left: &[Element],
+        right: &[Element],
+        rows: Vec<Vec<(usize, usize)>>,
+    ) -> Result<Vec<Element>, Refusal> {
+        let fixed = |elements: &[Element]| elements.iter().all(|element| matches!(element, Element::Fixed(_)));
+        if fixed(left) || fixed(right) {
+            let mut affine = Vec::with_capacity(rows.len());
+            for pairs in rows {
+                let mut row = Row::default();
+                for (a, b) in pairs {
+                    if let (Some(&a), Some(&b)) = (left.get(a), right.get(b)) {
+                        row.add_product(a, b)?;
+                    }
+                }
+                affine.push(row);
+            }
+            return self.affine(name, affine);
+        }
+        if rows.is_empty() || rows.iter().any(Vec::is_empty) {
+            return Err(Refusal::Empty { shape: vec![0] });
+        }
+        self.charge(rows.len())?;
+        let (first, second) = (self.materialise(name, left)?, self.materialise(name, right)?);
+        let len = rows.len();
+        let (inputs, rows) = if first == second {
+            (vec![first], rows)
+        } else {
+            let shift = left.len();
+            let shifted = |pairs: Vec<(usize, usize)>| pairs.into_iter().map(|(a, b)| (a, shift + b)).collect();
+            (vec![first, second], rows.into_iter().map(shifted).collect())
+        };
+        let value = self.push(name, Op::Products { rows }, inputs, len);
+        Ok(all(value, len))
+    }
+
+    /// A function of one variable, elementwise; numbers known at import are computed here.
+    pub(crate) fn function(
+        &mut self,
+        name: &str,
+        formula: Formula,
+        elements: &[Element],
+    ) -> Result<Vec<Element>, Refusal> {
+        self.partly(
+            elements,
+            |value| formula.evaluate(value),
+            |builder, computed| {
+                let len = computed.len();
+                builder.apply(name, Op::Function(formula.clone()), computed, len)
+            },
+        )
+    }
+
+    /// `max(x, 0)`, elementwise.
+    pub(crate) fn relu(&mut self, name: &str, elements: &[Element]) -> Result<Vec<Element>, Refusal> {
+        self.partly(
+            elements,
+            |value| value.max(0.0),
+            |builder, computed| builder.apply(name, Op::Relu, computed, computed.len()),
+        )
+    }
+
+    /// `|x| = 2·max(x, 0) − x`, elementwise.
+    pub(crate) fn absolute(&mut self, name: &str, elements: &[Element]) -> Result<Vec<Element>, Refusal> {
+        let ramps = self.relu(name, elements)?;
+        self.combine(name, &[(&ramps, 2.0), (elements, -1.0)], 0.0)
+    }
+
+    /// `Σ weight·x + bias`, elementwise over lists of equal length.
+    pub(crate) fn combine(
+        &mut self,
+        name: &str,
+        parts: &[(&[Element], f64)],
+        bias: f64,
+    ) -> Result<Vec<Element>, Refusal> {
+        let len = parts.first().map_or(0, |(elements, _)| elements.len());
+        self.charge_terms(len.saturating_mul(parts.len()))?;
+        let mut rows = vec![Row::default(); len];
+        for (elements, weight) in parts {
+            for (row, &element) in rows.iter_mut().zip(*elements) {
+                row.add(element, *weight);
+            }
+        }
+        for row in &mut rows {
+            row.add_bias(bias);
+        }
+        self.affine(name, rows)
+    }
+
+    /// The largest element of each group.
+    pub(crate) fn maximum(&mut self, name: &str, groups: Vec<Vec<Element>>) -> Result<Vec<Element>, Refusal> {
+        let width = groups.iter().map(Vec::len).max().unwrap_or(0);
+        if groups.iter().any(Vec::is_empty) {
+            return Err(Refusal::Empty { shape: vec![0] });
+        }
+        if width == 1 {
+            return Ok(groups.concat());
+        }
+        // Shorter groups repeat an element, which changes no maximum.
+        self.charge(groups.len().saturating_mul(width))?;
+        let elements: Vec<Element> = groups
+            .iter()
+            .flat_map(|group| group.iter().chain(group.iter().cycle()).take(width))
+            .copied()
+            .collect();
+        self.apply(name, Op::Maximum { width }, &elements, groups.len())
+    }
+
+    /// The smallest element of each group.
+    pub(crate) fn minimum(&mut self, name: &str, groups: Vec<Vec<Element>>) -> Result<Vec<Element>, Refusal> {
+        let lengths: Vec<usize> = groups.iter().map(Vec::len).collect();
+        let mut negated = self.combine(name, &[(&groups.concat(), -1.0)], 0.0)?.into_iter();
+        let groups = lengths
+            .iter()
+            .map(|length| negated.by_ref().take(*length).collect())
+            .collect();
+        let largest = self.maximum(name, groups)?;
+        self.combine(name, &[(&largest, -1.0)], 0.0)
+    }
+
+    /// Applies `fold` to numbers and `compute` to the rest.
+    fn partly(
+        &mut self,
+        elements: &[Element],
+        fold: impl Fn(f64) -> f64,
+        compute: impl FnOnce(&mut Self, &[Element]) -> Result<Vec<Element>, Refusal>,
+    ) -> Result<Vec<Element>, Refusal> {
+        let is_computed = |element: &&Element| matches!(element, Element::Of { .. });
+        let computed: Vec<Element> = elements.iter().filter(is_computed).copied().collect();
+        let mut results = if computed.is_empty() {
+            return Err(Refusal::OnlyConstants);
+        } else {
+            compute(self, &computed)?.into_iter()
+        };
+        elements
+            .iter()
+            .map(|element| match element {
+                Element::Fixed(number) => match fold(*number) {
+                    value if value.is_finite() => Ok(Element::Fixed(value)),
+                    _ => Err(Refusal::NotFinite),
+                },
+                Element::Of { .. } => results.next().ok_or(Refusal::OnlyConstants),
+            })
+            .collect()
     }
 
     /// Applies an operator that is no affine map to a view.

@@ -36,16 +36,7 @@ pub(crate) fn merge(mut graph: Graph) -> Graph {
     let first = graph.inputs.len();
     let mut lengths: Vec<usize> = graph.inputs.iter().map(|input| input.len()).collect();
     lengths.extend(graph.nodes.iter().map(|node| node.len));
-    let mut readers: BTreeMap<ValueId, usize> = BTreeMap::new();
-    let read = graph
-        .nodes
-        .iter()
-        .flat_map(|node| &node.inputs)
-        .chain(graph.outputs.iter().map(|output| &output.value));
-    for value in read {
-        let count = readers.entry(*value).or_default();
-        *count = count.saturating_add(1);
-    }
+    let readers = readers(&graph);
     for position in 0..graph.nodes.len() {
         let (earlier, rest) = graph.nodes.split_at_mut(position);
         let Some(node) = rest.first_mut() else {
@@ -75,6 +66,76 @@ pub(crate) fn merge(mut graph: Graph) -> Graph {
         }
     }
     prune(graph)
+}
+
+/// Takes maxima before ReLUs: both are monotone, so they commute, and there are fewer numbers after a maximum. Only
+/// where nothing else reads what stands between.
+pub(crate) fn pool_first(mut graph: Graph) -> Graph {
+    let first = graph.inputs.len();
+    let readers = readers(&graph);
+    let alone = |value: ValueId| readers.get(&value) == Some(&1);
+    for position in 0..graph.nodes.len() {
+        // The ReLU, perhaps a Wire, and the Maximum.
+        let chain = |node: &Node| -> Option<ValueId> {
+            let &[input] = node.inputs.as_slice() else { return None };
+            alone(input).then_some(input)
+        };
+        let at = |value: ValueId| value.0.checked_sub(first);
+        let Some(pool) = graph
+            .nodes
+            .get(position)
+            .filter(|node| matches!(node.op, Op::Maximum { .. }))
+        else {
+            continue;
+        };
+        let Some(before) = chain(pool).and_then(at) else {
+            continue;
+        };
+        let Some(inner) = graph.nodes.get(before) else { continue };
+        let wire = matches!(inner.op, Op::Wire { .. }).then_some(before);
+        let relu = match wire {
+            Some(_) => chain(inner).and_then(at),
+            None => Some(before),
+        };
+        let Some(relu) = relu.filter(|relu| graph.nodes.get(*relu).is_some_and(|node| node.op == Op::Relu)) else {
+            continue;
+        };
+        // Each operator moves one place up the chain, the ReLU to its end; every place keeps its name's position.
+        let places: Vec<usize> = [Some(relu), wire, Some(position)].into_iter().flatten().collect();
+        let parts: Vec<(String, Op, usize)> = places
+            .iter()
+            .filter_map(|place| graph.nodes.get(*place))
+            .map(|node| (node.name.clone(), node.op.clone(), node.len))
+            .collect();
+        let Some(((relu_name, relu_op, _), rest)) = parts.split_first() else {
+            continue;
+        };
+        let len = parts.last().map_or(0, |(_, _, len)| *len);
+        let moved = rest.iter().cloned().chain([(relu_name.clone(), relu_op.clone(), len)]);
+        for (place, (name, op, len)) in places.iter().zip(moved) {
+            if let Some(node) = graph.nodes.get_mut(*place) {
+                node.name = name;
+                node.op = op;
+                node.len = len;
+            }
+        }
+    }
+    graph
+}
+
+/// How often each value is read.
+fn readers(graph: &Graph) -> BTreeMap<ValueId, usize> {
+    let mut readers: BTreeMap<ValueId, usize> = BTreeMap::new();
+    let read = graph
+        .nodes
+        .iter()
+        .flat_map(|node| &node.inputs)
+        .chain(graph.outputs.iter().map(|output| &output.value));
+    for value in read {
+        let count = readers.entry(*value).or_default();
+        *count = count.saturating_add(1);
+    }
+    readers
 }
 
 /// Whether every row reads at most one element.

@@ -15,7 +15,7 @@ use crate::{
     builder::{Builder, ELEMENT_LIMIT},
     decode,
     error::type_name,
-    finish::{merge, prune, relax},
+    finish::{merge, pool_first, prune, relax},
     operators::{self, Call, MACHINE_LEARNING},
     shape::element_count,
     tensor::{Labels, Meaning, Tensor, Value},
@@ -354,7 +354,7 @@ impl<'a> Walk<'a> {
             outputs,
             notes,
         };
-        Ok(merge(relax(prune(graph))))
+        Ok(merge(pool_first(relax(prune(graph)))))
     }
 
     fn output(&mut self, info: &ValueInfoProto, value: &Value) -> Result<Output, Refusal> {

@@ -55,3 +55,17 @@ pub(crate) fn half(bits: u16) -> f64 {
         _ => (1.0 + fraction) * 2f64.powi(exponent - 15),
     }
 }
+
+/// A count as a real: exact below 2^53, and no tensor is larger.
+#[expect(
+    clippy::as_conversions,
+    reason = "usize to f64 rounds to nearest, which is what is meant"
+)]
+pub(crate) fn count(count: usize) -> f64 {
+    count as f64
+}
+
+/// `a / b` where `b` divides `a`.
+pub(crate) fn quotient(a: usize, b: usize) -> Option<usize> {
+    a.checked_div(b).filter(|quotient| quotient.checked_mul(b) == Some(a))
+}

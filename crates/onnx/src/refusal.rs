@@ -84,14 +84,9 @@ pub enum Refusal {
     /// An operator applied to nothing but constants, which is not folded.
     #[error("all operands are constants; fold them before export (onnxsim, or ONNX Runtime's optimizer)")]
     OnlyConstants,
-    /// A product or quotient of two computed tensors.
-    #[error(
-        "both operands depend on the graph inputs; only a product with constants, or a quotient by constants, is supported"
-    )]
+    /// A product of two computed tensors in an operator that wants one of them constant.
+    #[error("both operands depend on the graph inputs; this operator needs one of them constant")]
     TwoComputed,
-    /// A comparison of two computed tensors.
-    #[error("both operands depend on the graph inputs; only a comparison with a constant is supported")]
-    ComparedComputed,
     /// Division by a constant zero.
     #[error("the divisor holds a zero")]
     DivisionByZero,

@@ -121,6 +121,26 @@ impl Value {
 }
 
 impl Constant {
+    /// The items of two constants of one kind, one after the other.
+    pub(crate) fn followed_by(&self, other: &Self) -> Option<Self> {
+        let data = match (&self.data, &other.data) {
+            (Data::Reals(a), Data::Reals(b)) => Data::Reals([a.as_slice(), b].concat()),
+            (Data::Integers(a), Data::Integers(b)) => Data::Integers([a.as_slice(), b].concat()),
+            (Data::Strings(a), Data::Strings(b)) => Data::Strings([a.as_slice(), b].concat()),
+            _ => return None,
+        };
+        let shape = match &data {
+            Data::Reals(items) => vec![items.len()],
+            Data::Integers(items) => vec![items.len()],
+            Data::Strings(items) => vec![items.len()],
+        };
+        Some(Self {
+            data_type: self.data_type,
+            shape,
+            data,
+        })
+    }
+
     /// The values as reals; `None` for strings.
     pub(crate) fn reals(&self) -> Option<Vec<f64>> {
         match &self.data {

@@ -1,6 +1,6 @@
 //! What a malicious prover may try. Every attack recomputes multiplicities and running sum, as such a prover would.
 
-use crate::common::{Case, everything, forest, mlp, samples, wide_logits};
+use crate::common::{Case, attention, everything, forest, mlp, samples, wide_logits};
 use halo2_proofs::halo2curves::bn256::Fr;
 use zkverdict_circuit::{AdviceColumn, Trace};
 use zkverdict_model::{Graph, Op, Step};
@@ -71,6 +71,12 @@ fn perturbed_cells_of_every_gadget_are_rejected() {
 }
 
 #[test]
+fn perturbed_cells_of_products_and_functions_are_rejected() {
+    perturb_every_cell(&attention(), 1, 3);
+    perturb_every_cell(&attention(), 2, 5);
+}
+
+#[test]
 fn perturbed_cells_of_trees_are_rejected() {
     perturb_every_cell(&forest(3, 3, 3), 1, 1);
     perturb_every_cell(&forest(3, 3, 3), 2, 3);
@@ -92,7 +98,13 @@ fn wrong_outputs_are_rejected() {
 /// Every intermediate cell set to another value, with all later steps executed honestly from it.
 #[test]
 fn wrong_intermediate_results_are_rejected() {
-    for graph in [mlp(3, &[4], 8), everything(), wide_logits(), forest(3, 3, 3)] {
+    for graph in [
+        mlp(3, &[4], 8),
+        everything(),
+        attention(),
+        wide_logits(),
+        forest(3, 3, 3),
+    ] {
         let honest = Honest::new(&graph, 1);
         let program = &honest.case.program;
         let cells = honest.case.cells(&samples(&graph, 1, 42)[0]);

@@ -6,8 +6,8 @@ use halo2_proofs::{dev::MockProver, halo2curves::bn256::Fr};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use zkverdict_circuit::{Layout, ModelCircuit, PublicInputs, Trace, from_i128, usable_rows};
 use zkverdict_model::{
-    AffineRow, Aggregate, BranchMode, Calibration, Comparison, Element, Graph, Input, Node, Norm, Op, Output,
-    OutputKind, Program, Tree, TreeEnsemble, TreeNode, ValueId,
+    AffineRow, Aggregate, BranchMode, Calibration, Comparison, Element, Elementary, Formula, Graph, Input, Node, Norm,
+    Op, Output, OutputKind, Program, Tree, TreeEnsemble, TreeNode, ValueId,
 };
 
 pub(crate) struct GraphBuilder {
@@ -137,6 +137,37 @@ pub(crate) fn everything() -> Graph {
     builder.output("probabilities", probabilities, OutputKind::Real);
     builder.output("shares", shares, OutputKind::Real);
     builder.output("logits", logits, OutputKind::Real);
+    builder.finish()
+}
+
+/// Maxima, functions of one variable, sums of products, products with bits.
+pub(crate) fn attention() -> Graph {
+    let mut rng = StdRng::seed_from_u64(19);
+    let mut builder = GraphBuilder::new(4);
+    let hidden = builder.dense(X, 6, &mut rng);
+    let pooled = builder.node(Op::Maximum { width: 3 }, &[hidden], 2);
+    let curved = builder.map(Op::Function(Formula::of(Elementary::Tanh)), hidden);
+    let bell = Formula::Argument
+        .times(Formula::Argument)
+        .affine(1.0, 1.0)
+        .then(Elementary::Reciprocal);
+    let grown = builder.map(Op::Function(bell), pooled);
+    // A matrix of 2×3 times its own transpose, then scaled.
+    let entry = |row: usize, column: usize| (0..3).map(|i| (3 * row + i, 3 * column + i)).collect();
+    let rows = vec![entry(0, 0), entry(0, 1), entry(1, 1)];
+    let gram = builder.node(Op::Products { rows }, &[curved], 3);
+    let rows = vec![vec![(0, 3)], vec![(1, 4), (2, 3)], vec![(2, 4)]];
+    let scaled = builder.node(Op::Products { rows }, &[gram, grown], 3);
+    let compare = Op::Compare {
+        comparison: Comparison::Greater,
+        thresholds: vec![0.1; 3],
+    };
+    let bits = builder.map(compare, gram);
+    let rows = (0..3).map(|index| vec![(3 + index, index)]).collect();
+    let gated = builder.node(Op::Products { rows }, &[scaled, bits], 3);
+    builder.output("gated", gated, OutputKind::Real);
+    builder.output("scaled", scaled, OutputKind::Real);
+    builder.output("bits", bits, OutputKind::Bool);
     builder.finish()
 }
 

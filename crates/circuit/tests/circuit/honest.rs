@@ -1,6 +1,6 @@
 //! The circuit accepts what the reference evaluator computes, for every gadget, width and limb size.
 
-use crate::common::{Case, everything, forest, mlp, samples, wide_logits};
+use crate::common::{Case, attention, everything, forest, mlp, samples, wide_logits};
 use zkverdict_model::{Fidelity, Graph};
 
 fn check(graph: &Graph, limb_bits: u32, lanes: usize) {
@@ -30,12 +30,13 @@ fn mlp_with_every_limb_size() {
 fn every_operator_in_every_width() {
     for lanes in [1, 2, 4] {
         check(&everything(), 8, lanes);
+        check(&attention(), 8, lanes);
     }
 }
 
 #[test]
 fn fixed_point_stays_close_to_floats() {
-    for (graph, tolerance) in [(mlp(24, &[16, 8], 5), 4e-4), (everything(), 2e-3)] {
+    for (graph, tolerance) in [(mlp(24, &[16, 8], 5), 4e-4), (everything(), 2e-3), (attention(), 2e-2)] {
         let case = Case::new(&graph, 8, 1);
         let fidelity = Fidelity::measure(&case.program, &graph, &samples(&graph, 300, 11)).unwrap();
         assert!(fidelity.max_error < tolerance, "{fidelity:?}");

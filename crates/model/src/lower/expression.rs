@@ -39,6 +39,28 @@ impl Expression {
         result
     }
 
+    /// `Σ weight·part + bias`, in time that grows like the terms.
+    pub(super) fn combine<'e>(bias: f64, parts: impl Iterator<Item = (&'e Self, f64)>) -> Self {
+        let mut bias = bias;
+        let mut terms: Vec<(CellId, f64)> = Vec::new();
+        for (part, weight) in parts {
+            bias += part.bias * weight;
+            terms.extend(part.terms.iter().map(|(cell, factor)| (*cell, factor * weight)));
+        }
+        terms.sort_by_key(|(cell, _)| *cell);
+        terms.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                earlier.1 += later.1;
+            }
+            same
+        });
+        Self {
+            terms: terms.into_iter().filter(|(_, weight)| *weight != 0.0).collect(),
+            bias,
+        }
+    }
+
     pub(super) fn minus(&self, other: &Self) -> Self {
         let mut result = self.clone();
         result.add_scaled(other, -1.0);
@@ -52,28 +74,6 @@ impl Expression {
             _ => None,
         }
     }
-}
-
-/// Groups expressions that read (nearly) the same cells: `(cells, positions)`.
-pub(super) fn group_by_support(expressions: &[Expression]) -> Vec<(Vec<CellId>, Vec<usize>)> {
-    let mut groups: Vec<(Vec<CellId>, Vec<usize>)> = Vec::new();
-    for (position, expression) in expressions.iter().enumerate() {
-        let support: Vec<CellId> = expression.terms.keys().copied().collect();
-        let home = groups.iter_mut().find(|(cells, _)| {
-            let missing = support.iter().filter(|cell| cells.binary_search(cell).is_err()).count();
-            4 * (missing + cells.len() - (support.len() - missing)) <= cells.len().max(support.len())
-        });
-        match home {
-            Some((cells, members)) => {
-                cells.extend(support);
-                cells.sort_unstable();
-                cells.dedup();
-                members.push(position);
-            }
-            None => groups.push((support, vec![position])),
-        }
-    }
-    groups
 }
 
 pub(super) fn to_expressions(cells: Vec<CellId>) -> Vec<Expression> {

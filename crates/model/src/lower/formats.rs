@@ -39,3 +39,25 @@ pub(super) fn input_format(range: Interval, cell_bits: u32) -> Format {
         zero: -(range.low * f64::powi(2.0, scale)).floor() as i64,
     }
 }
+
+/// The finest format for `[low, high]` with its zero point wherever that puts it; ranges that start near zero start at
+/// it.
+pub(super) fn ranged_format(range: Interval, cell_bits: u32) -> Format {
+    let low = if range.low >= 0.0 && range.low < range.high / 2.0 {
+        0.0
+    } else {
+        range.low
+    };
+    let span = (range.high - low).max(range.high.abs().max(low.abs()) * f64::powi(2.0, -20));
+    let room = ((1_i64 << cell_bits) - 2) as f64;
+    let finest = cell_bits as i32 + 4;
+    let scale = if span > 0.0 {
+        ((room / span).log2().floor() as i32).min(finest)
+    } else {
+        finest
+    };
+    Format {
+        scale,
+        zero: -(low * f64::powi(2.0, scale)).floor() as i64,
+    }
+}

@@ -4,10 +4,15 @@
 //! cells, and only a non-linear operator (or an output) turns expressions into a [`Layer`]. A chain
 //! scaler → one-hot → dense → ReLU therefore rounds once.
 
+mod affine;
 mod conditions;
 mod expression;
 mod formats;
+mod functions;
+mod groups;
+mod maxima;
 mod operators;
+mod products;
 mod sums;
 mod tables;
 mod trees;
@@ -16,7 +21,8 @@ use std::collections::HashMap;
 
 use crate::{
     AffineRow, Calibration, CellId, Format, Graph, InputCell, ModelError, Node, Norm, Op, OutputCells, OutputKind,
-    Program, Range, Source, Step, Table, TableId, ValueId, calibrate::Interval, ordered::HIGHEST, origin::Origins,
+    Program, Range, SingleRow, Source, Step, Table, TableId, ValueId, calibrate::Interval, ordered::HIGHEST,
+    origin::Origins,
 };
 use expression::{Expression, to_expressions};
 use formats::{fraction_format, input_format, signed_format, unsigned_format};
@@ -70,6 +76,8 @@ impl Program {
     /// An operator use without a gadget, values too wide for the formats, or a calibration of another graph.
     pub fn compile(graph: &Graph, calibration: &Calibration, limb_bits: u32) -> Result<Self, ModelError> {
         calibration.check(graph)?;
+        let fused = functions::fuse(graph);
+        let graph = &fused;
         let mut lowering = Lowering {
             program: Self {
                 limb_bits,
@@ -92,8 +100,7 @@ impl Program {
         };
         lowering.inputs(graph)?;
         for (index, node) in graph.nodes.iter().enumerate() {
-            let range = calibration.nodes[index];
-            lowering.node(graph, node, range)?;
+            lowering.node(graph, index, node)?;
         }
         for output in &graph.outputs {
             lowering.output(graph, output)?;
@@ -166,35 +173,58 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn node(&mut self, graph: &Graph, node: &Node, range: Interval) -> Result<(), ModelError> {
+    fn node(&mut self, graph: &Graph, index: usize, node: &Node) -> Result<(), ModelError> {
+        let range = self.calibration.nodes[index];
+        // These read their operands where they are.
+        match &node.op {
+            Op::Wire { indices } => {
+                let operand: Vec<&Expression> = node.inputs.iter().flat_map(|id| &self.values[id.0]).collect();
+                let result = indices.iter().map(|index| operand[*index].clone()).collect();
+                self.values.push(result);
+                return Ok(());
+            }
+            Op::Affine { rows } => {
+                let result = self.affine(graph, node, rows)?;
+                self.values.push(result);
+                return Ok(());
+            }
+            Op::Singles { rows } => {
+                let rows: Vec<AffineRow> = rows.iter().map(SingleRow::affine).collect();
+                let result = self.affine(graph, node, &rows)?;
+                self.values.push(result);
+                return Ok(());
+            }
+            Op::Products { rows } => {
+                let result = self.products(graph, node, rows, range)?;
+                self.values.push(result);
+                return Ok(());
+            }
+            _ => {}
+        }
         let operand: Vec<Expression> = node
             .inputs
             .iter()
             .flat_map(|id| self.values[id.0].iter().cloned())
             .collect();
         let result = match &node.op {
-            Op::Wire { indices } => indices.iter().map(|index| operand[*index].clone()).collect(),
-            Op::Affine { rows } => rows
-                .iter()
-                .map(|row| {
-                    let mut sum = Expression::constant(row.bias);
-                    for (index, weight) in &row.terms {
-                        sum.add_scaled(&operand[*index], *weight);
-                    }
-                    sum
-                })
-                .collect(),
-            Op::Singles { rows } => rows
-                .iter()
-                .map(|row| {
-                    let AffineRow { terms, bias } = row.affine();
-                    let mut sum = Expression::constant(bias);
-                    for (index, weight) in terms {
-                        sum.add_scaled(&operand[index], weight);
-                    }
-                    sum
-                })
-                .collect(),
+            Op::Wire { .. } | Op::Affine { .. } | Op::Singles { .. } | Op::Products { .. } => Vec::new(),
+            Op::Function(formula) => {
+                let observed = node
+                    .inputs
+                    .iter()
+                    .map(|value| self.calibration.observed[value.0])
+                    .fold(Interval::EMPTY, Interval::union);
+                self.function(node, &operand, formula, observed, range)?
+            }
+            Op::Maximum { width } => {
+                let groups = operand.chunks(*width).map(<[Expression]>::to_vec).collect();
+                let range = node
+                    .inputs
+                    .iter()
+                    .map(|value| self.range(graph, *value))
+                    .fold(Interval::EMPTY, Interval::union);
+                self.maxima(&node.name, groups, range)?
+            }
             Op::Relu => {
                 let format = unsigned_format(range.high, self.program.cell_bits());
                 to_expressions(self.clamped(&node.name, &operand, format, Ends::Report)?)

@@ -1,11 +1,14 @@
 //! Operators that are more than one sum: activations, heads, encoders.
 
 use crate::{
-    CellId, Combination, Comparison, Format, ModelError, Node, Range, Source, Step, TableId, curves,
+    CellId, Combination, Comparison, Finish, Format, ModelError, Node, Range, Source, Step, TableId,
+    calibrate::Interval,
+    curves,
     lower::{
         Ends, Expression, Lowering, Softmax,
         expression::to_expressions,
         formats::{fraction_format, signed_format, unsigned_format},
+        products::SparseSum,
         unsupported,
     },
 };
@@ -122,11 +125,18 @@ impl Lowering<'_> {
     /// `e^(z_i − max z)` as fractions of one.
     fn exponentials(&mut self, node: &Node, logits: &[Expression], reach: f64) -> Result<Vec<CellId>, ModelError> {
         let scores = self.scores(node, logits, reach)?;
-        let (peak, _) = self.maximum_of_cells(node, &scores)?;
+        // All scores are of one format, so the tournament is exact.
+        let range = Interval {
+            low: -reach,
+            high: reach,
+        };
+        let peak = self
+            .maxima(&node.name, vec![to_expressions(scores.clone())], range)?
+            .swap_remove(0);
         let gap_format = unsigned_format(curves::EXPONENTIAL_REACH, self.program.cell_bits());
         let gaps: Vec<Expression> = scores
             .iter()
-            .map(|score| Expression::cell(peak).minus(&Expression::cell(*score)))
+            .map(|score| peak.minus(&Expression::cell(*score)))
             .collect();
         let arguments = self.clamped(&node.name, &gaps, gap_format, Ends::Ignore)?;
         let table = self.table(curves::exponential(self.program.limb_bits, gap_format));
@@ -370,11 +380,23 @@ impl Lowering<'_> {
             },
         });
         let largest = (1_i128 << (2 * self.program.cell_bits())) - 1;
-        for (part, share) in parts.iter().zip(&shares) {
-            let products = vec![(*share, total)];
-            self.non_negative(&node.name, vec![*part], vec![1 - full], products.clone(), largest);
-            self.non_negative(&node.name, vec![*part, total], vec![1 - full, 1], products, -1);
-        }
+        let sums: Vec<SparseSum> = parts
+            .iter()
+            .zip(&shares)
+            .flat_map(|(part, share)| {
+                let sum = |terms: Vec<(CellId, i64)>, bias| SparseSum {
+                    terms,
+                    products: vec![(*share, total)],
+                    bias,
+                    finish: Finish::NonNegative,
+                };
+                [
+                    sum(vec![(*part, 1 - full)], largest),
+                    sum(vec![(*part, 1 - full), (total, 1)], -1),
+                ]
+            })
+            .collect();
+        self.push_sums(&node.name, sums);
         shares
     }
 

@@ -1,10 +1,13 @@
 //! Expressions → integer sums: weights, bounds, and the layers that clamp, compare or constrain.
 
-use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+};
 
 use crate::{
     CellId, Combination, Comparison, Finish, Format, Layer, Limit, ModelError, Node, Program, Step, Sum, Table,
-    lower::{Ends, Expression, Lowering, expression::group_by_support, formats::signed_format, unsupported},
+    lower::{Ends, Expression, Lowering, formats::signed_format, groups::group_by_support, unsupported},
 };
 
 /// Largest number of table rows one clamp may take.
@@ -31,9 +34,11 @@ impl Lowering<'_> {
         let outputs = self.new_cells(expressions.len(), format, full);
         if ends == Ends::Report {
             let low = format.zero > 0;
-            self.program
-                .limited
-                .extend(outputs.iter().map(|cell| Limit { cell: *cell, low }));
+            self.program.limited.extend(outputs.iter().map(|cell| Limit {
+                cell: *cell,
+                low,
+                high: true,
+            }));
         }
         for (inputs, members) in group_by_support(&expressions) {
             let mut sums = Vec::new();
@@ -172,7 +177,12 @@ impl Lowering<'_> {
 
     /// The expression with exact weights at `2^scale` for all cells that are wider than others (weights of trees): where
     /// they are not whole numbers, such cells are added up and rounded first.
-    fn countable(&mut self, name: &str, expression: &Expression, scale: i32) -> Result<Expression, ModelError> {
+    fn countable<'e>(
+        &mut self,
+        name: &str,
+        expression: &'e Expression,
+        scale: i32,
+    ) -> Result<Cow<'e, Expression>, ModelError> {
         let is_countable = |lowering: &Self, cell: &CellId, weight: f64, scale: i32| {
             let info = lowering.cells[cell.index()];
             let exact = weight * f64::powi(2.0, scale - info.format.scale);
@@ -183,7 +193,7 @@ impl Lowering<'_> {
             .iter()
             .all(|(cell, weight)| is_countable(self, cell, *weight, scale))
         {
-            return Ok(expression.clone());
+            return Ok(Cow::Borrowed(expression));
         }
         let mut result = Expression::constant(expression.bias);
         // Parts by scale and by the weight that their cells share.
@@ -208,7 +218,7 @@ impl Lowering<'_> {
             let cell = self.clamped(name, &[part], format, Ends::Ignore)?[0];
             result.add_scaled(&Expression::cell(cell), f64::from_bits(weight));
         }
-        Ok(result)
+        Ok(Cow::Owned(result))
     }
 
     /// The scale at which the weights of trees in an expression have whole factors; nothing where it has none of them.
@@ -271,8 +281,17 @@ impl Lowering<'_> {
 
     /// Shifts sums to be non-negative and says which table rows they reach: `(row of zero, number of rows)`.
     fn place(&self, name: &str, inputs: &[CellId], sums: &mut [Sum]) -> Result<(usize, usize), ModelError> {
-        let shift = 2 * self.program.cell_bits();
         let bounds: Vec<(i128, i128)> = sums.iter().map(|sum| self.bounds(inputs, sum)).collect();
+        let (origin, domain) = self.place_bounds(name, &bounds)?;
+        for sum in sums {
+            sum.bias += (origin as i128) << (2 * self.program.cell_bits());
+        }
+        Ok((origin, domain))
+    }
+
+    /// The table rows that sums within these bounds reach once they are shifted to be non-negative.
+    pub(super) fn place_bounds(&self, name: &str, bounds: &[(i128, i128)]) -> Result<(usize, usize), ModelError> {
+        let shift = 2 * self.program.cell_bits();
         let low = bounds.iter().map(|(low, _)| *low).min().unwrap_or(0);
         let high = bounds.iter().map(|(_, high)| *high).max().unwrap_or(0);
         let origin = ((-low).max(0) + (1 << shift) - 1) >> shift;
@@ -283,9 +302,6 @@ impl Lowering<'_> {
                 span: domain as f64,
                 limit: MAX_DOMAIN as f64,
             });
-        }
-        for sum in sums {
-            sum.bias += origin << shift;
         }
         // The clamp's second entry must exist even where nothing exceeds zero.
         Ok((origin as usize, domain.max(origin + 1) as usize))

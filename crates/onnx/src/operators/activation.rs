@@ -6,7 +6,7 @@ use super::{Call, Results, pick, same_type};
 use crate::{
     DataType, Refusal,
     shape::{around, axis as resolve, element_count, lattice},
-    tensor::{Tensor, Value},
+    tensor::{Element, Tensor, Value},
 };
 
 /// `max(x, 0)`.
@@ -39,6 +39,24 @@ fn elementwise(call: &mut Call<'_>, operand: Tensor, op: Op) -> Results {
 pub(super) fn softmax(call: &mut Call<'_>) -> Results {
     call.arity(1, 1, "1")?;
     let operand = call.floats(0)?;
+    let (contiguous, classes, back, last) = along_axis(call, &operand)?;
+    let len = contiguous.len();
+    let elements = call
+        .builder
+        .apply(&call.label, Op::Softmax { classes }, &contiguous, len)?;
+    Ok(vec![Value::Tensor(Tensor {
+        elements: pick(&elements, &back)?,
+        distribution: last,
+        ..operand
+    })])
+}
+
+/// The groups that `axis` of a softmax stands for, one after the other; their length; the indices that put the results
+/// back in place; and whether the groups are the operand's last axis.
+pub(super) fn along_axis(
+    call: &mut Call<'_>,
+    operand: &Tensor,
+) -> Result<(Vec<Element>, usize, Vec<usize>, bool), Refusal> {
     let coerced = call.version < 13;
     let axis = call.attributes.integer("axis")?.unwrap_or(if coerced { 1 } else { -1 });
     let rank = operand.shape.len();
@@ -46,28 +64,19 @@ pub(super) fn softmax(call: &mut Call<'_>) -> Results {
     let (outer, length, inner) = around(&operand.shape, position).ok_or_else(|| Refusal::Empty {
         shape: operand.shape.clone(),
     })?;
+    let last = position + 1 == rank;
     if coerced {
-        let classes = length * inner;
-        let elements = groups(call, &operand, Op::Softmax { classes })?;
-        return Ok(vec![Value::Tensor(Tensor {
-            distribution: position + 1 == rank,
-            elements,
-            ..operand
-        })]);
+        let back = (0..operand.elements.len()).collect();
+        return Ok((operand.elements.clone(), length * inner, back, last));
     }
-    let contiguous = grouped(&operand, outer, length, inner)?;
-    let elements = groups(call, &contiguous, Op::Softmax { classes: length })?;
+    let contiguous = grouped(operand, outer, length, inner)?;
     // Back from (outer, inner, length) to (outer, length, inner).
     let back = lattice(&[
         (0..outer).map(|c| c * inner * length).collect(),
         (0..length).collect(),
         (0..inner).map(|c| c * length).collect(),
     ]);
-    Ok(vec![Value::Tensor(Tensor {
-        elements: pick(&elements, &back)?,
-        distribution: position + 1 == rank,
-        ..operand
-    })])
+    Ok((contiguous.elements, length, back, last))
 }
 
 /// The tensor with one axis moved to the end: groups along it become contiguous.
@@ -81,11 +90,6 @@ pub(super) fn grouped(operand: &Tensor, outer: usize, length: usize, inner: usiz
         elements: pick(&operand.elements, &indices)?,
         ..operand.clone()
     })
-}
-
-fn groups(call: &mut Call<'_>, operand: &Tensor, op: Op) -> Result<Vec<crate::tensor::Element>, Refusal> {
-    let len = operand.elements.len();
-    call.builder.apply(&call.label, op, &operand.elements, len)
 }
 
 /// `min(max(x, min), max)`, bounds as attributes (before operator set 11) or as operands.

@@ -1,7 +1,7 @@
-//! Add, Sub, Mul, Div, Neg, Sum: affine where at most one factor is computed, and `float32` steps where only constants
-//! are added to and multiplied with each element.
+//! Add, Sub, Mul, Div, Neg: affine where at most one factor is computed, and `float32` steps where only constants are added
+//! to and multiplied with each element.
 
-use zkverdict_model::SingleStep;
+use zkverdict_model::{Elementary, Formula, SingleStep};
 
 use super::{Call, Results, rounded, same_type};
 use crate::{
@@ -33,6 +33,10 @@ pub(super) fn binary(call: &mut Call<'_>, operator: Binary) -> Results {
     let shape = common_shape(&left.shape, &right.shape)?;
     let count = call.builder.charge_shape(&shape)?;
     call.builder.charge_terms(count.saturating_mul(2))?;
+    let multiplies = operator == Binary::Mul && !left.is_fixed();
+    if !right.is_fixed() && (multiplies || operator == Binary::Div) {
+        return product(call, operator, &left, &right, shape);
+    }
     let pairs: Vec<(Element, Element)> = aligned(&left, &shape)?.zip(aligned(&right, &shape)?).collect();
     if left.data_type == DataType::Float32 {
         let singles: Option<Vec<Single>> = pairs.iter().map(|&(a, b)| single(operator, a, b)).collect();
@@ -88,30 +92,25 @@ fn single(operator: Binary, a: Element, b: Element) -> Option<Single> {
     Single::new(element, steps)
 }
 
-/// The sum of any number of operands.
-pub(super) fn sum(call: &mut Call<'_>) -> Results {
-    call.arity(1, usize::MAX, "at least 1")?;
-    let operands = (0..call.operands.len())
-        .map(|position| call.floats(position))
-        .collect::<Result<Vec<_>, _>>()?;
-    let Some((first, others)) = operands.split_first() else {
-        return Err(Refusal::OnlyConstants);
+/// A product of computed operands, or a quotient by one, which is a product with its inverse.
+fn product(call: &mut Call<'_>, operator: Binary, left: &Tensor, right: &Tensor, shape: Vec<usize>) -> Results {
+    let label = call.label.clone();
+    let right_elements = if operator == Binary::Div {
+        let inverse = Formula::of(Elementary::Reciprocal);
+        call.builder.function(&label, inverse, &right.elements)?
+    } else {
+        right.elements.clone()
     };
-    let mut shape = first.shape.clone();
-    for other in others {
-        same_type(first.data_type, other.data_type)?;
-        shape = common_shape(&shape, &other.shape)?;
-    }
-    let count = call.builder.charge_shape(&shape)?;
-    call.builder.charge_terms(count.saturating_mul(operands.len()))?;
-    let mut rows = vec![Row::default(); count];
-    for operand in &operands {
-        for (row, element) in rows.iter_mut().zip(aligned(operand, &shape)?) {
-            row.add(element, 1.0);
-        }
-    }
-    let elements = call.builder.affine(&call.label, rows)?;
-    Ok(vec![call.number_tensor(first.data_type, shape, elements)])
+    let indices = |from: &[usize]| {
+        expansion(from, &shape).ok_or_else(|| Refusal::Shapes {
+            left: from.to_vec(),
+            right: shape.clone(),
+        })
+    };
+    let pairs = indices(&left.shape)?.into_iter().zip(indices(&right.shape)?);
+    let rows = pairs.map(|pair| vec![pair]).collect();
+    let elements = call.builder.products(&label, &left.elements, &right_elements, rows)?;
+    Ok(vec![call.number_tensor(left.data_type, shape, elements)])
 }
 
 /// `−x`.

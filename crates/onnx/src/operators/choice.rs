@@ -1,4 +1,4 @@
-//! ArgMax, comparisons with constants, Not, Cast, Binarizer.
+//! ArgMax and ArgMin, comparisons, Not, Cast, Binarizer.
 
 use std::rc::Rc;
 
@@ -19,31 +19,42 @@ use crate::{
     tensor::{Constant, Data, Element, Labels, Meaning, Tensor, Value},
 };
 
-/// Position of the largest element along one axis, the first one on ties.
-pub(super) fn arg_max(call: &mut Call<'_>) -> Results {
+/// Which end of the order is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extreme {
+    Largest,
+    Smallest,
+}
+
+/// Position of the largest or smallest element along one axis; on ties the first one, or the last.
+pub(super) fn arg_max(call: &mut Call<'_>, extreme: Extreme) -> Results {
     call.arity(1, 1, "1")?;
     let axis = call.attributes.integer("axis")?.unwrap_or(0);
     let keep = call.attributes.flag("keepdims", true)?;
-    if call.version >= 12 && call.attributes.flag("select_last_index", false)? {
-        return Err(Refusal::AttributeValue {
-            attribute: "select_last_index",
-            value: "1".to_owned(),
-            supported: "0 (the lowest index wins a tie)",
-        });
-    }
+    let last = call.version >= 12 && call.attributes.flag("select_last_index", false)?;
     let operand = call.numbers(0)?;
     let rank = operand.shape.len();
     let position = resolve(axis, rank).ok_or(Refusal::Axis { axis, rank })?;
     let (outer, length, inner) = around(&operand.shape, position).ok_or_else(|| Refusal::Empty {
         shape: operand.shape.clone(),
     })?;
-    let contiguous = grouped(&operand, outer, length, inner)?;
-    let elements = call.builder.apply(
-        &call.label,
-        Op::ArgMax { classes: length },
-        &contiguous.elements,
-        outer * inner,
-    )?;
+    let mut candidates = grouped(&operand, outer, length, inner)?.elements;
+    let label = call.label.clone();
+    if extreme == Extreme::Smallest {
+        candidates = call.builder.combine(&label, &[(&candidates, -1.0)], 0.0)?;
+    }
+    // The last of equals is the first one from behind.
+    if last {
+        for group in candidates.chunks_mut(length.max(1)) {
+            group.reverse();
+        }
+    }
+    let op = Op::ArgMax { classes: length };
+    let mut elements = call.builder.apply(&label, op, &candidates, outer * inner)?;
+    if last {
+        let end = number::count(length.saturating_sub(1));
+        elements = call.builder.combine(&label, &[(&elements, -1.0)], end)?;
+    }
     let mut shape = operand.shape;
     if keep {
         if let Some(size) = shape.get_mut(position) {
@@ -61,7 +72,7 @@ pub(super) fn arg_max(call: &mut Call<'_>) -> Results {
     })])
 }
 
-/// `left ∘ right` where one side is constant.
+/// `left ∘ right`.
 pub(super) fn compare(call: &mut Call<'_>, comparison: Comparison) -> Results {
     call.arity(2, 2, "2")?;
     let (left, right) = (call.numbers(0)?, call.numbers(1)?);
@@ -76,7 +87,7 @@ pub(super) fn compare(call: &mut Call<'_>, comparison: Comparison) -> Results {
         (true, true) => return Err(Refusal::OnlyConstants),
         (false, true) => (left, right, comparison),
         (true, false) => (right, left, mirrored(comparison)),
-        (false, false) => return Err(Refusal::ComparedComputed),
+        (false, false) => return compare_computed(call, comparison, &left, &right),
     };
     let shape = common_shape(&computed.shape, &constant.shape)?;
     let len = call.builder.charge_shape(&shape)?;
@@ -90,6 +101,21 @@ pub(super) fn compare(call: &mut Call<'_>, comparison: Comparison) -> Results {
     let elements = call
         .builder
         .apply(&call.label, Op::Compare { comparison, thresholds }, &operand, len)?;
+    Ok(vec![truth(DataType::Bool, shape, elements)])
+}
+
+/// `left ∘ right` as `left − right ∘ 0`.
+fn compare_computed(call: &mut Call<'_>, comparison: Comparison, left: &Tensor, right: &Tensor) -> Results {
+    let shape = common_shape(&left.shape, &right.shape)?;
+    let len = call.builder.charge_shape(&shape)?;
+    let (left, right): (Vec<_>, Vec<_>) = (aligned(left, &shape)?.collect(), aligned(right, &shape)?.collect());
+    let differences = [(left.as_slice(), 1.0), (right.as_slice(), -1.0)];
+    let differences = call.builder.combine(&call.label, &differences, 0.0)?;
+    let op = Op::Compare {
+        comparison,
+        thresholds: vec![0.0; len],
+    };
+    let elements = call.builder.apply(&call.label, op, &differences, len)?;
     Ok(vec![truth(DataType::Bool, shape, elements)])
 }
 

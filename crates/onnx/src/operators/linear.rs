@@ -1,10 +1,11 @@
-//! MatMul and Gemm with one constant factor.
+//! MatMul, Gemm, Einsum: sums of products, affine where one factor is constant.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Call, Results, arithmetic::aligned, same_type};
 use crate::{
     Refusal,
-    builder::Row,
-    shape::{broadcast, element_count, expansion, lattice},
+    shape::{broadcast, expansion, lattice, strides},
     tensor::{Element, Tensor, Value},
 };
 
@@ -40,15 +41,11 @@ pub(super) fn matmul(call: &mut Call<'_>) -> Results {
     let right_matrices = expansion(&right_batch, &batch).ok_or_else(mismatch)?;
     let mut rows = Vec::with_capacity(count);
     for (a, b) in left_matrices.into_iter().zip(right_matrices) {
-        product(
-            matrix(&left.elements, a, m, k).ok_or_else(mismatch)?,
-            matrix(&right.elements, b, k, n).ok_or_else(mismatch)?,
-            k,
-            n,
-            &mut rows,
-        )?;
+        product((a * m * k, b * k * n), [m, k, n], &mut rows)?;
     }
-    let elements = call.builder.affine(&call.label, rows)?;
+    let elements = call
+        .builder
+        .products(&call.label, &left.elements, &right.elements, rows)?;
     Ok(vec![call.number_tensor(left.data_type, shape, elements)])
 }
 
@@ -78,19 +75,21 @@ pub(super) fn gemm(call: &mut Call<'_>) -> Results {
     let shape = vec![m, n];
     let count = call.builder.charge_shape(&shape)?;
     call.builder.charge_terms(count.saturating_mul(k))?;
-    let mut rows = Vec::with_capacity(count);
-    product(&left.elements, &right.elements, k, n, &mut rows)?;
-    for row in &mut rows {
-        row.scale(alpha);
-    }
-    if call.optional(2).is_some() {
-        let addend = call.floats(2)?;
-        same_type(left.data_type, addend.data_type)?;
-        for (row, element) in rows.iter_mut().zip(aligned(&addend, &shape)?) {
-            row.add(element, beta);
+    let mut pairs = Vec::with_capacity(count);
+    product((0, 0), [m, k, n], &mut pairs)?;
+    let products = call
+        .builder
+        .products(&call.label, &left.elements, &right.elements, pairs)?;
+    let addend = match call.optional(2) {
+        Some(_) => {
+            let addend = call.floats(2)?;
+            same_type(left.data_type, addend.data_type)?;
+            aligned(&addend, &shape)?.collect()
         }
-    }
-    let elements = call.builder.affine(&call.label, rows)?;
+        None => vec![Element::Fixed(0.0); count],
+    };
+    let parts = [(products.as_slice(), alpha), (addend.as_slice(), beta)];
+    let elements = call.builder.combine(&call.label, &parts, 0.0)?;
     Ok(vec![call.number_tensor(left.data_type, shape, elements)])
 }
 
@@ -128,26 +127,139 @@ fn transposed(tensor: Tensor, transpose: bool) -> Result<Tensor, Refusal> {
     })
 }
 
-/// Matrix `position` of a batch.
-fn matrix(elements: &[Element], position: usize, rows: usize, columns: usize) -> Option<&[Element]> {
-    let size = element_count(&[rows, columns])?;
-    let start = position.checked_mul(size)?;
-    elements.get(start..start.checked_add(size)?)
-}
-
-/// Appends one row per element of `left · right`.
-fn product(left: &[Element], right: &[Element], k: usize, n: usize, rows: &mut Vec<Row>) -> Result<(), Refusal> {
-    if k == 0 || n == 0 {
-        return Err(Refusal::Empty { shape: vec![k, n] });
+/// Appends the pairs of a product of matrices that start at these positions: one row per element of the result.
+fn product(
+    (left, right): (usize, usize),
+    [m, k, n]: [usize; 3],
+    rows: &mut Vec<Vec<(usize, usize)>>,
+) -> Result<(), Refusal> {
+    if k == 0 || n == 0 || m == 0 {
+        return Err(Refusal::Empty { shape: vec![m, k, n] });
     }
-    for line in left.chunks_exact(k) {
+    for line in 0..m {
         for column in 0..n {
-            let mut row = Row::default();
-            for (&a, &b) in line.iter().zip(right.iter().skip(column).step_by(n)) {
-                row.add_product(a, b)?;
-            }
-            rows.push(row);
+            rows.push((0..k).map(|i| (left + line * k + i, right + i * n + column)).collect());
         }
     }
     Ok(())
+}
+
+/// A sum of products over named axes, of one or two operands; `...` is refused.
+pub(super) fn einsum(call: &mut Call<'_>) -> Results {
+    call.arity(1, 2, "1 or 2")?;
+    let equation = call
+        .attributes
+        .text("equation")?
+        .ok_or(Refusal::MissingAttribute { attribute: "equation" })?;
+    let equation: String = equation.chars().filter(|letter| !letter.is_whitespace()).collect();
+    let unsupported = || Refusal::AttributeValue {
+        attribute: "equation",
+        value: equation.clone(),
+        supported: "one or two operands with letters for axes, without `...`",
+    };
+    let (operands, result) = match equation.split_once("->") {
+        Some((operands, result)) => (operands, Some(result.to_owned())),
+        None => (equation.as_str(), None),
+    };
+    let terms: Vec<Vec<char>> = operands.split(',').map(|term| term.chars().collect()).collect();
+    let letters_only = terms.iter().flatten().all(char::is_ascii_alphabetic);
+    let result: Vec<char> = match result {
+        Some(result) => result.chars().collect(),
+        // Letters that appear once, in alphabetical order.
+        None => {
+            let mut letters: Vec<char> = terms.concat();
+            letters.sort_unstable();
+            let all = letters.clone();
+            letters.dedup();
+            let once = |letter: &char| all.iter().filter(|other| *other == letter).count() == 1;
+            letters.into_iter().filter(once).collect()
+        }
+    };
+    let distinct: BTreeSet<char> = result.iter().copied().collect();
+    if !letters_only || terms.len() != call.operands.len() || distinct.len() != result.len() {
+        return Err(unsupported());
+    }
+    let tensors = (0..terms.len())
+        .map(|position| call.floats(position))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut sizes: BTreeMap<char, usize> = BTreeMap::new();
+    for (tensor, term) in tensors.iter().zip(&terms) {
+        if tensor.shape.len() != term.len() {
+            return Err(unsupported());
+        }
+        for (&letter, &size) in term.iter().zip(&tensor.shape) {
+            if *sizes.entry(letter).or_insert(size) != size {
+                return Err(Refusal::Shapes {
+                    left: tensor.shape.clone(),
+                    right: vec![size],
+                });
+            }
+        }
+    }
+    let shape = result
+        .iter()
+        .map(|letter| sizes.get(letter).copied().ok_or_else(unsupported))
+        .collect::<Result<Vec<_>, _>>()?;
+    let summed: Vec<char> = sizes
+        .keys()
+        .copied()
+        .filter(|letter| !distinct.contains(letter))
+        .collect();
+    let count = call.builder.charge_shape(&shape)?;
+    let per_element = summed
+        .iter()
+        .filter_map(|letter| sizes.get(letter))
+        .fold(1usize, |product, &size| product.saturating_mul(size));
+    call.builder.charge_terms(count.saturating_mul(per_element))?;
+    // Offsets of an operand over some axes; a letter that stands twice walks a diagonal.
+    let offsets = |operand: usize, letters: &[char]| -> Vec<usize> {
+        let (Some(term), Some(tensor)) = (terms.get(operand), tensors.get(operand)) else {
+            return vec![
+                0;
+                if letters == result.as_slice() {
+                    count
+                } else {
+                    per_element
+                }
+            ];
+        };
+        let strides = strides(&tensor.shape);
+        let axes: Vec<Vec<usize>> = letters
+            .iter()
+            .map(|letter| {
+                let places = term.iter().zip(&strides).filter(|(other, _)| *other == letter);
+                let stride: usize = places.map(|(_, stride)| stride).sum();
+                (0..sizes.get(letter).copied().unwrap_or(1))
+                    .map(|c| c * stride)
+                    .collect()
+            })
+            .collect();
+        lattice(&axes)
+    };
+    let (left_outer, right_outer) = (offsets(0, &result), offsets(1, &result));
+    let (left_inner, right_inner) = (offsets(0, &summed), offsets(1, &summed));
+    let rows: Vec<Vec<(usize, usize)>> = left_outer
+        .iter()
+        .zip(&right_outer)
+        .map(|(a, b)| {
+            let inner = left_inner.iter().zip(&right_inner);
+            inner.map(|(i, j)| (a + i, b + j)).collect()
+        })
+        .collect();
+    let Some(left) = tensors.first() else {
+        return Err(Refusal::OnlyConstants);
+    };
+    let one = vec![Element::Fixed(1.0)];
+    let right = match tensors.get(1) {
+        Some(right) => {
+            same_type(left.data_type, right.data_type)?;
+            &right.elements
+        }
+        None => &one,
+    };
+    if tensors.iter().all(Tensor::is_fixed) {
+        return Err(Refusal::OnlyConstants);
+    }
+    let elements = call.builder.products(&call.label, &left.elements, right, rows)?;
+    Ok(vec![call.number_tensor(left.data_type, shape, elements)])
 }

@@ -4,12 +4,23 @@ mod activation;
 mod arithmetic;
 mod choice;
 mod constant;
+mod convolution;
+mod elementwise;
 mod forest;
 mod linear;
+mod logic;
 mod machine_learning;
 mod movement;
+mod normalization;
+mod pooling;
+mod quantization;
+mod ranking;
+mod rearrangement;
+mod reduction;
+mod resize;
 mod selection;
 mod trees;
+mod window;
 
 use std::rc::Rc;
 
@@ -62,47 +73,108 @@ pub(crate) fn apply(domain: &str, operator: &str, call: &mut Call<'_>) -> Result
             _ => Err(Refusal::Operator),
         }
     } else if domain.is_empty() {
-        match operator {
-            "Add" => arithmetic::binary(call, arithmetic::Binary::Add),
-            "ArgMax" => choice::arg_max(call),
-            "Cast" => choice::cast(call),
-            "Clip" => activation::clip(call),
-            "Concat" => movement::concat(call),
-            "Constant" => constant::constant(call),
-            "ConstantOfShape" => constant::constant_of_shape(call),
-            "Div" => arithmetic::binary(call, arithmetic::Binary::Div),
-            "Dropout" => activation::dropout(call),
-            "Flatten" => movement::flatten(call),
-            "Gather" => selection::gather(call),
-            "Gemm" => linear::gemm(call),
-            "Greater" => choice::compare(call, zkverdict_model::Comparison::Greater),
-            "GreaterOrEqual" => choice::compare(call, zkverdict_model::Comparison::GreaterOrEqual),
-            "Identity" => activation::identity(call),
-            "Less" => choice::compare(call, zkverdict_model::Comparison::Less),
-            "LessOrEqual" => choice::compare(call, zkverdict_model::Comparison::LessOrEqual),
-            "MatMul" => linear::matmul(call),
-            "Mul" => arithmetic::binary(call, arithmetic::Binary::Mul),
-            "Neg" => arithmetic::neg(call),
-            "Not" => choice::not(call),
-            "Relu" => activation::relu(call),
-            "Reshape" => movement::reshape(call),
-            "Shape" => constant::shape(call),
-            "Sigmoid" => activation::sigmoid(call),
-            "Slice" => selection::slice(call),
-            "Softmax" => activation::softmax(call),
-            "Split" => selection::split(call),
-            "Squeeze" => movement::squeeze(call),
-            "Sub" => arithmetic::binary(call, arithmetic::Binary::Sub),
-            "Sum" => arithmetic::sum(call),
-            "Transpose" => movement::transpose(call),
-            "Unsqueeze" => movement::unsqueeze(call),
-            _ => Err(Refusal::Operator),
-        }
+        standard(operator, call)
     } else {
         Err(Refusal::Operator)
     }?;
     call.attributes.finish()?;
     Ok(results)
+}
+
+/// The operators of the standard set.
+fn standard(operator: &str, call: &mut Call<'_>) -> Results {
+    use zkverdict_model::Comparison;
+
+    match operator {
+        "Abs" => elementwise::absolute(call),
+        "Add" => arithmetic::binary(call, arithmetic::Binary::Add),
+        "And" => logic::connective(call, logic::Connective::And),
+        "ArgMax" => choice::arg_max(call, choice::Extreme::Largest),
+        "ArgMin" => choice::arg_max(call, choice::Extreme::Smallest),
+        "AveragePool" => pooling::average_pool(call),
+        "BatchNormalization" => normalization::batch_normalization(call),
+        "Cast" => choice::cast(call),
+        "Celu" => elementwise::celu(call),
+        "Clip" => activation::clip(call),
+        "Concat" => movement::concat(call),
+        "Constant" => constant::constant(call),
+        "ConstantOfShape" => constant::constant_of_shape(call),
+        "Conv" => convolution::convolution(call),
+        "DepthToSpace" => rearrangement::depth_to_space(call),
+        "DequantizeLinear" => quantization::dequantize_linear(call),
+        "Div" => arithmetic::binary(call, arithmetic::Binary::Div),
+        "Dropout" => activation::dropout(call),
+        "Einsum" => linear::einsum(call),
+        "Elu" => elementwise::elu(call),
+        "Equal" => logic::equal(call),
+        "Expand" => rearrangement::expand(call),
+        "Flatten" => movement::flatten(call),
+        "Gather" => selection::gather(call),
+        "Gelu" => elementwise::gelu(call),
+        "Gemm" => linear::gemm(call),
+        "GroupNormalization" => normalization::group_normalization(call),
+        "GlobalAveragePool" => pooling::global_average_pool(call),
+        "GlobalMaxPool" => pooling::global_max_pool(call),
+        "Greater" => choice::compare(call, Comparison::Greater),
+        "GreaterOrEqual" => choice::compare(call, Comparison::GreaterOrEqual),
+        "HardSigmoid" => elementwise::hard_sigmoid(call),
+        "HardSwish" => elementwise::hard_swish(call),
+        "Identity" => activation::identity(call),
+        "InstanceNormalization" => normalization::instance_normalization(call),
+        "LayerNormalization" => normalization::layer_normalization(call),
+        "LeakyRelu" => elementwise::leaky_relu(call),
+        "Less" => choice::compare(call, Comparison::Less),
+        "LessOrEqual" => choice::compare(call, Comparison::LessOrEqual),
+        "LogSoftmax" => elementwise::log_softmax(call),
+        "MatMul" => linear::matmul(call),
+        "Max" => reduction::variadic(call, reduction::Reduction::Max),
+        "MaxPool" => pooling::max_pool(call),
+        "Mean" => reduction::variadic(call, reduction::Reduction::Mean),
+        "Min" => reduction::variadic(call, reduction::Reduction::Min),
+        "Mish" => elementwise::mish(call),
+        "Mul" => arithmetic::binary(call, arithmetic::Binary::Mul),
+        "Neg" => arithmetic::neg(call),
+        "Not" => choice::not(call),
+        "Or" => logic::connective(call, logic::Connective::Or),
+        "PRelu" => elementwise::prelu(call),
+        "Pad" => rearrangement::pad(call),
+        "Pow" => elementwise::power(call),
+        "ReduceL1" => reduction::reduce(call, reduction::Reduction::L1),
+        "ReduceL2" => reduction::reduce(call, reduction::Reduction::L2),
+        "ReduceLogSum" => reduction::reduce(call, reduction::Reduction::LogSum),
+        "ReduceLogSumExp" => reduction::reduce(call, reduction::Reduction::LogSumExp),
+        "ReduceMax" => reduction::reduce(call, reduction::Reduction::Max),
+        "ReduceMean" => reduction::reduce(call, reduction::Reduction::Mean),
+        "ReduceMin" => reduction::reduce(call, reduction::Reduction::Min),
+        "ReduceSum" => reduction::reduce(call, reduction::Reduction::Sum),
+        "ReduceSumSquare" => reduction::reduce(call, reduction::Reduction::SumSquare),
+        "Relu" => activation::relu(call),
+        "Reshape" => movement::reshape(call),
+        "Resize" => resize::resize(call),
+        "Selu" => elementwise::selu(call),
+        "Shape" => constant::shape(call),
+        "Sigmoid" => activation::sigmoid(call),
+        "Sign" => logic::sign(call),
+        "Slice" => selection::slice(call),
+        "Softmax" => activation::softmax(call),
+        "Softsign" => elementwise::softsign(call),
+        "SpaceToDepth" => rearrangement::space_to_depth(call),
+        "Split" => selection::split(call),
+        "Squeeze" => movement::squeeze(call),
+        "Sub" => arithmetic::binary(call, arithmetic::Binary::Sub),
+        "Sum" => reduction::variadic(call, reduction::Reduction::Sum),
+        "Tile" => rearrangement::tile(call),
+        "TopK" => ranking::top_k(call),
+        "Transpose" => movement::transpose(call),
+        "Unsqueeze" => movement::unsqueeze(call),
+        "Upsample" => resize::upsample(call),
+        "Where" => logic::select(call),
+        "Xor" => logic::connective(call, logic::Connective::Xor),
+        _ => match elementwise::named(operator) {
+            Some(function) => elementwise::elementary(call, function),
+            None => Err(Refusal::Operator),
+        },
+    }
 }
 
 impl Call<'_> {
@@ -243,21 +315,26 @@ fn pick<T: Clone>(items: &[T], indices: &[usize]) -> Result<Vec<T>, Refusal> {
         .collect()
 }
 
+/// The items of a constant at some positions, under a shape of as many elements.
+fn moved(constant: &Constant, shape: Vec<usize>, indices: &[usize]) -> Result<Constant, Refusal> {
+    Ok(Constant {
+        data_type: constant.data_type,
+        data: match &constant.data {
+            Data::Reals(items) => Data::Reals(pick(items, indices)?),
+            Data::Integers(items) => Data::Integers(pick(items, indices)?),
+            Data::Strings(items) => Data::Strings(pick(items, indices)?),
+        },
+        shape,
+    })
+}
+
 /// Moves the elements of a value: one list of source offsets per axis of the result.
 fn rearrange(builder: &mut Builder, value: &Value, axes: &[Vec<usize>]) -> Result<Value, Refusal> {
     let shape: Vec<usize> = axes.iter().map(Vec::len).collect();
     builder.charge_shape(&shape)?;
     let indices = lattice(axes);
     Ok(match value {
-        Value::Constant(constant) => Value::Constant(Constant {
-            data_type: constant.data_type,
-            data: match &constant.data {
-                Data::Reals(items) => Data::Reals(pick(items, &indices)?),
-                Data::Integers(items) => Data::Integers(pick(items, &indices)?),
-                Data::Strings(items) => Data::Strings(pick(items, &indices)?),
-            },
-            shape,
-        }),
+        Value::Constant(constant) => Value::Constant(moved(constant, shape, &indices)?),
         Value::Tensor(tensor) => {
             if indices.is_empty() {
                 return Err(Refusal::Empty { shape });

@@ -32,10 +32,15 @@ pub(crate) fn model(name: &str) -> Vec<u8> {
 
 /// Why the evaluator stopped.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NoCategory;
+pub(crate) enum NoValue {
+    /// A one-hot encoder without the category.
+    Category,
+    /// A function or product that is not finite.
+    Infinite,
+}
 
 /// Values of all outputs for one sample.
-pub(crate) fn evaluate(graph: &Graph, sample: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, NoCategory> {
+pub(crate) fn evaluate(graph: &Graph, sample: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, NoValue> {
     let mut values: Vec<Vec<f64>> = sample.to_vec();
     assert_eq!(values.len(), graph.inputs.len());
     for (input, value) in graph.inputs.iter().zip(&values) {
@@ -52,7 +57,11 @@ pub(crate) fn evaluate(graph: &Graph, sample: &[Vec<f64>]) -> Result<Vec<Vec<f64
             .collect();
         let y = apply(&node.op, &x)?;
         assert_eq!(y.len(), node.len, "{}", node.name);
-        assert!(y.iter().all(|value| value.is_finite()), "{}: {y:?}", node.name);
+        if y.iter().any(|value| !value.is_finite()) {
+            let unbounded = |node: &zkverdict_model::Node| matches!(node.op, Op::Function(_) | Op::Products { .. });
+            assert!(graph.nodes.iter().any(unbounded), "{}: {y:?}", node.name);
+            return Err(NoValue::Infinite);
+        }
         values.push(y);
     }
     Ok(graph
@@ -70,7 +79,7 @@ pub(crate) fn evaluate(graph: &Graph, sample: &[Vec<f64>]) -> Result<Vec<Vec<f64
         .collect())
 }
 
-fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoCategory> {
+fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoValue> {
     let each = |f: &dyn Fn(f64) -> f64| x.iter().map(|&x| f(x)).collect();
     Ok(match op {
         Op::Wire { indices } => indices.iter().map(|&index| x[index]).collect(),
@@ -94,6 +103,20 @@ fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoCategory> {
             .collect(),
         Op::Relu => each(&|x| x.max(0.0)),
         Op::Clip { min, max } => each(&|x| x.max(*min).min(*max)),
+        Op::Function(formula) => each(&|x| formula.evaluate(x)),
+        Op::Products { rows } => rows
+            .iter()
+            .map(|pairs| {
+                assert!(!pairs.is_empty());
+                pairs.iter().map(|&(left, right)| x[left] * x[right]).sum()
+            })
+            .collect(),
+        Op::Maximum { width } => {
+            assert_eq!(x.len() % width, 0);
+            x.chunks(*width)
+                .map(|group| group.iter().copied().fold(f64::MIN, f64::max))
+                .collect()
+        }
         Op::Sigmoid => each(&|x| 1.0 / (1.0 + (-x).exp())),
         Op::Softmax { classes } => x
             .chunks(*classes)
@@ -143,7 +166,7 @@ fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoCategory> {
             let mut bits = Vec::new();
             for (x, categories) in x.iter().zip(categories) {
                 if !categories.iter().any(|&category| category as f64 == *x) {
-                    return Err(NoCategory);
+                    return Err(NoValue::Category);
                 }
                 bits.extend(
                     categories

@@ -4,7 +4,7 @@ use serde_json::Value;
 use zkverdict_model::{Op, OutputKind};
 use zkverdict_onnx::{FloatModel, OnnxError, import, summarize};
 
-use crate::common::{NoCategory, close, evaluate, model, read};
+use crate::common::{FLOAT, Model, NoValue, close, evaluate, int_list, model, read, tensor_info};
 
 fn expected() -> serde_json::Map<String, Value> {
     let Value::Object(entries) = serde_json::from_slice(&model("expected.json")).unwrap() else {
@@ -133,11 +133,46 @@ fn affine_maps_of_affine_maps_are_one() {
     assert!(affine[1].contains("MatMul") && affine[1].contains("Add"), "{affine:?}");
 }
 
+/// Both are monotone, and a pooling leaves fewer numbers; but what something else reads stays where it is.
+#[test]
+fn a_pooling_comes_before_a_relu_that_nothing_else_reads() {
+    let image = Model::new()
+        .input(tensor_info("x", FLOAT, &[1, 1, 4, 4]))
+        .node("Relu", &["x"], &["r"])
+        .node("MaxPool", &["r"], &["y"])
+        .with("kernel_shape", int_list(&[2, 2]))
+        .with("strides", int_list(&[2, 2]))
+        .output("y");
+    let order = |bytes: &[u8]| -> Vec<&'static str> {
+        let name = |op: &Op| match op {
+            Op::Wire { .. } => "wire",
+            Op::Maximum { .. } => "maximum",
+            Op::Relu => "relu",
+            _ => "other",
+        };
+        import(bytes).unwrap().nodes.iter().map(|node| name(&node.op)).collect()
+    };
+    assert_eq!(order(&image.encode()), ["wire", "maximum", "relu"]);
+    let sample: Vec<f64> = (0..16).map(|index| f64::from(index * 7 % 16) - 9.0).collect();
+    let got = evaluate(&import(&image.encode()).unwrap(), &[sample.clone()]).unwrap();
+    let window = |corner: usize| {
+        [0, 1, 4, 5]
+            .map(|step| sample[corner + step])
+            .into_iter()
+            .fold(0.0, f64::max)
+    };
+    assert_eq!(got[0], [0, 2, 8, 10].map(window));
+    assert_eq!(order(&image.output("r").encode()), ["relu", "wire", "maximum"]);
+}
+
 #[test]
 fn an_unknown_category_has_no_encoding() {
     let graph = import(&model("logistic_binary.onnx")).unwrap();
     for code in [7.0, 0.5, -1.0] {
-        assert_eq!(evaluate(&graph, &[vec![code, 0.0, 0.0, 0.0, 0.0]]), Err(NoCategory));
+        assert_eq!(
+            evaluate(&graph, &[vec![code, 0.0, 0.0, 0.0, 0.0]]),
+            Err(NoValue::Category)
+        );
     }
 }
 

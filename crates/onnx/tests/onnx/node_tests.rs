@@ -11,13 +11,13 @@ use crate::common::{close, evaluate, read, shared};
 use flate2::read::GzDecoder;
 use prost::Message;
 use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType};
-use zkverdict_model::{Element, Graph};
+use zkverdict_model::{Calibration, Element, Graph, ModelError, Program};
 use zkverdict_onnx::{OnnxError, Refusal, import};
 
 const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/node_tests.txt");
 
 /// Files of one case by their name below its folder.
-type Case = BTreeMap<String, Vec<u8>>;
+pub(crate) type Case = BTreeMap<String, Vec<u8>>;
 
 #[test]
 fn every_case_passes_or_is_refused_by_name() {
@@ -45,7 +45,78 @@ fn every_case_passes_or_is_refused_by_name() {
     assert_eq!(report.lines().count(), list.lines().count());
 }
 
-fn unpack(archive: &[u8]) -> BTreeMap<String, Case> {
+/// What imports can be compiled, and the program stays near the floats on the case's own data.
+#[test]
+fn every_case_that_imports_compiles_accurately_or_is_refused_by_name() {
+    let Some(path) = shared("data/onnx/onnx-1.16.2-backend-node.tar.gz") else {
+        return;
+    };
+    let mut wrong = Vec::new();
+    let mut refused = String::new();
+    let mut compiled = 0;
+    for (name, case) in &unpack(&std::fs::read(path).unwrap()) {
+        let bytes = &case["model.onnx"];
+        let models = std::iter::once((bytes.clone(), None))
+            .chain((0..).map_while(|free| Some((bind(bytes, case, 0, free)?, Some(free)))));
+        for (model, free) in models {
+            let Ok(graph) = import(&model) else { continue };
+            let positions: Vec<usize> = free.map_or_else(|| (0..graph.inputs.len()).collect(), |free| vec![free]);
+            let sample: Vec<Vec<f64>> = positions
+                .iter()
+                .map(|&position| numbers(&tensor(case, 0, "input", position).unwrap()))
+                .collect();
+            match compile(&graph, &sample) {
+                Ok(()) => compiled += 1,
+                Err(ModelError::Unsupported { reason, .. }) => writeln!(refused, "{name}: {reason}").unwrap(),
+                Err(ModelError::RangeTooWide { .. }) => writeln!(refused, "{name}: too wide").unwrap(),
+                Err(error) => wrong.push(format!("{name}: {error}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), refused);
+    assert!(compiled > 500, "{compiled}");
+    let expected = "\
+        node/test_logsoftmax_large_number: too wide\n\
+        node/test_logsoftmax_large_number_expanded: too wide\n\
+        node/test_logsoftmax_large_number_expanded_ver18: too wide\n\
+        node/test_reciprocal_example: the function has no value near -0.004, within the range of its arguments\n\
+        node/test_softmax_large_number: too wide\n\
+        node/test_softmax_large_number_expanded: too wide\n\
+        node/test_softmax_large_number_expanded_ver18: too wide\n";
+    assert_eq!(refused, expected);
+}
+
+/// Errors are of the results' size, with the limbs of ten bits that most models take.
+fn compile(graph: &Graph, sample: &[Vec<f64>]) -> Result<(), ModelError> {
+    // Values that never vary say little of their range: a few neighbours do.
+    let near = [0.9, 0.8, 1.0].map(|factor| -> Vec<Vec<f64>> {
+        let scaled = |(values, input): (&Vec<f64>, &zkverdict_model::Input)| match input.element {
+            Element::Int64 | Element::Bool => values.clone(),
+            _ => values.iter().map(|value| value * factor).collect(),
+        };
+        sample.iter().zip(&graph.inputs).map(scaled).collect()
+    });
+    let calibration = Calibration::measure(graph, &near, 2.0)?;
+    let program = Program::compile(graph, &calibration, 10)?;
+    let inputs = program.quantize(sample)?;
+    let got = program.dequantize_outputs(&program.execute(&inputs)?);
+    let expected = graph.pick_outputs(&graph.evaluate(sample)?);
+    let size = expected
+        .iter()
+        .flatten()
+        .fold(1.0, |size: f64, value| size.max(value.abs()));
+    let pairs = got.concat().into_iter().zip(expected.concat());
+    let error = pairs.map(|(got, expected)| (got - expected).abs()).fold(0.0, f64::max);
+    if error > 4e-3 * size {
+        return Err(ModelError::NotFinite {
+            what: format!("the error, of results up to {size},"),
+            value: error,
+        });
+    }
+    Ok(())
+}
+
+pub(crate) fn unpack(archive: &[u8]) -> BTreeMap<String, Case> {
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
     for entry in tar::Archive::new(GzDecoder::new(archive)).entries().unwrap() {
         let mut entry = entry.unwrap();
@@ -118,7 +189,7 @@ fn tensor(case: &Case, set: usize, kind: &str, position: usize) -> Option<Tensor
 }
 
 /// The model with every input but one as an initializer.
-fn bind(bytes: &[u8], case: &Case, set: usize, free: usize) -> Option<Vec<u8>> {
+pub(crate) fn bind(bytes: &[u8], case: &Case, set: usize, free: usize) -> Option<Vec<u8>> {
     let mut model = ModelProto::decode(bytes).ok()?;
     let graph = model.graph.as_mut()?;
     for (position, input) in graph.input.iter().enumerate() {
@@ -188,6 +259,7 @@ fn numbers(proto: &TensorProto) -> Vec<f64> {
         DataType::Uint8 | DataType::Bool => raw.iter().copied().map(f64::from).collect(),
         DataType::Uint16 => words(raw, |bytes| u16::from_le_bytes(bytes).into()),
         DataType::Uint32 => words(raw, |bytes| u32::from_le_bytes(bytes).into()),
+        DataType::Uint64 => words(raw, |bytes| u64::from_le_bytes(bytes) as f64),
         other => panic!("unexpected type {other:?}"),
     }
 }

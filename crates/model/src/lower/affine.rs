@@ -1,0 +1,129 @@
+//! Affine maps over expressions, and when their operands become cells first.
+//!
+//! Written out, a map of a map reads all cells of the inner one: a convolution over averages of four reads four times
+//! the cells. That rounds once, but every window copies its cells; where the copies cost more than cells for the inner
+//! results, those are rounded first.
+
+use std::collections::HashSet;
+
+use crate::{
+    AffineRow, CellId, Graph, ModelError, Node, ValueId,
+    lower::{
+        Ends, Expression, Lowering,
+        expression::to_expressions,
+        formats::{signed_format, unsigned_format},
+    },
+};
+
+/// Sums that share one copy of their cells, roughly: what a block of four lanes holds.
+const SHARED: usize = 24;
+/// Rows that a cell of its own costs: its three rows of digits, and its share of a block.
+const ROWS_PER_CELL: usize = 4;
+/// Rows of the map that are looked at.
+const SAMPLES: usize = 32;
+/// Terms that a map may have written out.
+const MOST_TERMS: usize = 1 << 24;
+
+impl Lowering<'_> {
+    pub(super) fn affine(
+        &mut self,
+        graph: &Graph,
+        node: &Node,
+        rows: &[AffineRow],
+    ) -> Result<Vec<Expression>, ModelError> {
+        let places: Vec<(usize, usize)> = node
+            .inputs
+            .iter()
+            .enumerate()
+            .flat_map(|(input, value)| (0..self.values[value.0].len()).map(move |index| (input, index)))
+            .collect();
+        let mut inputs: Vec<ValueId> = node.inputs.clone();
+        inputs.sort_unstable();
+        inputs.dedup();
+        for value in inputs {
+            let position = node.inputs.iter().position(|input| *input == value).unwrap_or(0);
+            if self.is_cheaper_as_cells(&places, position, node, rows) {
+                self.make_cells(graph, node, value)?;
+            }
+        }
+        let operand: Vec<&Expression> = node.inputs.iter().flat_map(|value| &self.values[value.0]).collect();
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let parts = row.terms.iter().map(|(index, weight)| (operand[*index], *weight));
+                Expression::combine(row.bias, parts)
+            })
+            .collect())
+    }
+
+    /// Turns the elements of a tensor that are more than a cell into cells, for all who read it from now on.
+    fn make_cells(&mut self, graph: &Graph, node: &Node, value: ValueId) -> Result<(), ModelError> {
+        let range = self.range(graph, value);
+        let cell_bits = self.program.cell_bits();
+        let format = if range.low >= 0.0 {
+            unsigned_format(range.high, cell_bits)
+        } else {
+            signed_format(range.high.max(-range.low), cell_bits)
+        };
+        let wide: Vec<usize> = (0..self.values[value.0].len())
+            .filter(|index| self.values[value.0][*index].terms.len() > 1)
+            .collect();
+        let expressions: Vec<Expression> = wide.iter().map(|index| self.values[value.0][*index].clone()).collect();
+        let cells = to_expressions(self.clamped(&node.name, &expressions, format, Ends::Report)?);
+        for (index, cell) in wide.into_iter().zip(cells) {
+            self.values[value.0][index] = cell;
+        }
+        Ok(())
+    }
+
+    /// Estimates from some of the rows.
+    fn is_cheaper_as_cells(&self, places: &[(usize, usize)], position: usize, node: &Node, rows: &[AffineRow]) -> bool {
+        let expressions = &self.values[node.inputs[position].0];
+        // Sums over leaves of trees are compared without rounding.
+        let is_weight = |cell: &CellId| self.cells[cell.index()].is_weight;
+        if expressions
+            .iter()
+            .any(|expression| expression.terms.keys().any(is_weight))
+        {
+            return false;
+        }
+        let read = |row: &AffineRow| -> Vec<usize> {
+            row.terms
+                .iter()
+                .map(|(index, _)| places[*index])
+                .filter(|(input, _)| *input == position)
+                .map(|(_, index)| index)
+                .collect()
+        };
+        let stride = rows.len().div_ceil(SAMPLES).max(1);
+        let (mut direct, mut written) = (0_usize, 0_usize);
+        for row in rows.iter().step_by(stride) {
+            let elements = read(row);
+            direct += elements.len();
+            let cells: HashSet<CellId> = elements
+                .iter()
+                .flat_map(|index| expressions[*index].terms.keys().copied())
+                .collect();
+            written += cells.len();
+        }
+        if written <= direct {
+            return false;
+        }
+        let mut used = vec![false; expressions.len()];
+        let mut terms = 0_usize;
+        for index in rows.iter().flat_map(read) {
+            terms = terms.saturating_add(expressions[index].terms.len());
+            used[index] = true;
+        }
+        let wide = expressions
+            .iter()
+            .zip(&used)
+            .filter(|(expression, used)| **used && expression.terms.len() > 1);
+        let (count, inner) = wide.fold((0, 0), |(count, inner), (expression, _)| {
+            (count + 1, inner + expression.terms.len())
+        });
+        let shared = SHARED.min(rows.len());
+        let saved = (written - direct) * stride / shared;
+        terms > MOST_TERMS || saved > ROWS_PER_CELL * count + inner / SHARED
+    }
+}
