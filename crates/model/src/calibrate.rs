@@ -28,6 +28,15 @@ impl Interval {
         }
     }
 
+    /// Zero alone where nothing was observed.
+    fn or_zero(self) -> Self {
+        if self.low > self.high {
+            Self { low: 0.0, high: 0.0 }
+        } else {
+            self
+        }
+    }
+
     /// Widened so that the whole is `margin` times as wide; a range that starts at or above zero stays there.
     pub(crate) fn widened(self, margin: f64) -> Self {
         if self.low > self.high {
@@ -125,7 +134,9 @@ impl Calibration {
                 ranges.iter_mut().flatten().for_each(|range| *range = whole);
             }
         }
-        let widen = |range: &mut Interval| *range = range.widened(margin);
+        // Nothing is recorded of infinities that pass to trees.
+        observed.iter_mut().for_each(|range| *range = range.or_zero());
+        let widen = |range: &mut Interval| *range = range.or_zero().widened(margin);
         inputs.iter_mut().flatten().flatten().for_each(widen);
         nodes.iter_mut().for_each(widen);
         Ok(Self {
