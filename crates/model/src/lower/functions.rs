@@ -39,7 +39,8 @@ impl Lowering<'_> {
         });
         let span = domain.results.high - domain.results.low;
         let error = self.fit_error(&table, formula, format, result_format, observed);
-        if !(error <= MOST_ERROR * span) {
+        let size = domain.results.high.abs().max(domain.results.low.abs());
+        if error.is_nan() || error > MOST_ERROR * span.max(size * f64::powi(2.0, -10)) {
             return Err(unsupported(
                 node,
                 format!(
@@ -227,8 +228,8 @@ fn uniform(
         Op::Products { rows } => {
             let len = rows.len();
             let (left, right, shift) = match node.inputs.as_slice() {
-                &[only] => (only, only, 0),
-                &[left, right] => (left, right, len),
+                [only] => (*only, *only, 0),
+                [left, right] => (*left, *right, len),
                 _ => return None,
             };
             let alike = rows.iter().enumerate().all(|(position, pairs)| {
