@@ -42,5 +42,5 @@ pub use graph::{
 pub use ordered::{HIGHEST, LOWEST, from_ordered, ordered};
 pub use program::{
     CellId, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, OutputCells, Program, Range, Source,
-    SplitNode, Step, Sum, Table, TableId, TreePath,
+    SplitNode, Step, Sum, Table, TableId, TabulatedFunction, TreePath,
 };

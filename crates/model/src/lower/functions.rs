@@ -1,7 +1,7 @@
 //! Functions of one variable: a piecewise-linear table over the range that calibration saw.
 
 use crate::{
-    Elementary, Format, Formula, Graph, Limit, ModelError, Node, Op, Step, Table,
+    Elementary, Format, Formula, Graph, Limit, ModelError, Node, Op, Step, Table, TabulatedFunction,
     calibrate::Interval,
     curves,
     lower::{Ends, Expression, Lowering, expression::to_expressions, formats::ranged_format, unsupported},
@@ -52,6 +52,12 @@ impl Lowering<'_> {
                 ),
             ));
         }
+        self.program.functions.push(TabulatedFunction {
+            name: node.name.clone(),
+            low: observed.low,
+            high: observed.high,
+            error,
+        });
         let table = self.table(table);
         let arguments = self.clamped(&node.name, operand, format, Ends::Ignore)?;
         if domain.open != (false, false) {
