@@ -7,7 +7,7 @@ use zkverdict_model::Program;
 use crate::{CircuitError, Layout, ModelCircuit, PublicInputs, Shape, Trace, from_i128, usable_rows};
 
 /// Changes whenever the same program would get another constraint system or another layout.
-pub const CIRCUIT_VERSION: u32 = 2;
+pub const CIRCUIT_VERSION: u32 = 3;
 
 /// A program with the circuit that was chosen for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -49,5 +49,5 @@ pub use graph::{
 pub use ordered::{HIGHEST, LOWEST, from_ordered, ordered};
 pub use program::{
     CellId, Combination, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, OutputCells, Program,
-    Range, Source, SplitNode, Step, Sum, Table, TableId, TreePath,
+    Range, Source, SplitNode, Step, Sum, Table, TableId, TabulatedFunction, TreePath,
 };

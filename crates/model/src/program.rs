@@ -345,6 +345,19 @@ pub struct Limit {
     pub high: bool,
 }
 
+/// How a function of one variable was tabulated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TabulatedFunction {
+    /// Node in the model.
+    pub name: String,
+    /// Smallest argument on the calibration samples.
+    pub low: f64,
+    /// Largest argument on the calibration samples.
+    pub high: f64,
+    /// Largest distance between table and function in between.
+    pub error: f64,
+}
+
 /// A compiled model: exact, and independent of any circuit layout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Program {
@@ -358,6 +371,9 @@ pub struct Program {
     pub memory: Vec<CellId>,
     /// Numbers whose format ends before all they could be.
     pub limited: Vec<Limit>,
+    /// What is known of the tables of functions, for people.
+    #[serde(default)]
+    pub functions: Vec<TabulatedFunction>,
     /// Steps in order; a step reads only cells of earlier ones.
     pub steps: Vec<Step>,
     /// Names of the graph's inputs, in order.

@@ -6,7 +6,7 @@ use zkverdict::{
     CompileOptions,
     circuits::{Candidate, Objective},
     compile,
-    models::{Fidelity, TreeFacts},
+    models::{Fidelity, TabulatedFunction, TreeFacts},
     verifier::{Digest, Kind},
 };
 
@@ -27,6 +27,9 @@ struct Compiled {
     inputs_public: bool,
     chosen: Candidate,
     fidelity: Option<Fidelity>,
+    /// Functions of one variable, each with the error of its table.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    functions: Vec<TabulatedFunction>,
     reason: String,
     /// What holds of each ensemble of trees, whatever the input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -61,6 +64,7 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         tolerance: options.tolerance,
         inputs_public: options.public.inputs,
         fidelity: calibrate::fidelity(&calibration, chosen.shape.limb_bits).cloned(),
+        functions: planned.file.compiled.program.functions.clone(),
         reason: reason(&options, &chosen, &planned.candidates),
         trees: model.graph.tree_facts(),
         chosen,
@@ -148,6 +152,18 @@ impl Report for Compiled {
         ];
         if let Some(fidelity) = &self.fidelity {
             rows.push(("error", errors(fidelity)));
+        }
+        let worst = self.functions.iter().max_by(|a, b| a.error.total_cmp(&b.error));
+        if let Some(worst) = worst {
+            rows.push((
+                "functions",
+                format!(
+                    "{} tabulated, off by at most {} (in {})",
+                    self.functions.len(),
+                    tiny(worst.error),
+                    worst.name
+                ),
+            ));
         }
         rows.extend(facts::rows(&self.trees));
         let mut text = format!("{} compiled\n{}", style.bold(&self.model), pairs(style, 2, &rows));

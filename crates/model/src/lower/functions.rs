@@ -1,7 +1,7 @@
 //! Functions of one variable: a piecewise-linear table over the range that calibration saw.
 
 use crate::{
-    Elementary, Format, Formula, Graph, Limit, ModelError, Node, Op, Step, Table,
+    Elementary, Format, Formula, Graph, Limit, ModelError, Node, Op, Step, Table, TabulatedFunction,
     calibrate::Interval,
     curves,
     lower::{Ends, Expression, Lowering, expression::to_expressions, formats::ranged_format, unsupported},
@@ -39,7 +39,8 @@ impl Lowering<'_> {
         });
         let span = domain.results.high - domain.results.low;
         let error = self.fit_error(&table, formula, format, result_format, observed);
-        if !(error <= MOST_ERROR * span) {
+        let size = domain.results.high.abs().max(domain.results.low.abs());
+        if error.is_nan() || error > MOST_ERROR * span.max(size * f64::powi(2.0, -10)) {
             return Err(unsupported(
                 node,
                 format!(
@@ -51,6 +52,12 @@ impl Lowering<'_> {
                 ),
             ));
         }
+        self.program.functions.push(TabulatedFunction {
+            name: node.name.clone(),
+            low: observed.low,
+            high: observed.high,
+            error,
+        });
         let table = self.table(table);
         let arguments = self.clamped(&node.name, operand, format, Ends::Ignore)?;
         if domain.open != (false, false) {
@@ -227,8 +234,8 @@ fn uniform(
         Op::Products { rows } => {
             let len = rows.len();
             let (left, right, shift) = match node.inputs.as_slice() {
-                &[only] => (only, only, 0),
-                &[left, right] => (left, right, len),
+                [only] => (*only, *only, 0),
+                [left, right] => (*left, *right, len),
                 _ => return None,
             };
             let alike = rows.iter().enumerate().all(|(position, pairs)| {

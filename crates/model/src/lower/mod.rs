@@ -85,6 +85,7 @@ impl Program {
                 tables: Vec::new(),
                 memory: Vec::new(),
                 limited: Vec::new(),
+                functions: Vec::new(),
                 steps: Vec::new(),
                 input_names: graph.inputs.iter().map(|input| input.name.clone()).collect(),
                 inputs: Vec::new(),

@@ -200,6 +200,23 @@ pub(super) fn cast(call: &mut Call<'_>) -> Results {
     let to = DataType::from_code(code).ok_or_else(|| Refusal::UnknownType {
         data_type: type_name(code),
     })?;
+    cast_to(call, to)
+}
+
+/// Changes the type to that of another tensor, whose numbers are not read.
+pub(super) fn cast_like(call: &mut Call<'_>) -> Results {
+    call.arity(2, 2, "2")?;
+    if call.version >= 19 {
+        call.attributes.flag("saturate", true)?;
+    }
+    if call.version >= 24 {
+        call.attributes.text("round_mode")?;
+    }
+    let to = call.value(1)?.data_type();
+    cast_to(call, to)
+}
+
+fn cast_to(call: &mut Call<'_>, to: DataType) -> Results {
     let value = call.value(0)?;
     call.builder.charge_shape(value.shape())?;
     Ok(vec![match &*value {

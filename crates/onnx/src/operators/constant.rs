@@ -1,4 +1,4 @@
-//! Constant, ConstantOfShape, Shape: values known at import.
+//! Constant, ConstantOfShape, Shape, Size: values known at import.
 
 use super::{Call, Results};
 use crate::{
@@ -140,5 +140,17 @@ pub(super) fn shape(call: &mut Call<'_>) -> Results {
         DataType::Int64,
         vec![sizes.len()],
         Data::Integers(sizes),
+    ))])
+}
+
+/// The number of elements of a value.
+pub(super) fn size(call: &mut Call<'_>) -> Results {
+    call.arity(1, 1, "1")?;
+    let count = element_count(call.value(0)?.shape()).unwrap_or(usize::MAX);
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    Ok(vec![Value::Constant(made(
+        DataType::Int64,
+        Vec::new(),
+        Data::Integers(vec![count]),
     ))])
 }

@@ -252,3 +252,42 @@ pub(super) fn variadic(call: &mut Call<'_>, reduction: Reduction) -> Results {
     let elements = reduced_elements(call, reduction, groups)?;
     Ok(vec![call.number_tensor(data_type, shape, elements)])
 }
+
+/// Sums of all elements up to each one along an axis, as affine rows.
+pub(super) fn cumulative_sum(call: &mut Call<'_>) -> Results {
+    call.arity(2, 2, "2")?;
+    let exclusive = call.attributes.flag("exclusive", false)?;
+    let reverse = call.attributes.flag("reverse", false)?;
+    let operand = call.floats(0)?;
+    let rank = operand.shape.len();
+    let axis = match call.integer_list(1, "axis")?.as_deref() {
+        Some(&[axis]) => axis,
+        _ => return Err(Refusal::MissingAttribute { attribute: "axis" }),
+    };
+    let position = resolve(axis, rank).ok_or(Refusal::Axis { axis, rank })?;
+    let (_, length, inner) = crate::shape::around(&operand.shape, position).ok_or_else(|| Refusal::Empty {
+        shape: operand.shape.clone(),
+    })?;
+    let count = call.builder.charge_shape(&operand.shape)?;
+    call.builder.charge_terms(count.saturating_mul(length))?;
+    let (inner, length) = (inner.max(1), length.max(1));
+    let rows = (0..count)
+        .map(|index| {
+            let place = index / inner % length;
+            let start = index - place * inner;
+            let mut row = Row::default();
+            for other in 0..length {
+                let counts = if reverse { other >= place } else { other <= place };
+                if counts
+                    && !(exclusive && other == place)
+                    && let Some(&element) = operand.elements.get(start + other * inner)
+                {
+                    row.add(element, 1.0);
+                }
+            }
+            row
+        })
+        .collect();
+    let elements = call.builder.affine(&call.label, rows)?;
+    Ok(vec![call.number_tensor(operand.data_type, operand.shape, elements)])
+}

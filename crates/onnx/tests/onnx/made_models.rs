@@ -154,7 +154,7 @@ fn a_pooling_comes_before_a_relu_that_nothing_else_reads() {
     };
     assert_eq!(order(&image.encode()), ["wire", "maximum", "relu"]);
     let sample: Vec<f64> = (0..16).map(|index| f64::from(index * 7 % 16) - 9.0).collect();
-    let got = evaluate(&import(&image.encode()).unwrap(), &[sample.clone()]).unwrap();
+    let got = evaluate(&import(&image.encode()).unwrap(), std::slice::from_ref(&sample)).unwrap();
     let window = |corner: usize| {
         [0, 1, 4, 5]
             .map(|step| sample[corner + step])

@@ -67,6 +67,10 @@ fn every_case_that_imports_compiles_accurately_or_is_refused_by_name() {
                 .collect();
             match compile(&graph, &sample) {
                 Ok(()) => compiled += 1,
+                // `ln Σ e^x` without taking the maximum out first: the sums span twenty powers of ten.
+                Err(ModelError::Unsupported { reason, .. }) if reason.contains("a table of 512 segments is off") => {
+                    writeln!(refused, "{name}: too coarse").unwrap();
+                }
                 Err(ModelError::Unsupported { reason, .. }) => writeln!(refused, "{name}: {reason}").unwrap(),
                 Err(ModelError::RangeTooWide { .. }) => writeln!(refused, "{name}: too wide").unwrap(),
                 Err(error) => wrong.push(format!("{name}: {error}")),
@@ -80,6 +84,13 @@ fn every_case_that_imports_compiles_accurately_or_is_refused_by_name() {
         node/test_logsoftmax_large_number_expanded: too wide\n\
         node/test_logsoftmax_large_number_expanded_ver18: too wide\n\
         node/test_reciprocal_example: the function has no value near -0.004, within the range of its arguments\n\
+        node/test_reduce_log_sum_exp_default_axes_keepdims_example_expanded: too coarse\n\
+        node/test_reduce_log_sum_exp_do_not_keepdims_example_expanded: too coarse\n\
+        node/test_reduce_log_sum_exp_do_not_keepdims_random_expanded: too coarse\n\
+        node/test_reduce_log_sum_exp_keepdims_example_expanded: too coarse\n\
+        node/test_reduce_log_sum_exp_keepdims_random_expanded: too coarse\n\
+        node/test_reduce_log_sum_exp_negative_axes_keepdims_example_expanded: too coarse\n\
+        node/test_reduce_log_sum_exp_negative_axes_keepdims_random_expanded: too coarse\n\
         node/test_softmax_large_number: too wide\n\
         node/test_softmax_large_number_expanded: too wide\n\
         node/test_softmax_large_number_expanded_ver18: too wide\n";
