@@ -20,9 +20,9 @@ mod trees;
 use std::collections::HashMap;
 
 use crate::{
-    AffineRow, Calibration, CellId, Format, Graph, InputCell, ModelError, Node, Norm, Op, OutputCells, OutputKind,
-    Program, Range, SingleRow, Source, Step, Table, TableId, ValueId, calibrate::Interval, ordered::HIGHEST,
-    origin::Origins,
+    AffineRow, Calibration, CellId, Element, Format, Graph, InputCell, ModelError, Node, Norm, Op, OutputCells,
+    OutputKind, Program, Range, SingleRow, Source, Step, Table, TableId, ValueId, calibrate::Interval,
+    ordered::HIGHEST, origin::Origins,
 };
 use expression::{Expression, to_expressions};
 use formats::{fraction_format, input_format, signed_format, unsigned_format};
@@ -143,7 +143,21 @@ impl Lowering<'_> {
                             expected: ranges.iter().map(Vec::len).sum(),
                             got: ranges.iter().flatten().flatten().count(),
                         })?;
-                        input_format(range, self.program.cell_bits())
+                        let format = input_format(range, self.program.cell_bits());
+                        // Integers are exact, or a test of equality could be wrong.
+                        if format.scale < 0 && matches!(input.element, Element::Int64 | Element::Bool) {
+                            return Err(ModelError::Unsupported {
+                                node: format!("input {}[{index}]", input.name),
+                                reason: format!(
+                                    "integers from {} to {} (margin included) do not fit a cell of {} bits; use larger \
+                                     limbs, or make the input float32",
+                                    range.low,
+                                    range.high,
+                                    self.program.cell_bits()
+                                ),
+                            });
+                        }
+                        format
                     }
                 };
                 let cell = self.new_cell(format, if float32 { HIGHEST } else { max });

@@ -192,3 +192,34 @@ fn compared_inputs_are_not_calibrated() {
         Err(ModelError::CalibrationMismatch { .. })
     ));
 }
+
+/// Integers are exact or refused: at eight-bit limbs a cell holds 2^16 of them.
+#[test]
+fn integers_that_no_cell_holds_are_refused() {
+    for (largest, limb_bits, fits) in [(60_000.0, 8, true), (70_000.0, 8, false), (70_000.0, 9, true)] {
+        let mut graph = graph(None, vec![], Aggregate::Sum);
+        graph.inputs[0].element = Element::Int64;
+        graph.nodes[0].op = Op::Affine {
+            rows: vec![AffineRow {
+                terms: vec![(0, 1.0), (1, 1.0)],
+                bias: 0.0,
+            }],
+        };
+        let samples = vec![vec![vec![0.0, largest]], vec![vec![1.0, 0.0]]];
+        let calibration = Calibration::measure(&graph, &samples, 1.0).unwrap();
+        let compiled = Program::compile(&graph, &calibration, limb_bits);
+        match compiled {
+            Ok(program) => {
+                assert!(fits, "{largest} at {limb_bits} bits");
+                assert!(program.inputs.iter().all(|input| input.format.scale >= 0));
+            }
+            Err(ModelError::Unsupported { node, reason }) => {
+                assert!(
+                    !fits && node == "input x[1]" && reason.contains("70000"),
+                    "{node}: {reason}"
+                );
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
