@@ -3,13 +3,13 @@
 //! | rule | tests here | elsewhere |
 //! |---|---|---|
 //! | 1 challenges follow commitments | `challenges_follow_…`, `a_witness_for_known_challenges_…` | |
-//! | 2 results are the constrained cells | `public_outputs_are_…`, `forged_cells_…` | circuit: `tests/circuit/attacks.rs` |
-//! | 3 one answer | `ties_…`, `forged_cells_…` | `widths::another_split_…`; circuit: `wrong_intermediate_results_are_rejected` |
+//! | 2 results are the constrained cells | `public_outputs_are_…`, `forged_cells_…` | `gadget_attacks` |
+//! | 3 one answer | `ties_…`, `forged_cells_…` | `widths::another_split_…`; gadget_attacks: `wrong_intermediate_results_are_rejected` |
 //! | 4 widths | | `widths` |
 //! | 5 rotations, queries, degree | `no_polynomial_…`, `a_clamped_degree_…` | |
 //! | 6 canonical public inputs, exact lengths | | `proofs` |
 //! | 7 context | | `proofs::a_proof_is_bound_to_its_context` |
-//! | 8 every cell, every word | | circuit: `tests/circuit/attacks.rs`; `proofs` |
+//! | 8 every cell, every word | | `gadget_attacks`; `proofs` |
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -25,7 +25,6 @@ use halo2_proofs::{
     plonk::{ConstraintSystem, Expression, create_proof, keygen_pk, keygen_vk},
     poly::kzg::{commitment::KZGCommitmentScheme, multiopen::ProverSHPLONK},
 };
-use rand::{SeedableRng, rngs::StdRng};
 use snark_verifier::{loader::native::NativeLoader, system::halo2::transcript::evm::EvmTranscript};
 use zkverdict::{
     circuits::{CircuitError, DEGREE, Layout, ModelCircuit, ModelConfig, PublicInputs, Shape, Trace, from_i128},
@@ -35,7 +34,7 @@ use zkverdict::{
 
 use crate::support::{
     Example, Keyed,
-    graphs::{GraphBuilder, X, everything, mlp, samples},
+    graphs::{GraphBuilder, X, everything, mlp, rng, samples},
     report,
     traces::{Case, small},
 };
@@ -53,10 +52,6 @@ fn catalogue() -> impl Iterator<Item = Shape> {
             })
         })
         .filter(|shape| shape.check().is_ok())
-}
-
-fn rng(seed: u64) -> StdRng {
-    StdRng::seed_from_u64(seed)
 }
 
 /// What an expression reads.

@@ -6,7 +6,7 @@ use halo2_proofs::halo2curves::{
     bn256::Fr,
     ff::{Field, PrimeField},
 };
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{Rng, rngs::StdRng};
 use zkverdict::{
     circuits::{Shape, Trace},
     models::{CellId, Finish, Layer, Program, Range, Source, Step},
@@ -14,14 +14,10 @@ use zkverdict::{
 
 use crate::support::{
     Example,
-    graphs::{everything, mlp, samples},
+    graphs::{everything, mlp, rng, samples},
     report,
     traces::{Case, power_of_two, small},
 };
-
-fn rng(seed: u64) -> StdRng {
-    StdRng::seed_from_u64(seed)
-}
 
 /// Models whose digits are attacked: packed accumulators in several widths, and sums that stand alone.
 fn digit_cases() -> Vec<(Case, Trace, Vec<Fr>)> {

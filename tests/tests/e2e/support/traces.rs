@@ -73,6 +73,13 @@ impl Case {
         prover.verify().err().unwrap_or_default()
     }
 
+    pub(crate) fn accepts(&self, trace: Trace, instance: Vec<Fr>) -> Result<(), String> {
+        match self.failures(trace, instance).as_slice() {
+            [] => Ok(()),
+            [first, ..] => Err(first.to_string()),
+        }
+    }
+
     pub(crate) fn assert_accepts(&self, trace: Trace, instance: Vec<Fr>) {
         let failures = self.failures(trace, instance);
         assert!(

@@ -1,9 +1,12 @@
 //! What a malicious prover may try. Every attack recomputes multiplicities and running sum, as such a prover would.
 
-use crate::common::{Case, attention, everything, forest, mlp, samples, wide_logits};
+use crate::support::{
+    graphs::{attention, everything, forest, mlp, rng, samples, wide_logits},
+    traces::Case,
+};
 use halo2_proofs::halo2curves::bn256::Fr;
-use zkverdict_circuit::{AdviceColumn, Trace};
-use zkverdict_model::{Graph, Op, Step};
+use zkverdict::circuits::{AdviceColumn, Trace};
+use zkverdict::models::{Finish, Graph, Op, Step};
 
 struct Honest {
     case: Case,
@@ -14,9 +17,9 @@ struct Honest {
 impl Honest {
     fn new(graph: &Graph, lanes: usize) -> Self {
         let trees = graph.nodes.iter().any(|node| matches!(node.op, Op::TreeEnsemble(_)));
-        let case = Case::new(graph, if trees { 8 } else { 6 }, lanes);
-        let cells = case.cells(&samples(graph, 1, 42)[0]);
-        let (trace, instances) = (case.trace(&cells), case.instances(&cells));
+        let case = Case::from_graph(graph, if trees { 8 } else { 6 }, lanes);
+        let cells = case.cells(&samples(graph, 1, &mut rng(42))[0]);
+        let (trace, instances) = (case.trace(&cells), case.instance(&cells));
         assert_eq!(case.accepts(trace.clone(), instances.clone()), Ok(()));
         Self { case, trace, instances }
     }
@@ -61,31 +64,31 @@ fn perturb_every_cell(graph: &Graph, lanes: usize, thin: usize) {
 
 #[test]
 fn perturbed_cells_of_an_mlp_are_rejected() {
-    perturb_every_cell(&mlp(3, &[4], 8), 1, 1);
-    perturb_every_cell(&mlp(3, &[4], 8), 2, 1);
+    perturb_every_cell(&mlp(3, &[4], &mut rng(8)), 1, 1);
+    perturb_every_cell(&mlp(3, &[4], &mut rng(8)), 2, 1);
 }
 
 #[test]
 fn perturbed_cells_of_every_gadget_are_rejected() {
-    perturb_every_cell(&everything(), 1, 3);
+    perturb_every_cell(&everything(&mut rng(7)), 1, 3);
 }
 
 #[test]
 fn perturbed_cells_of_products_and_functions_are_rejected() {
-    perturb_every_cell(&attention(), 1, 3);
-    perturb_every_cell(&attention(), 2, 5);
+    perturb_every_cell(&attention(&mut rng(19)), 1, 3);
+    perturb_every_cell(&attention(&mut rng(19)), 2, 5);
 }
 
 #[test]
 fn perturbed_cells_of_trees_are_rejected() {
-    perturb_every_cell(&forest(3, 3, 3), 1, 1);
-    perturb_every_cell(&forest(3, 3, 3), 2, 3);
+    perturb_every_cell(&forest(3, 3, 3, &mut rng(3)), 1, 1);
+    perturb_every_cell(&forest(3, 3, 3, &mut rng(3)), 2, 3);
 }
 
 /// Another answer with a witness that is otherwise made consistently: wrong output cells, everything after recomputed.
 #[test]
 fn wrong_outputs_are_rejected() {
-    let honest = Honest::new(&mlp(3, &[4], 8), 1);
+    let honest = Honest::new(&mlp(3, &[4], &mut rng(8)), 1);
     for index in 1..honest.instances.len() {
         for amount in [Fr::one(), -Fr::one()] {
             let mut instances = honest.instances.clone();
@@ -99,15 +102,15 @@ fn wrong_outputs_are_rejected() {
 #[test]
 fn wrong_intermediate_results_are_rejected() {
     for graph in [
-        mlp(3, &[4], 8),
-        everything(),
-        attention(),
+        mlp(3, &[4], &mut rng(8)),
+        everything(&mut rng(7)),
+        attention(&mut rng(19)),
         wide_logits(),
-        forest(3, 3, 3),
+        forest(3, 3, 3, &mut rng(3)),
     ] {
         let honest = Honest::new(&graph, 1);
         let program = &honest.case.program;
-        let cells = honest.case.cells(&samples(&graph, 1, 42)[0]);
+        let cells = honest.case.cells(&samples(&graph, 1, &mut rng(42))[0]);
         let outputs = program.steps.iter().flat_map(|step| match step {
             Step::Witness { .. } => vec![],
             Step::Curve { output, .. } | Step::Bin { output, .. } => vec![*output],
@@ -116,7 +119,7 @@ fn wrong_intermediate_results_are_rejected() {
                 .sums
                 .iter()
                 .filter_map(|sum| match sum.finish {
-                    zkverdict_model::Finish::Lookup { output, .. } => Some(output),
+                    Finish::Lookup { output, .. } => Some(output),
                     _ => None,
                 })
                 .collect(),
@@ -129,13 +132,13 @@ fn wrong_intermediate_results_are_rejected() {
             let mut trace = honest.trace.clone();
             honest.case.layout.put_cells(&mut trace, &forged);
             assert!(
-                honest.case.accepts(trace, honest.case.instances(&forged)).is_err(),
+                honest.case.accepts(trace, honest.case.instance(&forged)).is_err(),
                 "cell {} forged",
                 output.0
             );
             // The gadgets that follow recomputed too, unless the forged value leads outside every table.
             if let Ok(trace) = std::panic::catch_unwind(|| honest.case.trace(&forged)) {
-                let verdict = honest.case.accepts(trace, honest.case.instances(&forged));
+                let verdict = honest.case.accepts(trace, honest.case.instance(&forged));
                 assert!(verdict.is_err(), "cell {} forged with its gadgets", output.0);
             }
         }
@@ -145,7 +148,7 @@ fn wrong_intermediate_results_are_rejected() {
 /// A key of another table: tags are folded with a challenge, so no key can reach into a neighbour.
 #[test]
 fn keys_of_another_table_are_rejected() {
-    let honest = Honest::new(&mlp(3, &[4], 8), 1);
+    let honest = Honest::new(&mlp(3, &[4], &mut rng(8)), 1);
     let rows: Vec<usize> = honest
         .case
         .layout
@@ -169,7 +172,7 @@ fn keys_of_another_table_are_rejected() {
 /// A lookup that is in no table, balanced by a forged multiplicity elsewhere.
 #[test]
 fn forged_multiplicities_are_rejected() {
-    let honest = Honest::new(&mlp(3, &[4], 8), 1);
+    let honest = Honest::new(&mlp(3, &[4], &mut rng(8)), 1);
     for row in 1..honest.case.layout.table_rows() {
         honest.rejects(&format!("multiplicity of row {row}"), |trace| {
             trace.multiplicity[row] += Fr::one();

@@ -3,25 +3,28 @@
 
 use std::sync::Arc;
 
-use crate::common::{Case, forest, samples};
+use crate::support::{
+    graphs::{forest, rng, samples},
+    traces::Case,
+};
 use halo2_proofs::halo2curves::bn256::Fr;
-use zkverdict_circuit::{
+use zkverdict::circuits::{
     AdviceColumn, Layout, PublicInputs, Trace,
     chips::tree::{BIN, LEAF, LEAF_ROWS, SUBTREE},
     from_i128,
 };
-use zkverdict_model::{Program, Step, TreePath};
+use zkverdict::models::{Program, Step, TreePath};
 
 const FEATURES: usize = 3;
 /// Odd and even depths: an odd one starts with a node that always goes below.
 const DEPTHS: [usize; 3] = [2, 3, 5];
 
 fn honest(depth: usize, lanes: usize) -> Case {
-    Case::new(&forest(FEATURES, 4, depth), 8, lanes)
+    Case::from_graph(&forest(FEATURES, 4, depth, &mut rng(depth as u64)), 8, lanes)
 }
 
 fn inputs(depth: usize) -> Vec<Vec<Vec<f64>>> {
-    samples(&forest(FEATURES, 4, depth), 12, 3)
+    samples(&forest(FEATURES, 4, depth, &mut rng(depth as u64)), 12, &mut rng(3))
 }
 
 fn trees(program: &mut Program) -> Vec<&mut TreePath> {
@@ -58,8 +61,8 @@ fn by_another_program(what: &str, change: impl Fn(&mut Program)) {
         };
         for sample in inputs(depth) {
             let cells = forger.cells(&sample);
-            let instances = forger.instances(&cells);
-            if instances == honest.instances(&honest.cells(&sample)) {
+            let instances = forger.instance(&cells);
+            if instances == honest.instance(&honest.cells(&sample)) {
                 continue;
             }
             let trace = forger.trace(&cells);
@@ -155,7 +158,7 @@ fn runs(depth: usize) -> Vec<Runs> {
     for pair in samples.windows(2) {
         let case = honest(depth, 1);
         let [mine, theirs] = [0, 1].map(|place: usize| case.cells(&pair[place]));
-        let instances = case.instances(&mine);
+        let instances = case.instance(&mine);
         found.push(Runs {
             mine: case.trace(&mine),
             theirs: case.trace(&theirs),
@@ -324,7 +327,7 @@ fn a_bin_that_does_not_hold_the_input_is_rejected() {
                     }
                 }
                 trace.count_lookups(&case.layout);
-                assert!(case.accepts(trace, case.instances(&cells)).is_err(), "bin {bin}");
+                assert!(case.accepts(trace, case.instance(&cells)).is_err(), "bin {bin}");
                 tried += 1;
             }
         }
@@ -337,7 +340,7 @@ fn a_bin_that_does_not_hold_the_input_is_rejected() {
 fn forged_multiplicities_of_nodes_are_rejected() {
     let case = honest(3, 1);
     let cells = case.cells(&inputs(3)[0]);
-    let (trace, instances) = (case.trace(&cells), case.instances(&cells));
+    let (trace, instances) = (case.trace(&cells), case.instance(&cells));
     for row in (1..case.layout.table_rows()).step_by(7) {
         let mut forged = trace.clone();
         forged.multiplicity[row] += Fr::one();

@@ -1,13 +1,16 @@
 //! The circuit accepts what the reference evaluator computes, for every gadget, width and limb size.
 
-use crate::common::{Case, attention, everything, forest, mlp, samples, wide_logits};
-use zkverdict_model::{Fidelity, Graph};
+use crate::support::{
+    graphs::{attention, everything, forest, mlp, rng, samples, wide_logits},
+    traces::Case,
+};
+use zkverdict::models::{Fidelity, Graph};
 
 fn check(graph: &Graph, limb_bits: u32, lanes: usize) {
-    let case = Case::new(graph, limb_bits, lanes);
-    for sample in samples(graph, 3, 99) {
+    let case = Case::from_graph(graph, limb_bits, lanes);
+    for sample in samples(graph, 3, &mut rng(99)) {
         let cells = case.cells(&sample);
-        let verdict = case.accepts(case.trace(&cells), case.instances(&cells));
+        let verdict = case.accepts(case.trace(&cells), case.instance(&cells));
         assert_eq!(verdict, Ok(()), "L = {limb_bits}, C = {lanes}, k = {}", case.k);
     }
 }
@@ -15,30 +18,34 @@ fn check(graph: &Graph, limb_bits: u32, lanes: usize) {
 #[test]
 fn mlp_in_every_width() {
     for lanes in [1, 2, 3, 4, 8] {
-        check(&mlp(6, &[9, 5], 3), 8, lanes);
+        check(&mlp(6, &[9, 5], &mut rng(3)), 8, lanes);
     }
 }
 
 #[test]
 fn mlp_with_every_limb_size() {
     for limb_bits in [6, 7, 8, 9, 10] {
-        check(&mlp(6, &[4], 3), limb_bits, 1);
+        check(&mlp(6, &[4], &mut rng(3)), limb_bits, 1);
     }
 }
 
 #[test]
 fn every_operator_in_every_width() {
     for lanes in [1, 2, 4] {
-        check(&everything(), 8, lanes);
-        check(&attention(), 8, lanes);
+        check(&everything(&mut rng(7)), 8, lanes);
+        check(&attention(&mut rng(19)), 8, lanes);
     }
 }
 
 #[test]
 fn fixed_point_stays_close_to_floats() {
-    for (graph, tolerance) in [(mlp(24, &[16, 8], 5), 4e-4), (everything(), 2e-3), (attention(), 2e-2)] {
-        let case = Case::new(&graph, 8, 1);
-        let fidelity = Fidelity::measure(&case.program, &graph, &samples(&graph, 300, 11)).unwrap();
+    for (graph, tolerance) in [
+        (mlp(24, &[16, 8], &mut rng(5)), 4e-4),
+        (everything(&mut rng(7)), 2e-3),
+        (attention(&mut rng(19)), 2e-2),
+    ] {
+        let case = Case::from_graph(&graph, 8, 1);
+        let fidelity = Fidelity::measure(&case.program, &graph, &samples(&graph, 300, &mut rng(11))).unwrap();
         assert!(fidelity.max_error < tolerance, "{fidelity:?}");
         assert_eq!(fidelity.refused, 0, "{fidelity:?}");
         assert!(fidelity.equal_decisions + 2 >= fidelity.decisions, "{fidelity:?}");
@@ -48,16 +55,16 @@ fn fixed_point_stays_close_to_floats() {
 #[test]
 fn trees_in_every_width() {
     for lanes in [1, 2, 4] {
-        check(&forest(5, 4, 4), 8, lanes);
+        check(&forest(5, 4, 4, &mut rng(4)), 8, lanes);
     }
-    check(&forest(3, 3, 7), 10, 1);
+    check(&forest(3, 3, 7, &mut rng(7)), 10, 1);
 }
 
 /// Just below, at and just above every threshold the walk is the floats' walk, and the circuit agrees.
 #[test]
 fn trees_decide_exactly_at_thresholds() {
-    let graph = forest(5, 4, 4);
-    let case = Case::new(&graph, 8, 1);
+    let graph = forest(5, 4, 4, &mut rng(4));
+    let case = Case::from_graph(&graph, 8, 1);
     for step in 0..=64_i16 {
         let threshold = f32::from(step - 32) / 4.0;
         for value in [
@@ -76,7 +83,7 @@ fn trees_decide_exactly_at_thresholds() {
                 assert!((got - expected).abs() < 2e-3, "{value}: {got} {expected}");
             }
             if step % 16 == 0 {
-                assert_eq!(case.accepts(case.trace(&cells), case.instances(&cells)), Ok(()));
+                assert_eq!(case.accepts(case.trace(&cells), case.instance(&cells)), Ok(()));
             }
         }
     }
@@ -86,8 +93,8 @@ fn trees_decide_exactly_at_thresholds() {
 fn wide_logits_keep_their_order() {
     let graph = wide_logits();
     check(&graph, 8, 1);
-    let case = Case::new(&graph, 8, 1);
-    let fidelity = Fidelity::measure(&case.program, &graph, &samples(&graph, 500, 23)).unwrap();
+    let case = Case::from_graph(&graph, 8, 1);
+    let fidelity = Fidelity::measure(&case.program, &graph, &samples(&graph, 500, &mut rng(23))).unwrap();
     assert!(fidelity.equal_decisions + 2 >= fidelity.decisions, "{fidelity:?}");
     assert!(fidelity.max_error < 2e-3, "{fidelity:?}");
 }
@@ -96,14 +103,14 @@ fn wide_logits_keep_their_order() {
 #[test]
 fn saturation_is_reported_at_both_ends() {
     let graph = wide_logits();
-    let case = Case::new(&graph, 8, 1);
+    let case = Case::from_graph(&graph, 8, 1);
     for (sample, saturated) in [
         ([0.0, 1.0, 2.0], false),
         ([3.4, 0.0, 3.4], false),
         ([4.5, 0.0, 0.0], true),
         ([0.0, 0.0, 4.5], true),
     ] {
-        let cells = case.cells(&[sample.to_vec()]);
+        let cells = case.cells(&vec![sample.to_vec()]);
         assert_eq!(case.program.saturates(&cells), saturated, "{sample:?}");
     }
 }
