@@ -6,6 +6,7 @@ mod ceremonies;
 mod chain;
 mod decisions;
 mod documents;
+mod progress;
 mod proofs;
 mod properties;
 mod snapshots;
