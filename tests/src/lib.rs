@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `decisions` | does the fixed-point program decide as ONNX Runtime does, on every row? |
 //! | `bench_models` | are the models of the benchmark exact enough and small enough? |
+//! | `progress` | is a proof that is watched the same, and are its stages told in order? |
 //! | `proofs` | is every changed proof, public input and key rejected, natively and in the EVM? |
 //! | `soundness` | is each soundness rule kept, and does the attack on it fail? |
 //! | `widths` | can a sum be split, wrapped or borrowed from in another way? |

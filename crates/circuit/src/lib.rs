@@ -36,6 +36,6 @@ pub use config::ModelConfig;
 pub use error::CircuitError;
 pub use field::from_i128;
 pub use layout::{AdviceColumn, Layout, PublicInputs};
-pub use plan::{Candidate, MAX_K, Objective, candidates, choose, smallest_k};
+pub use plan::{Candidate, HostFactors, MAX_K, Objective, ProveCpu, candidates, choose, smallest_k};
 pub use shape::Shape;
 pub use trace::Trace;

@@ -27,6 +27,56 @@ pub enum Objective {
     Memory,
 }
 
+/// How a machine compares with the one that the cost model was fitted on: factors on CPU seconds, above 1 where it is
+/// slower.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HostFactors {
+    /// Of Fourier transforms, and of everything else that goes over rows and columns.
+    pub transforms: f64,
+    /// Of multi-scalar multiplications.
+    pub commitments: f64,
+}
+
+impl Default for HostFactors {
+    /// The reference machine.
+    fn default() -> Self {
+        Self {
+            transforms: 1.0,
+            commitments: 1.0,
+        }
+    }
+}
+
+/// Predicted CPU seconds of a proof by what they are spent on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ProveCpu {
+    /// Whatever the size: starting, reading files, checking the proof.
+    pub base_s: f64,
+    /// Fourier transforms and the quotient's evaluation.
+    pub transforms_s: f64,
+    /// Multi-scalar multiplications, and what else every row takes whatever the columns.
+    pub commitments_s: f64,
+}
+
+impl ProveCpu {
+    /// The prediction for `2^k` rows. `columns` are those of advice, those of constants, those with copies, and the
+    /// permutation products.
+    pub fn predict(k: u32, columns: usize, host: HostFactors) -> Self {
+        let cost = CostModel::default();
+        let rows = f64::powi(2.0, k as i32);
+        Self {
+            base_s: cost.cpu_base_s * host.transforms,
+            transforms_s: rows * cost.cpu_per_cell_s * columns as f64 * host.transforms,
+            commitments_s: rows * cost.cpu_per_row_s / f64::from(k) * host.commitments,
+        }
+    }
+
+    /// All of it.
+    pub fn total(&self) -> f64 {
+        self.base_s + self.transforms_s + self.commitments_s
+    }
+}
+
 /// One way to lay a program out, with what it takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
@@ -52,7 +102,7 @@ pub struct Candidate {
     pub code_bytes: usize,
     /// Predicted gas of a verifying transaction.
     pub verify_gas: u64,
-    /// Predicted prover CPU seconds on the machine the model was calibrated on.
+    /// Predicted prover CPU seconds on the machine that the cost model was fitted on, or that of [`Candidate::on`].
     pub prove_cpu_s: f64,
     /// Predicted peak memory of the prover.
     pub memory_bytes: u64,
@@ -121,7 +171,7 @@ impl Candidate {
         let public_inputs = layout.public_inputs();
         let multiplications =
             system.num_fixed_columns() + equality + system.num_advice_columns() + products + DEGREE + 2;
-        let columns = (system.num_advice_columns() + system.num_fixed_columns() + equality + products) as f64;
+        let columns = system.num_advice_columns() + system.num_fixed_columns() + equality + products;
         let cost = CostModel::default();
         let rows = f64::powi(2.0, k as i32);
         Ok(Self {
@@ -136,8 +186,8 @@ impl Candidate {
             proof_bytes,
             code_bytes: cost.code_bytes(shape, public_inputs),
             verify_gas: cost.gas(shape, multiplications, evaluations, proof_bytes, public_inputs),
-            prove_cpu_s: cost.prove_cpu_s(k, columns),
-            memory_bytes: cost.memory_bytes(rows, columns),
+            prove_cpu_s: ProveCpu::predict(k, columns, HostFactors::default()).total(),
+            memory_bytes: cost.memory_bytes(rows, columns as f64),
             max_error,
         })
     }
@@ -150,6 +200,22 @@ impl Candidate {
             lanes: self.shape.lanes,
             k: self.k,
         }
+    }
+
+    /// The same layout with the CPU seconds of another machine.
+    #[must_use]
+    pub fn on(&self, host: HostFactors) -> Self {
+        let products = self.equality_columns.div_ceil(DEGREE - 2);
+        let columns = self.advice_columns + self.fixed_columns + self.equality_columns + products;
+        Self {
+            prove_cpu_s: ProveCpu::predict(self.k, columns, host).total(),
+            ..self.clone()
+        }
+    }
+
+    /// Predicted peak memory of whatever takes most: making the keys.
+    pub fn peak_memory_bytes(&self) -> u64 {
+        self.memory_bytes + self.memory_bytes / 4
     }
 
     /// Whether the reference contract stays below the limit that every chain sets (EIP-170).
@@ -256,11 +322,6 @@ impl CostModel {
         let trees = if shape.trees { self.code_of_trees } else { 0.0 };
         let inputs = self.code_per_public_input * public_inputs as f64;
         (self.code_base + self.code_per_lane * lanes + trees + inputs) as usize
-    }
-
-    fn prove_cpu_s(&self, k: u32, columns: f64) -> f64 {
-        let per_row = self.cpu_per_cell_s * columns + self.cpu_per_row_s / f64::from(k);
-        self.cpu_base_s + f64::powi(2.0, k as i32) * per_row
     }
 
     fn memory_bytes(&self, rows: f64, columns: f64) -> u64 {

@@ -1,6 +1,6 @@
 //! What the command line looks like. Types only: nothing here reads a file, a variable or a default.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -11,6 +11,7 @@ Configuration: flags win over environment variables, and these over zkverdict.to
   tolerance = 4e-4              ZKVERDICT_TOLERANCE         compile, bench
   visibility = \"private\"        ZKVERDICT_VISIBILITY        compile
   limb-bits = 8, lanes = 1      ZKVERDICT_LIMB_BITS, …      compile, run
+  memory-limit = \"4GB\"          ZKVERDICT_MEMORY_LIMIT      compile
   margin = 4.0                  ZKVERDICT_MARGIN            calibrate, run, bench
   ignore-columns = [\"id\"]       ZKVERDICT_IGNORE_COLUMNS    calibrate, run, prove (commas in the variable)
   srs = \"hermez-11.srs\"         ZKVERDICT_SRS               setup, bench
@@ -21,6 +22,42 @@ Configuration: flags win over environment variables, and these over zkverdict.to
 ZKVERDICT_CONFIG names another configuration file, ZKVERDICT_TOOLS the folder of solc and anvil.
 
 Exit status: 0 done, 1 the proof or check failed, 2 wrong usage or environment.";
+
+/// A number of bytes, with or without a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct ByteSize(pub(crate) u64);
+
+impl FromStr for ByteSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+        let unit = match &text[digits.len()..] {
+            "" | "B" => 1.0,
+            "kB" | "KB" => 1e3,
+            "MB" | "M" => 1e6,
+            "GB" | "G" => 1e9,
+            "MiB" => 1_048_576.0,
+            "GiB" => 1_073_741_824.0,
+            _ => f64::NAN,
+        };
+        let bytes = digits.trim_end().parse::<f64>().unwrap_or(f64::NAN) * unit;
+        if (1.0..1e18).contains(&bytes) {
+            Ok(Self(bytes as u64))
+        } else {
+            Err("it takes a number of bytes with or without kB, MB, GB, MiB, GiB, such as 800MB".to_owned())
+        }
+    }
+}
+
+impl TryFrom<String> for ByteSize {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
 
 /// Prove what a machine-learning model decided, and let any Ethereum contract check it
 #[derive(Debug, Parser)]
@@ -196,6 +233,9 @@ pub(crate) struct Compile {
     /// Only layouts with this many products a row
     #[arg(long, value_name = "C")]
     pub(crate) lanes: Option<usize>,
+    /// Only layouts whose keys and proofs take at most this much memory, such as 800MB or 4GiB
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) memory_limit: Option<ByteSize>,
     /// Show every layout that was considered
     #[arg(long)]
     pub(crate) explain: bool,

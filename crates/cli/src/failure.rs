@@ -103,7 +103,7 @@ fn facade(error: &zkverdict::Error) -> Option<String> {
         E::Evm(error) => evm(error),
         E::Onnx(error) => onnx(error),
         E::Io { source, .. } => missing(source),
-        E::NoLayout { .. } => Some("run `zkverdict compile --explain` to see the layouts there are".to_owned()),
+        E::NoLayout => Some("run `zkverdict compile --explain` to see the layouts there are".to_owned()),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod failure;
+mod fit;
 mod output;
 mod printer;
 mod public;

@@ -2,13 +2,15 @@
 
 use std::{
     env,
-    fmt::Write as _,
+    fmt::{self, Write as _},
     io::{self, IsTerminal, Write as _},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
+use zkverdict::prover::Progress;
 
 /// A command's result: JSON through serde, words through `render`.
 pub(crate) trait Report: Serialize {
@@ -76,7 +78,7 @@ impl Printer {
             json,
             out: Style::for_stream(io::stdout().is_terminal()),
             err: Style::for_stream(terminal),
-            bars: terminal,
+            bars: terminal && !json,
         }
     }
 
@@ -142,6 +144,111 @@ impl Printer {
             ProgressBar::hidden()
         };
         Busy { bar }
+    }
+}
+
+/// How finely a bar moves.
+const BAR_STEPS: u64 = 1_000;
+
+impl Printer {
+    /// Shows on a terminal how far keys or a proof are, until it is dropped. `expected_s` is the prediction of the time.
+    pub(crate) fn steps(&self, what: &str, expected_s: f64) -> Steps {
+        let estimate = Arc::new(Mutex::new(Estimate::new(expected_s)));
+        let bar = if self.bars {
+            let bar = ProgressBar::new(BAR_STEPS);
+            let shared = Arc::clone(&estimate);
+            let left = move |state: &ProgressState, text: &mut dyn fmt::Write| {
+                if let Ok(estimate) = shared.lock() {
+                    // Nothing can be done about a terminal that is gone.
+                    let _ = write!(text, "{}", about(estimate.left_s(state.elapsed().as_secs_f64())));
+                }
+            };
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:20} {msg} {left:.dim}") {
+                bar.set_style(style.with_key("left", left));
+            }
+            bar.set_message(what.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        } else {
+            ProgressBar::hidden()
+        };
+        Steps {
+            what: what.to_owned(),
+            bar,
+            estimate,
+        }
+    }
+}
+
+/// Seconds left in words.
+fn about(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 1.0 => "nearly done".to_owned(),
+        seconds if seconds < 100.0 => format!("about {seconds:.0} s left"),
+        seconds => format!("about {:.0} min left", seconds / 60.0),
+    }
+}
+
+/// A bar with the stage and the time left.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    what: String,
+    bar: ProgressBar,
+    estimate: Arc<Mutex<Estimate>>,
+}
+
+impl Steps {
+    /// Shows where the work is.
+    pub(crate) fn at(&self, progress: Progress) {
+        if let Ok(mut estimate) = self.estimate.lock() {
+            estimate.report(progress.done, self.bar.elapsed().as_secs_f64());
+        }
+        self.bar.set_position((progress.done * BAR_STEPS as f64) as u64);
+        self.bar
+            .set_message(format!("{}: {}", self.what, progress.stage.name()));
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The time left: the prediction at first, then corrected by how fast the work has gone.
+#[derive(Debug)]
+struct Estimate {
+    expected_s: f64,
+    left_s: f64,
+    at_s: f64,
+}
+
+impl Estimate {
+    /// Work that must be done before its speed says more than the prediction.
+    const SETTLED: f64 = 0.05;
+
+    fn new(expected_s: f64) -> Self {
+        Self {
+            expected_s,
+            left_s: expected_s,
+            at_s: 0.0,
+        }
+    }
+
+    /// After `elapsed_s` this share is done.
+    fn report(&mut self, done: f64, elapsed_s: f64) {
+        let total_s = match done {
+            done if done > Self::SETTLED => elapsed_s / done,
+            _ => self.expected_s,
+        };
+        // The speed counts as much as there is of it.
+        let total_s = done * total_s + (1.0 - done) * self.expected_s.max(elapsed_s);
+        self.left_s = (1.0 - done) * total_s;
+        self.at_s = elapsed_s;
+    }
+
+    fn left_s(&self, elapsed_s: f64) -> f64 {
+        (self.left_s - (elapsed_s - self.at_s)).max(0.0)
     }
 }
 
@@ -278,6 +385,25 @@ mod tests {
         assert_eq!(real(0.25), "0.25");
         assert_eq!(real(3.0), "3");
         assert_eq!(seconds(0.0312), "31 ms");
+    }
+
+    #[test]
+    fn the_time_left_follows_the_speed() {
+        let mut estimate = Estimate::new(10.0);
+        assert_eq!(estimate.left_s(0.0), 10.0);
+        assert_eq!(estimate.left_s(4.0), 6.0);
+        // As predicted.
+        estimate.report(0.5, 5.0);
+        assert_eq!(estimate.left_s(5.0), 5.0);
+        // Half as fast.
+        estimate.report(0.5, 10.0);
+        assert_eq!(estimate.left_s(10.0), 7.5);
+        assert_eq!(estimate.left_s(30.0), 0.0);
+        estimate.report(1.0, 20.0);
+        assert_eq!(estimate.left_s(20.0), 0.0);
+        assert_eq!(about(0.4), "nearly done");
+        assert_eq!(about(12.3), "about 12 s left");
+        assert_eq!(about(150.0), "about 2 min left");
     }
 
     #[test]

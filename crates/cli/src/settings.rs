@@ -16,7 +16,7 @@ use zkverdict::{
     solidity::SolcChoice,
 };
 
-use crate::args::{Columns, Compile, Optimize, Visibility};
+use crate::args::{ByteSize, Columns, Compile, Optimize, Visibility};
 
 /// The configuration file that is read where none is named.
 const FILE: &str = "zkverdict.toml";
@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) limb_bits: Option<u32>,
     /// Only layouts with this many products a row.
     pub(crate) lanes: Option<usize>,
+    /// Only layouts whose keys and proofs take at most this much memory.
+    pub(crate) memory_limit: Option<ByteSize>,
     /// Factor by which observed ranges are widened.
     pub(crate) margin: Option<f64>,
     /// Columns of sample files that are passed over.
@@ -108,6 +110,12 @@ impl Settings {
             visibility: choice(text("VISIBILITY"), "ZKVERDICT_VISIBILITY")?,
             limb_bits: number(text("LIMB_BITS"), "ZKVERDICT_LIMB_BITS")?,
             lanes: number(text("LANES"), "ZKVERDICT_LANES")?,
+            memory_limit: match text("MEMORY_LIMIT") {
+                Some(value) => Some(value.parse().map_err(|problem| {
+                    anyhow!("the environment variable ZKVERDICT_MEMORY_LIMIT holds {value:?}: {problem}")
+                })?),
+                None => None,
+            },
             margin: number(text("MARGIN"), "ZKVERDICT_MARGIN")?,
             ignore_columns: text("IGNORE_COLUMNS").map(|list| list.split(',').map(str::to_owned).collect()),
             srs: path("SRS"),
@@ -129,6 +137,7 @@ impl Settings {
             visibility: self.visibility.or(below.visibility),
             limb_bits: self.limb_bits.or(below.limb_bits),
             lanes: self.lanes.or(below.lanes),
+            memory_limit: self.memory_limit.or(below.memory_limit),
             margin: self.margin.or(below.margin),
             ignore_columns: self.ignore_columns.or(below.ignore_columns),
             srs: self.srs.or(below.srs),
@@ -207,6 +216,7 @@ impl Settings {
             },
             limb_bits: args.limb_bits.or(self.limb_bits),
             lanes: args.lanes.or(self.lanes),
+            memory_limit: args.memory_limit.or(self.memory_limit).map(|size| size.0),
         })
     }
 }
@@ -293,6 +303,11 @@ mod tests {
             "the environment variable ZKVERDICT_OPTIMIZE holds \"fast\"; it takes time or gas or memory"
         );
         assert!(refused("ZKVERDICT_LANES", "-1").contains("ZKVERDICT_LANES holds \"-1\""));
+        assert!(refused("ZKVERDICT_MEMORY_LIMIT", "much").contains("ZKVERDICT_MEMORY_LIMIT holds \"much\": it takes"));
+        assert_eq!("1.5GB".parse(), Ok(ByteSize(1_500_000_000)));
+        assert_eq!("2GiB".parse(), Ok(ByteSize(1 << 31)));
+        assert_eq!("512".parse(), Ok(ByteSize(512)));
+        assert!("-1".parse::<ByteSize>().is_err() && "4 XB".parse::<ByteSize>().is_err());
         assert!(visibility("output=public").is_err());
         assert_eq!(visibility("input=public").unwrap(), Visibility::Public);
         assert!(Settings::default().margin(Some(0.5)).is_err());

@@ -13,7 +13,10 @@ use snark_verifier::system::halo2::{Config, compile};
 use zkverdict_circuit::{CompiledModel, ModelCircuit};
 use zkverdict_verifier::VerifyingKey;
 
-use crate::ProverError;
+use crate::{Observer, Progress, ProverError, Stage};
+
+/// Share of the work on both keys that goes into the verifying key.
+const VERIFYING_KEY_SHARE: f64 = 0.3;
 
 /// A proving key with the SRS it was made from, and the verifying key that belongs to it.
 #[derive(Debug)]
@@ -30,14 +33,29 @@ impl ProvingKey {
     /// # Errors
     /// A model that does not fit its size, an SRS of another size, or what halo2 says.
     pub fn generate(model: &CompiledModel, srs: ParamsKZG<Bn256>) -> Result<Self, ProverError> {
+        Self::generate_observed(model, srs, &mut |_| ())
+    }
+
+    /// As [`ProvingKey::generate`], telling an observer how far it is.
+    ///
+    /// # Errors
+    /// As [`ProvingKey::generate`].
+    pub fn generate_observed(
+        model: &CompiledModel,
+        srs: ParamsKZG<Bn256>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Self, ProverError> {
         if srs.k() != model.k {
             return Err(ProverError::SrsSize {
                 needed: model.k,
                 got: srs.k(),
             });
         }
+        let mut enter = |stage, done| observer(Progress { stage, done });
+        enter(Stage::VerifyingKey, 0.0);
         let circuit = model.circuit()?;
         let verifying_key = keygen_vk(&srs, &circuit)?;
+        enter(Stage::ProvingKey, VERIFYING_KEY_SHARE);
         let halo2 = keygen_pk(&srs, verifying_key, &circuit)?;
         Ok(Self::with_verifying_key(halo2, model, srs))
     }
@@ -68,15 +86,17 @@ impl ProvingKey {
         self.halo2.get_vk().to_bytes(SerdeFormat::Processed).len()
     }
 
-    /// Reads a key. The bytes must come from [`ProvingKey::to_bytes`]; their integrity is the container's affair.
+    /// Reads a key. The bytes must come from [`ProvingKey::to_bytes`]; their integrity is the container's affair. Points
+    /// and scalars are taken as they are: a wrong one makes proofs that do not verify, and a key from a hostile maker
+    /// could hide less than it should whether its points lie on the curve or not.
     ///
     /// # Errors
     /// [`ProverError::MalformedKey`] for anything else.
     pub fn from_bytes(mut bytes: &[u8], model: &CompiledModel) -> Result<Self, ProverError> {
         // halo2's readers unwrap what they read.
         let read = catch_unwind(AssertUnwindSafe(|| {
-            let srs = ParamsKZG::<Bn256>::read_custom(&mut bytes, SerdeFormat::RawBytes).ok()?;
-            let format = SerdeFormat::RawBytes;
+            let format = SerdeFormat::RawBytesUnchecked;
+            let srs = ParamsKZG::<Bn256>::read_custom(&mut bytes, format).ok()?;
             let key = plonk::ProvingKey::from_bytes::<ModelCircuit>(bytes, format, model.shape()).ok()?;
             Some((srs, key))
         }));

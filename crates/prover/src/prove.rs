@@ -1,13 +1,12 @@
 use halo2_proofs::{
-    halo2curves::bn256::{Bn256, Fr, G1Affine},
+    halo2curves::bn256::{Bn256, Fr},
     plonk::create_proof,
     poly::kzg::{commitment::KZGCommitmentScheme, multiopen::ProverSHPLONK},
 };
-use rand::{SeedableRng, rngs::StdRng};
-use snark_verifier::{loader::native::NativeLoader, system::halo2::transcript::evm::EvmTranscript};
+use rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 use zkverdict_circuit::CompiledModel;
 
-use crate::{ProverError, ProvingKey};
+use crate::{Observer, ProverError, ProvingKey, Stage, progress::ObservedTranscript};
 
 /// A proof with what it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,18 +32,36 @@ pub fn prove(
     sample: &[Vec<f64>],
     context: Fr,
 ) -> Result<ProvenInference, ProverError> {
+    prove_observed(model, key, sample, context, StdRng::from_entropy(), &mut |_| ())
+}
+
+/// As [`prove`], with randomness from the caller, telling an observer how far it is. The proof hides its inputs only from
+/// those who cannot guess the randomness; what the observer does has no influence on the proof.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_observed<R: RngCore + CryptoRng>(
+    model: &CompiledModel,
+    key: &ProvingKey,
+    sample: &[Vec<f64>],
+    context: Fr,
+    randomness: R,
+    observer: &mut Observer<'_>,
+) -> Result<ProvenInference, ProverError> {
+    let mut transcript = ObservedTranscript::new(&key.verifying_key.protocol, observer);
     let cells = model.program.execute(&model.program.quantize(sample)?)?;
     let public_inputs = model.instance(&cells, context);
     let circuit = model.circuit_with(&cells)?;
-    let mut transcript = EvmTranscript::<G1Affine, NativeLoader, Vec<u8>, Vec<u8>>::new(Vec::new());
+    transcript.enter(Stage::Commitments);
     create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
         &key.srs,
         &key.halo2,
         &[circuit],
         &[&[&public_inputs]],
-        StdRng::from_entropy(),
+        randomness,
         &mut transcript,
     )?;
+    transcript.enter(Stage::Check);
     let proof = transcript.finalize();
     key.verifying_key
         .verify(&proof, &public_inputs)

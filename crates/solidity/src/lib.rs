@@ -32,4 +32,4 @@ pub use compile::{CODE_SIZE_LIMIT, CompiledVerifier, INIT_CODE_SIZE_LIMIT, compi
 pub use error::SolidityError;
 pub use layout::{ProofLayout, ProofRun, WordKind};
 pub use reference::{ContractMetadata, VerifierSource, generate_reference, raw_reference};
-pub use tools::{SOLC_VERSION, SolcChoice, find_program, find_solc, tools_folder};
+pub use tools::{SOLC_VERSION, SolcChoice, cache_folder, find_program, find_solc, tools_folder};

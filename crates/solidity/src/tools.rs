@@ -30,6 +30,12 @@ pub fn tools_folder() -> PathBuf {
     if let Some(folder) = env::var_os("ZKVERDICT_TOOLS").filter(|folder| !folder.is_empty()) {
         return PathBuf::from(folder);
     }
+    cache_folder().join("tools")
+}
+
+/// `zkverdict` in the user's cache.
+#[must_use]
+pub fn cache_folder() -> PathBuf {
     let cache = env::var_os("XDG_CACHE_HOME")
         .filter(|folder| !folder.is_empty())
         .map(PathBuf::from);
@@ -39,7 +45,7 @@ pub fn tools_folder() -> PathBuf {
             .unwrap_or_default()
             .join(".cache")
     };
-    cache.unwrap_or_else(home).join("zkverdict").join("tools")
+    cache.unwrap_or_else(home).join("zkverdict")
 }
 
 /// Looks for a program: in the environment variable, on `PATH`, in the tools folder. Does not run it.

@@ -24,6 +24,8 @@ pub struct CompileOptions {
     pub limb_bits: Option<u32>,
     /// Only this number of lanes.
     pub lanes: Option<usize>,
+    /// Only layouts whose keys and proofs take at most so many bytes of memory, by the prediction.
+    pub memory_limit: Option<u64>,
 }
 
 impl Default for CompileOptions {
@@ -34,6 +36,7 @@ impl Default for CompileOptions {
             public: PublicInputs::default(),
             limb_bits: None,
             lanes: None,
+            memory_limit: None,
         }
     }
 }
@@ -75,20 +78,15 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
         }
     }
     all.retain(|candidate| options.lanes.is_none_or(|lanes| lanes == candidate.shape.lanes));
-    if let Some(smallest) = all.iter().map(|candidate| candidate.code_bytes).min()
+    if let Some(least) = all.iter().map(|candidate| candidate.code_bytes).min()
         && !all.iter().any(Candidate::is_deployable)
     {
-        let reason = format!(
-            "every verifier contract would have {smallest} bytes of code or more, above what a chain deploys (24,576); \
-             make fewer values public, or ask for fewer lanes"
-        );
-        return Err(Error::NoLayout { reason });
+        return Err(Error::TooMuchCode { least });
     }
-    let plan = choose(&all, options.objective, options.tolerance)
+    let allowed = within_memory(&all, options.memory_limit)?;
+    let plan = choose(&allowed, options.objective, options.tolerance)
         .cloned()
-        .ok_or_else(|| Error::NoLayout {
-            reason: "no calibrated width has the limb bits and lanes that were asked for".to_owned(),
-        })?;
+        .ok_or(Error::NoLayout)?;
     let program = Program::compile(&model.graph, &calibration.calibration, plan.shape.limb_bits)?;
     let compiled = plan.compile(program, options.public);
     Ok(Planned {
@@ -101,6 +99,25 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
         },
         candidates: all,
     })
+}
+
+/// The layouts whose keys and proofs can be made within a number of bytes.
+fn within_memory(all: &[Candidate], limit: Option<u64>) -> Result<Vec<Candidate>, Error> {
+    let Some(limit) = limit else {
+        return Ok(all.to_vec());
+    };
+    let usable = || all.iter().filter(|candidate| candidate.is_deployable());
+    let allowed: Vec<_> = usable()
+        .filter(|candidate| candidate.peak_memory_bytes() <= limit)
+        .cloned()
+        .collect();
+    match usable().map(Candidate::peak_memory_bytes).min() {
+        Some(least) if allowed.is_empty() => Err(Error::TooMuchMemory {
+            least: least.div_ceil(1_000_000),
+            limit: limit / 1_000_000,
+        }),
+        _ => Ok(allowed),
+    }
 }
 
 impl CircuitFile {

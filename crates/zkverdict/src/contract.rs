@@ -2,7 +2,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use zkverdict_evm::{KnownProof, U256, VerifiedBuild, build_verified};
-use zkverdict_solidity::{ContractMetadata, SolcChoice, generate_reference};
+use zkverdict_solidity::{ContractMetadata, SolcChoice, VerifierSource, generate_reference};
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
 use crate::{Error, Field, Proof, VerifyingKeyFile};
@@ -30,13 +30,7 @@ impl ContractFile {
     pub fn build(key: &VerifyingKeyFile, contract_name: &str, solc: &SolcChoice) -> Result<Self, Error> {
         key.known.verify(key)?;
         let verifying_key = key.key.digest();
-        let metadata = ContractMetadata {
-            contract_name: contract_name.to_owned(),
-            model: key.name.clone(),
-            srs: key.srs.clone(),
-            circuit_digest: key.circuit.0,
-        };
-        let source = generate_reference(&key.key, &metadata)?;
+        let source = source_of(key, contract_name)?;
         let known = KnownProof {
             proof: key.known.proof.clone(),
             public_inputs: key.known.words(),
@@ -49,6 +43,22 @@ impl ContractFile {
             schema: key.schema.clone(),
             build,
         })
+    }
+
+    /// Checks that the contract verifies proofs of this key and of no other: its source must be the one that the key
+    /// generates, not only bear the key's digest. That the bytecode was compiled from the source, solc alone can tell.
+    ///
+    /// # Errors
+    /// [`Error::OtherContract`]; a key from which no contract can be generated.
+    pub fn expect_key(&self, key: &VerifyingKeyFile) -> Result<(), Error> {
+        let source = source_of(key, &self.build.compiled.contract_name)?;
+        if self.verifying_key == key.key.digest() && self.build.compiled.source == source.source {
+            Ok(())
+        } else {
+            Err(Error::OtherContract {
+                contract: self.build.compiled.contract_name.clone(),
+            })
+        }
     }
 
     /// Writes the contract artifact.
@@ -69,6 +79,17 @@ impl ContractFile {
     pub fn load(path: &Path) -> Result<Self, Error> {
         Ok(Artifact::read(path, Kind::Contract)?.json()?)
     }
+}
+
+/// The contract's source.
+fn source_of(key: &VerifyingKeyFile, contract_name: &str) -> Result<VerifierSource, Error> {
+    let metadata = ContractMetadata {
+        contract_name: contract_name.to_owned(),
+        model: key.name.clone(),
+        srs: key.srs.clone(),
+        circuit_digest: key.circuit.0,
+    };
+    Ok(generate_reference(&key.key, &metadata)?)
 }
 
 impl Proof {

@@ -72,10 +72,33 @@ pub enum Error {
         path: PathBuf,
     },
     /// No width fits what was asked for.
-    #[error("no layout matches: {reason}")]
-    NoLayout {
-        /// Why.
-        reason: String,
+    #[error("no layout matches: no calibrated width has the limb bits and lanes that were asked for")]
+    NoLayout,
+    /// Every contract would be too large for a chain.
+    #[error(
+        "no layout matches: every verifier contract would have {least} bytes of code or more, above what a chain \
+         deploys (24,576); make fewer values public, or ask for fewer lanes"
+    )]
+    TooMuchCode {
+        /// Predicted bytes of the smallest.
+        least: usize,
+    },
+    /// Every layout takes more memory than was allowed.
+    #[error(
+        "no layout matches: keys and proofs of the smallest one take about {least} MB of memory, above the limit of \
+         {limit} MB; allow more, or accept a larger error with a greater tolerance"
+    )]
+    TooMuchMemory {
+        /// Megabytes of the smallest.
+        least: u64,
+        /// Megabytes allowed.
+        limit: u64,
+    },
+    /// A contract of another verifying key.
+    #[error("the contract {contract} was not generated from this verifying key; run `zkverdict contract` again")]
+    OtherContract {
+        /// The contract's name.
+        contract: String,
     },
     /// A context that is no field element.
     #[error(

@@ -1,13 +1,20 @@
 use std::path::Path;
 
 use halo2_proofs::halo2curves::bn256::Fr;
+use rand::{SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use zkverdict_model::Program;
-use zkverdict_prover::ProvingKey;
+use zkverdict_prover::{Observer, Progress, ProvingKey};
 use zkverdict_srs::{Ceremony, Srs, ceremony};
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom, VerifyingKey};
 
 use crate::{CircuitFile, Error, Field, Proof, public_schema};
+
+/// Share of the keys themselves in the work of making keys and a first proof.
+const KEYS_SHARE: f64 = 0.3;
+
+/// CPU seconds of keys and a first proof over those of a proof.
+pub const SETUP_OVER_PROVE: f64 = 1.4;
 
 /// A verifying key with what its public inputs mean.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,10 +50,35 @@ impl Keys {
     /// # Errors
     /// An SRS that is too small; a circuit that does not fit.
     pub fn generate(circuit: &CircuitFile, srs: &Srs) -> Result<Self, Error> {
+        Self::generate_observed(circuit, srs, &mut |_| ())
+    }
+
+    /// As [`Keys::generate`], telling an observer how far it is.
+    ///
+    /// # Errors
+    /// As [`Keys::generate`].
+    pub fn generate_observed(circuit: &CircuitFile, srs: &Srs, observer: &mut Observer<'_>) -> Result<Self, Error> {
         let model = &circuit.compiled;
         let sized = srs.downsize(model.k)?;
-        let proving = ProvingKey::generate(model, sized.params().clone())?;
-        let known = zkverdict_prover::prove(model, &proving, &neutral_sample(&model.program), Fr::zero())?;
+        let proving = ProvingKey::generate_observed(model, sized.params().clone(), &mut |progress| {
+            observer(Progress {
+                done: progress.done * KEYS_SHARE,
+                ..progress
+            });
+        })?;
+        let known = zkverdict_prover::prove_observed(
+            model,
+            &proving,
+            &neutral_sample(&model.program),
+            Fr::zero(),
+            StdRng::from_entropy(),
+            &mut |progress| {
+                observer(Progress {
+                    done: KEYS_SHARE + progress.done * (1.0 - KEYS_SHARE),
+                    ..progress
+                });
+            },
+        )?;
         let verifying = VerifyingKeyFile {
             name: circuit.name.clone(),
             circuit: circuit.digest(),

@@ -12,6 +12,7 @@
 //! | `proof` | proofs, contexts |
 //! | `schema` | what each public input means |
 //! | `contract` | verifier contracts |
+//! | `machine` | free memory, and how fast this machine is |
 //!
 //! The crates below are re-exported under their own names.
 
@@ -23,6 +24,7 @@ mod circuit;
 mod contract;
 mod error;
 mod keys;
+mod machine;
 mod model;
 mod proof;
 mod schema;
@@ -39,7 +41,8 @@ pub use zkverdict_verifier as verifier;
 pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, compile};
 pub use contract::ContractFile;
 pub use error::Error;
-pub use keys::{Keys, Provenance, VerifyingKeyFile, load_proving_key};
+pub use keys::{Keys, Provenance, SETUP_OVER_PROVE, VerifyingKeyFile, load_proving_key};
+pub use machine::{HostSpeed, available_memory, wall_seconds};
 pub use model::{CalibrationFile, Model, Width};
-pub use proof::{Proof, context_from_text, prove};
+pub use proof::{Proof, context_from_text, prove, prove_observed};
 pub use schema::{Field, Role, public_schema};

@@ -4,9 +4,10 @@ use halo2_proofs::halo2curves::{
     bn256::Fr,
     ff::{FromUniformBytes, PrimeField},
 };
+use rand::{SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
-use zkverdict_prover::{ProvenInference, ProvingKey};
+use zkverdict_prover::{Observer, ProvenInference, ProvingKey};
 use zkverdict_verifier::{
     Artifact, Digest, Kind, MadeFrom, decode_public_inputs, encode_public_inputs, write_atomically,
 };
@@ -98,7 +99,22 @@ pub fn prove(
     sample: &[Vec<f64>],
     context: Fr,
 ) -> Result<(Proof, ProvenInference), Error> {
-    let proven = zkverdict_prover::prove(&circuit.compiled, key, sample, context)?;
+    prove_observed(circuit, key, sample, context, &mut |_| ())
+}
+
+/// As [`prove`], telling an observer how far it is.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_observed(
+    circuit: &CircuitFile,
+    key: &ProvingKey,
+    sample: &[Vec<f64>],
+    context: Fr,
+    observer: &mut Observer<'_>,
+) -> Result<(Proof, ProvenInference), Error> {
+    let randomness = StdRng::from_entropy();
+    let proven = zkverdict_prover::prove_observed(&circuit.compiled, key, sample, context, randomness, observer)?;
     Ok((Proof::new(proven.proof.clone(), &proven.public_inputs), proven))
 }
 

@@ -512,3 +512,20 @@ fn a_model_that_is_not_there_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn a_contract_is_tied_to_its_verifying_key() {
+    if !has_solc() {
+        return;
+    }
+    let (keyed, other) = (Example::CreditLogreg.keyed(), Example::CreditMlp.keyed());
+    let contract = keyed.contract();
+    contract.expect_key(&keyed.keys.verifying).unwrap();
+    let refused = |contract: &ContractFile, key| matches!(contract.expect_key(key), Err(Error::OtherContract { .. }));
+    assert!(refused(contract, &other.keys.verifying));
+    // The digest is only a label.
+    let mut relabelled = contract.clone();
+    relabelled.verifying_key = other.keys.verifying.key.digest();
+    assert!(refused(&relabelled, &keyed.keys.verifying));
+    assert!(refused(&relabelled, &other.keys.verifying));
+}

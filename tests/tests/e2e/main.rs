@@ -8,6 +8,7 @@ mod decisions;
 mod documents;
 mod gadget_attacks;
 mod gadgets;
+mod progress;
 mod proofs;
 mod properties;
 mod snapshots;

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    CalibrationFile, CompileOptions, Model, Width, circuits::Candidate, compile, models::Fidelity, verifier::Digest,
+    CalibrationFile, CompileOptions, HostSpeed, Model, Width, circuits::Candidate, compile, models::Fidelity,
+    verifier::Digest,
 };
 
 use super::{Status, load_model};
@@ -49,6 +50,7 @@ pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> R
     let busy = printer.busy("measuring ranges and errors");
     let calibration = CalibrationFile::measure(&model, &samples, margin)?;
     let objective = settings.objective(args.optimize);
+    let host = HostSpeed::known().factors();
     let widths = calibration
         .widths
         .iter()
@@ -64,7 +66,7 @@ pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> R
                 fidelity: width.fidelity.clone(),
                 layout: compile(&model, &calibration, &options)
                     .ok()
-                    .map(|planned| planned.file.plan),
+                    .map(|planned| planned.file.plan.on(host)),
             }
         })
         .collect();

@@ -1,18 +1,20 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    CompileOptions,
-    circuits::{Candidate, Objective},
+    CompileOptions, HostSpeed,
+    circuits::{Candidate, HostFactors, Objective},
     compile,
     models::{Fidelity, TabulatedFunction, TreeFacts},
+    srs::SrsError,
     verifier::{Digest, Kind},
 };
 
 use super::{Status, calibrate, facts, load_model};
 use crate::{
     args::Compile,
+    fit::{self, Work},
     output::{Target, beside},
     printer::{Printer, Report, Style, pairs, seconds, size, table, thousands, tiny},
     settings::Settings,
@@ -35,6 +37,8 @@ struct Compiled {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trees: Vec<TreeFacts>,
     candidates: Vec<Candidate>,
+    /// What the predicted CPU seconds hold for.
+    host: HostFactors,
     output: PathBuf,
     #[serde(skip)]
     explain: bool,
@@ -49,12 +53,18 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
     let busy = printer.busy("laying out");
     let planned = compile(&model, &calibration, &options)?;
     drop(busy);
-    let chosen = planned.file.plan.clone();
+    let host = HostSpeed::known().factors();
+    let candidates: Vec<_> = planned.candidates.iter().map(|candidate| candidate.on(host)).collect();
+    let chosen = planned.file.plan.on(host);
     if chosen.max_error.is_some_and(|error| error > options.tolerance) {
         printer.warning(&format!(
             "no layout keeps the error below {}; this one is among the most accurate",
             options.tolerance
         ));
+    }
+    fit::check_memory(&chosen, Work::Setup, printer);
+    if let Some(srs) = settings.srs.as_deref() {
+        check_srs(&chosen, srs, printer);
     }
     planned.file.save(&output, &model)?;
     printer.result(&Compiled {
@@ -65,14 +75,26 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         inputs_public: options.public.inputs,
         fidelity: calibrate::fidelity(&calibration, chosen.shape.limb_bits).cloned(),
         functions: planned.file.compiled.program.functions.clone(),
-        reason: reason(&options, &chosen, &planned.candidates),
+        reason: reason(&options, &chosen, &candidates),
         trees: model.graph.tree_facts(),
         chosen,
-        candidates: planned.candidates,
+        candidates,
+        host,
         output,
         explain: args.explain,
     })?;
     Ok(Status::Done)
+}
+
+/// Says already now that the SRS of the settings will not do.
+fn check_srs(chosen: &Candidate, srs: &Path, printer: &Printer) {
+    // A file that is no SRS is the business of `zkverdict setup`.
+    if let Err(error @ SrsError::TooSmall { wanted, .. }) = fit::check_srs(chosen, srs) {
+        printer.warning(&format!("{}: {error}", srs.display()));
+        printer.hint(&format!(
+            "run `zkverdict srs import` on a ceremony's file with at least 2^{wanted} powers before `zkverdict setup`"
+        ));
+    }
 }
 
 /// Why this layout.

@@ -1,12 +1,15 @@
-use std::{fs, process::Command, thread};
+use std::{process::Command, thread};
 
 use anyhow::Result;
-use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
-use zkverdict::solidity::{SOLC_VERSION, find_program, find_solc, tools_folder};
+use zkverdict::{
+    HostSpeed,
+    solidity::{SOLC_VERSION, find_program, find_solc, tools_folder},
+};
 
 use super::Status;
 use crate::{
+    fit::free_memory,
     printer::{Printer, Report, Style, pairs, size},
     settings::Settings,
 };
@@ -38,6 +41,7 @@ pub(super) fn run(settings: &Settings, printer: &Printer) -> Result<Status> {
         program("cast", "ZKVERDICT_CAST", "keystores and calls by hand"),
         tools(),
         cores(),
+        speed(),
         memory(),
         folder(),
     ];
@@ -108,14 +112,24 @@ fn cores() -> Finding {
     }
 }
 
+/// What the predictions of CPU seconds are multiplied by; measured once, then kept in the user's cache.
+fn speed() -> Finding {
+    let speed = HostSpeed::known();
+    let factors = speed.factors();
+    Finding {
+        what: "speed",
+        ok: true,
+        needed: false,
+        found: format!(
+            "transforms take {:.2} times, commitments {:.2} times what they take on the reference machine ({})",
+            factors.transforms, factors.commitments, speed.processor
+        ),
+        remedy: None,
+    }
+}
+
 fn memory() -> Finding {
-    let available = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    });
-    let free = available.map(|kilobytes| kilobytes.saturating_mul(1024));
-    let limit = getrlimit(Resource::As).current;
-    let bytes = free.into_iter().chain(limit).min();
+    let bytes = free_memory();
     let ok = bytes.is_none_or(|bytes| bytes >= MEMORY);
     Finding {
         what: "free memory",

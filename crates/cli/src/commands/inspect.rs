@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fs};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use zkverdict::{
-    CalibrationFile, CompileOptions, Model,
+    CalibrationFile, CompileOptions, HostSpeed, Model,
     circuits::Candidate,
     compile,
     models::{Calibration, Graph, ModelError, Op, TreeFacts, TreeNode},
@@ -130,7 +130,7 @@ impl Inspected {
         match calibration.and_then(|calibration| compile(model, &calibration, &options)) {
             Ok(planned) => {
                 self.provable = true;
-                self.layout = Some(planned.file.plan);
+                self.layout = Some(planned.file.plan.on(HostSpeed::known().factors()));
                 self.layout_from = Some(from);
             }
             // Zero is no category of this model: only samples can tell its layout.

@@ -3,14 +3,16 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    CircuitFile, context_from_text, load_proving_key, prove,
+    CircuitFile, HostSpeed, context_from_text, load_proving_key, prove_observed,
     verifier::{Digest, Kind},
+    wall_seconds,
 };
 
 use super::Status;
 use crate::{
     args::{ProofFormat, Prove},
     failure::hinted,
+    fit::{self, Work},
     output::{Target, sibling},
     printer::{Printer, Report, Style, size},
     public::{self, PublicValue},
@@ -47,11 +49,13 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
             format!("choose --row between 0 and {}", samples.len().saturating_sub(1)),
         )
     })?;
+    fit::check_memory(&circuit.plan, Work::Prove, printer);
     let proving_key = args.proving_key.clone().unwrap_or_else(|| sibling(&args.circuit, "pk"));
     let (key, provenance) = load_proving_key(&proving_key, &circuit)?;
-    let busy = printer.busy("proving");
-    let (proof, proven) = prove(&circuit, &key, sample, context)?;
-    drop(busy);
+    let factors = HostSpeed::cached().map(|speed| speed.factors()).unwrap_or_default();
+    let steps = printer.steps("proving", wall_seconds(circuit.plan.on(factors).prove_cpu_s));
+    let (proof, proven) = prove_observed(&circuit, &key, sample, context, &mut |progress| steps.at(progress))?;
+    drop(steps);
     match args.format {
         ProofFormat::Binary => proof.save(&output, provenance.verifying_key, provenance.unsafe_srs)?,
         ProofFormat::Json => proof.save_json(&output)?,

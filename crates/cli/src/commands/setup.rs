@@ -3,15 +3,17 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use zkverdict::{
-    CircuitFile, Keys,
-    srs::{Ceremony, Sha256Digest, Srs},
+    CircuitFile, HostSpeed, Keys, SETUP_OVER_PROVE,
+    srs::{Ceremony, Sha256Digest, Srs, SrsError},
     verifier::{Digest, Kind},
+    wall_seconds,
 };
 
 use super::Status;
 use crate::{
     args::Setup,
     failure::hinted,
+    fit::{self, Work},
     output::{Target, sibling, size_of},
     printer::{Printer, Report, Style, pairs, size},
     settings::Settings,
@@ -47,11 +49,21 @@ pub(super) fn run(args: &Setup, settings: &Settings, printer: &Printer) -> Resul
             "run `zkverdict srs import` (or `zkverdict srs dev` for trials) and name its file with --srs",
         )
     })?;
+    match fit::check_srs(&circuit.plan, path) {
+        Err(error @ SrsError::TooSmall { .. }) => return Err(error).context("no keys could be made"),
+        checked => checked?,
+    }
+    fit::check_memory(&circuit.plan, Work::Setup, printer);
+    fit::check_contract(&circuit.plan, printer);
     let busy = printer.busy("checking the SRS");
     let srs = Srs::load_verified(path)?;
-    busy.now("making keys");
-    let keys = Keys::generate(&circuit, &srs).context("no keys could be made")?;
     drop(busy);
+    let factors = HostSpeed::cached().map(|speed| speed.factors()).unwrap_or_default();
+    let expected_s = SETUP_OVER_PROVE * circuit.plan.on(factors).prove_cpu_s;
+    let steps = printer.steps("making keys", wall_seconds(expected_s));
+    let keys =
+        Keys::generate_observed(&circuit, &srs, &mut |progress| steps.at(progress)).context("no keys could be made")?;
+    drop(steps);
     warn_about(srs.provenance().ceremony, printer);
     keys.verifying.save(&verifying_key)?;
     keys.save_proving(&proving_key)?;

@@ -36,7 +36,7 @@ fn the_credit_story_is_told() {
          public   label 1, probabilities 0.099792 0.900208, context
          context  chain 31337, lender 0x5e…5e, application 4711
          private  all 17 inputs
-         prover   [TIME] of CPU to prove, [TIME] of CPU once for the keys
+         prover [TIME] of CPU to prove, [TIME] of CPU once for the keys
          chain    [GAS] gas a proof, 4,805,792 gas once for the contract
     ");
 }

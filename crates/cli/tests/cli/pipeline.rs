@@ -92,13 +92,13 @@ fn calibrate_measures_every_width() {
     status 0
     --- stdout
     logreg calibrated on 1,000 samples, ranges widened 4 times
-      limb bits  max error  mean error     decisions  saturated  refused  rows   prove      gas
-      7            0.00053     0.00017  1000 of 1000          0        0   2^8   [TIME]  367,124
-      8            0.00012    0.000038  1000 of 1000          0        0   2^9  [TIME]  367,124
-      9           0.000031   0.0000097  1000 of 1000          0        0  2^10  [TIME]  367,124
-      10         0.0000073   0.0000024  1000 of 1000          0        0  2^11  [TIME]  367,124
-      11         0.0000019      6.1e-7  1000 of 1000          0        0  2^12  [TIME]  367,124
-      12            4.8e-7      1.5e-7  1000 of 1000          0        0  2^13  [TIME]  367,124
+      limb bits  max error  mean error     decisions  saturated  refused  rows prove      gas
+      7            0.00053     0.00017  1000 of 1000          0        0   2^8 [TIME]  367,124
+      8            0.00012    0.000038  1000 of 1000          0        0   2^9 [TIME]  367,124
+      9           0.000031   0.0000097  1000 of 1000          0        0  2^10 [TIME]  367,124
+      10         0.0000073   0.0000024  1000 of 1000          0        0  2^11 [TIME]  367,124
+      11         0.0000019      6.1e-7  1000 of 1000          0        0  2^12 [TIME]  367,124
+      12            4.8e-7      1.5e-7  1000 of 1000          0        0  2^13 [TIME]  367,124
     wrote logreg.calibration.json
     --- stderr
     note: the import has 9 remarks; `zkverdict inspect` shows them
@@ -151,14 +151,14 @@ fn compile_says_what_it_chose_and_why() {
       columns    7 advice, 8 fixed, 2 with copies
       public     4 numbers: context, outputs
       proof      1,920 bytes
-      predicted  [TIME] CPU, 16.9 MB memory, 367,124 gas
+      predicted [TIME] CPU, 16.9 MB memory, 367,124 gas
       error      at most 0.00011 on 200 samples, 200 of 200 decisions equal
-      limb bits  lanes   k  rows  advice  fixed  copies  proof   prove   memory      gas    code  max error
-      8              1   9   398       7      8       2  1,920  [TIME]  16.9 MB  367,124  16,506    0.00011
-      8              2   9   398       7      9       2  1,984  [TIME]  17.0 MB  377,344  17,972    0.00011
-      8              4   9   398       7     11       2  2,112  [TIME]  17.2 MB  394,786  19,438    0.00011
-      8              8  10   601       7     15       2  2,368  [TIME]  20.2 MB  429,669  22,370    0.00011
-      8             16  11  1081       7     23       2  2,880  [TIME]  28.9 MB  499,436  28,234    0.00011
+      limb bits  lanes   k  rows  advice  fixed  copies  proof prove   memory      gas    code  max error
+      8              1   9   398       7      8       2  1,920 [TIME]  16.9 MB  367,124  16,506    0.00011
+      8              2   9   398       7      9       2  1,984 [TIME]  17.0 MB  377,344  17,972    0.00011
+      8              4   9   398       7     11       2  2,112 [TIME]  17.2 MB  394,786  19,438    0.00011
+      8              8  10   601       7     15       2  2,368 [TIME]  20.2 MB  429,669  22,370    0.00011
+      8             16  11  1081       7     23       2  2,880 [TIME]  28.9 MB  499,436  28,234    0.00011
     wrote logreg.circuit
     ");
     let json = work.run("compile logreg.onnx --json").expect_status(0).json();
@@ -482,4 +482,56 @@ fn nothing_but_the_result_is_on_stdout() {
         "{said}"
     );
     said.json();
+}
+
+#[test]
+fn what_will_not_fit_is_said_before_the_work() {
+    let work = pipeline().with(&["logreg.onnx", "logreg.calibration.json", "dev.srs"]);
+    let said = work.run("compile logreg.onnx --memory-limit 10MB").expect_status(2);
+    snapshot!(said, @r"
+    status 2
+    --- stderr
+    error: no layout matches: keys and proofs of the smallest one take about 20 MB of memory, above the limit of 10 MB; allow more, or accept a larger error with a greater tolerance
+    ");
+    let limited = [("ZKVERDICT_MEMORY_LIMIT", "1GiB"), ("ZKVERDICT_SRS", "dev.srs")];
+    let said = work
+        .run_with("compile logreg.onnx --limb-bits 9", &limited)
+        .expect_status(0);
+    assert!(
+        said.stderr
+            .contains("warning: dev.srs: an SRS of k = 9 cannot serve k = 10")
+            && said.stderr.contains("at least 2^10 powers before `zkverdict setup`"),
+        "{said}"
+    );
+    let said = work.run("compile logreg.onnx --json").expect_status(0);
+    assert!(said.json()["host"]["transforms"].as_f64().unwrap() > 0.0, "{said}");
+}
+
+#[test]
+fn the_same_circuit_comes_from_machines_of_any_speed() {
+    let work = pipeline().with(&["logreg.onnx", "logreg.calibration.json"]);
+    let cache = work.path("cache");
+    std::fs::create_dir_all(cache.join("zkverdict")).unwrap();
+    let environment = [("XDG_CACHE_HOME", cache.to_str().unwrap())];
+    let digests: Vec<_> = ["1e-3", "9.0"]
+        .into_iter()
+        .map(|seconds| {
+            let speed = cache.join("zkverdict/speed.json");
+            if let Ok(text) = std::fs::read_to_string(&speed) {
+                let mut known: serde_json::Value = serde_json::from_str(&text).unwrap();
+                known["transform_s"] = seconds.parse::<f64>().unwrap().into();
+                std::fs::write(&speed, known.to_string()).unwrap();
+            }
+            let json = work
+                .run_with("compile logreg.onnx --json", &environment)
+                .expect_status(0)
+                .json();
+            (
+                json["circuit_digest"].clone(),
+                json["chosen"]["prove_cpu_s"].as_f64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(digests[0].0, digests[1].0);
+    assert!(digests[0].1 < digests[1].1 / 10.0, "{digests:?}");
 }
