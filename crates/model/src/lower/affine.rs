@@ -8,11 +8,7 @@ use std::collections::HashSet;
 
 use crate::{
     AffineRow, CellId, Graph, ModelError, Node, ValueId,
-    lower::{
-        Ends, Expression, Lowering,
-        expression::to_expressions,
-        formats::{signed_format, unsigned_format},
-    },
+    lower::{Ends, Expression, Lowering, expression::to_expressions, formats::range_format},
 };
 
 /// Sums that share one copy of their cells, roughly: what a block of four lanes holds.
@@ -58,13 +54,7 @@ impl Lowering<'_> {
 
     /// Turns the elements of a tensor that are more than a cell into cells, for all who read it from now on.
     fn make_cells(&mut self, graph: &Graph, node: &Node, value: ValueId) -> Result<(), ModelError> {
-        let range = self.range(graph, value);
-        let cell_bits = self.program.cell_bits();
-        let format = if range.low >= 0.0 {
-            unsigned_format(range.high, cell_bits)
-        } else {
-            signed_format(range.high.max(-range.low), cell_bits)
-        };
+        let format = range_format(self.range(graph, value), self.program.cell_bits());
         let wide: Vec<usize> = (0..self.values[value.0].len())
             .filter(|index| self.values[value.0][*index].terms.len() > 1)
             .collect();

@@ -29,6 +29,15 @@ pub(super) fn signed_format(reach: f64, cell_bits: u32) -> Format {
     }
 }
 
+/// The finest format for numbers of a calibrated range: from zero on, or as far below zero as above it.
+pub(super) fn range_format(range: Interval, cell_bits: u32) -> Format {
+    if range.low >= 0.0 {
+        unsigned_format(range.high, cell_bits)
+    } else {
+        signed_format(range.high.max(-range.low), cell_bits)
+    }
+}
+
 /// The finest format for an input range.
 pub(super) fn input_format(range: Interval, cell_bits: u32) -> Format {
     let span = (range.high - range.low).max(f64::MIN_POSITIVE);

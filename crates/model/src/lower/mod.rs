@@ -233,12 +233,7 @@ impl Lowering<'_> {
             }
             Op::Maximum { width } => {
                 let groups = operand.chunks(*width).map(<[Expression]>::to_vec).collect();
-                let range = node
-                    .inputs
-                    .iter()
-                    .map(|value| self.range(graph, *value))
-                    .fold(Interval::EMPTY, Interval::union);
-                self.maxima(&node.name, groups, range)?
+                self.maxima(&node.name, groups, self.operand_range(graph, node))?
             }
             Op::Relu => {
                 let format = unsigned_format(range.high, self.program.cell_bits());
@@ -365,10 +360,15 @@ impl Lowering<'_> {
         }
     }
 
+    /// The calibrated range of all of a node's operands.
+    fn operand_range(&self, graph: &Graph, node: &Node) -> Interval {
+        let ranges = node.inputs.iter().map(|value| self.range(graph, *value));
+        ranges.fold(Interval::EMPTY, Interval::union)
+    }
+
     /// The largest absolute value of a node's operands on the calibration samples, margin included.
     fn reach(&self, graph: &Graph, node: &Node) -> f64 {
-        let ranges = node.inputs.iter().map(|value| self.range(graph, *value));
-        let range = ranges.fold(Interval::EMPTY, Interval::union);
+        let range = self.operand_range(graph, node);
         range.high.abs().max(range.low.abs())
     }
 

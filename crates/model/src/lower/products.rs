@@ -5,12 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::{
     CellId, Finish, Format, Graph, Layer, Limit, ModelError, Node, Step, Sum, Table, ValueId,
     calibrate::Interval,
-    lower::{
-        Ends, Expression, Lowering,
-        expression::to_expressions,
-        formats::{signed_format, unsigned_format},
-        unsupported,
-    },
+    lower::{Ends, Expression, Lowering, expression::to_expressions, formats::range_format, unsupported},
 };
 
 /// Most sums of one layer.
@@ -155,8 +150,7 @@ impl Lowering<'_> {
             .zip(&ranges)
             .map(|(value, range)| match self.cells_of(*value) {
                 Some(cells) => self.cells[cells[0].index()].format,
-                None if range.low >= 0.0 => unsigned_format(range.high, cell_bits),
-                None => signed_format(range.high.max(-range.low), cell_bits),
+                None => range_format(*range, cell_bits),
             })
             .collect();
         // The tensors behind the first pair stand for all: rows multiply one tensor by another.
@@ -255,17 +249,11 @@ impl Lowering<'_> {
             })
             .collect();
         let Some(pairs) = pairs else { return Ok(None) };
-        let range = self.range(graph, other);
-        let cell_bits = self.program.cell_bits();
         let values = match self.cells_of(other) {
             Some(cells) => cells,
             None => {
                 let expressions = self.values[other.0].clone();
-                let format = if range.low >= 0.0 {
-                    unsigned_format(range.high, cell_bits)
-                } else {
-                    signed_format(range.high.max(-range.low), cell_bits)
-                };
+                let format = range_format(self.range(graph, other), self.program.cell_bits());
                 let cells = self.clamped(&node.name, &expressions, format, Ends::Report)?;
                 self.values[other.0] = to_expressions(cells.clone());
                 cells

@@ -151,22 +151,10 @@ pub(super) fn instance_normalization(call: &mut Call<'_>) -> Results {
     let operand = call.floats(0)?;
     let (batch, channels, spatial) = image(&operand.shape)?;
     let width = element_count(spatial).unwrap_or(usize::MAX);
-    let list = |position, operand| -> Result<Vec<f64>, Refusal> {
-        let list = constants(call, position, operand)?;
-        if list.len() != channels {
-            return Err(Refusal::AttributeLength {
-                attribute: operand,
-                expected: channels,
-                got: list.len(),
-            });
-        }
-        let spread = list.iter().flat_map(|number| std::iter::repeat_n(*number, width));
-        Ok(spread.collect::<Vec<_>>().repeat(batch))
-    };
     let parameters = Parameters {
         epsilon,
-        scale: list(1, "scale")?,
-        bias: Some(list(2, "B")?),
+        scale: spread(call, 1, "scale", channels, width, batch)?,
+        bias: Some(spread(call, 2, "B", channels, width, batch)?),
     };
     let normalized = normalize(call, &operand, width, &parameters)?;
     Ok(vec![call.number_tensor(
@@ -174,6 +162,27 @@ pub(super) fn instance_normalization(call: &mut Call<'_>) -> Results {
         operand.shape.clone(),
         normalized.elements,
     )])
+}
+
+/// The constants of an operand of `listed` numbers, each `repeated` times, for every element of the batch.
+fn spread(
+    call: &Call<'_>,
+    position: usize,
+    operand: &'static str,
+    listed: usize,
+    repeated: usize,
+    batch: usize,
+) -> Result<Vec<f64>, Refusal> {
+    let list = constants(call, position, operand)?;
+    if list.len() != listed {
+        return Err(Refusal::AttributeLength {
+            attribute: operand,
+            expected: listed,
+            got: list.len(),
+        });
+    }
+    let numbers = list.iter().flat_map(|number| std::iter::repeat_n(*number, repeated));
+    Ok(numbers.collect::<Vec<_>>().repeat(batch))
 }
 
 /// Over groups of channels and the spatial axes. Scale and bias are per group before operator set 21, per channel later.
@@ -206,22 +215,10 @@ pub(super) fn group_normalization(call: &mut Call<'_>) -> Results {
     } else {
         (groups, width)
     };
-    let list = |position, operand| -> Result<Vec<f64>, Refusal> {
-        let list = constants(call, position, operand)?;
-        if list.len() != listed {
-            return Err(Refusal::AttributeLength {
-                attribute: operand,
-                expected: listed,
-                got: list.len(),
-            });
-        }
-        let spread = list.iter().flat_map(|number| std::iter::repeat_n(*number, repeated));
-        Ok(spread.collect::<Vec<_>>().repeat(batch))
-    };
     let parameters = Parameters {
         epsilon,
-        scale: list(1, "scale")?,
-        bias: Some(list(2, "bias")?),
+        scale: spread(call, 1, "scale", listed, repeated, batch)?,
+        bias: Some(spread(call, 2, "bias", listed, repeated, batch)?),
     };
     let normalized = normalize(call, &operand, width, &parameters)?;
     Ok(vec![call.number_tensor(

@@ -1,6 +1,9 @@
 //! Witnesses made by hand, and halo2's mock prover to judge them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use halo2_proofs::{
     dev::{MockProver, VerifyFailure},
@@ -213,6 +216,45 @@ impl Case {
             }
         }
         trace.count_lookups(&self.layout);
+    }
+
+    /// Forges every cell that the prover may choose, one at a time, to what `values` makes of its honest value, with all
+    /// that follows computed from the forgery, and asserts that each is rejected. Inputs are the prover's to choose:
+    /// another input is another honest run. Returns how many were tried, and how many lead outside of every table, so
+    /// that there is not even a trace.
+    pub(crate) fn assert_forged_cells_are_rejected(
+        &self,
+        honest: &[i64],
+        values: impl Fn(i64) -> Vec<i64>,
+    ) -> (usize, usize) {
+        let inputs: HashSet<CellId> = self.program.inputs.iter().map(|input| input.cell).collect();
+        let (mut tried, mut skipped) = (0, 0);
+        for (index, value) in honest.iter().enumerate() {
+            let cell = CellId(u32::try_from(index).unwrap());
+            if inputs.contains(&cell) {
+                continue;
+            }
+            for forged in values(*value) {
+                if forged == *value || forged < 0 {
+                    continue;
+                }
+                let attempt = std::panic::catch_unwind(|| {
+                    let cells = self.cells_with(honest, &BTreeMap::from([(cell, forged)]));
+                    (self.forge(&cells), cells)
+                });
+                let Ok((trace, cells)) = attempt else {
+                    skipped += 1;
+                    continue;
+                };
+                let failures = self.failures(trace, self.instance(&cells));
+                assert!(
+                    !failures.is_empty(),
+                    "cell {index} forged from {value} to {forged} was accepted"
+                );
+                tried += 1;
+            }
+        }
+        (tried, skipped)
     }
 
     /// Cells of a run in which some cells are forged and everything after them is computed as it should be.
