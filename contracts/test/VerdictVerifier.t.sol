@@ -45,6 +45,7 @@ contract VerdictVerifierTest {
         }
     }
 
+    /// forge-config: default.fuzz.runs = 256
     function testFuzz_rejectsAFlippedBit(uint256 position) public view {
         bytes memory forged = proof;
         position %= forged.length * 8;
@@ -63,6 +64,7 @@ contract VerdictVerifierTest {
         }
     }
 
+    /// forge-config: default.fuzz.runs = 256
     function testFuzz_rejectsAnotherPublicInput(uint256 index, uint256 value) public view {
         index %= inputs.length;
         value %= SCALAR_MODULUS;
@@ -131,6 +133,7 @@ contract VerdictVerifierTest {
         require(!success, "missing word");
     }
 
+    /// forge-config: default.fuzz.runs = 256
     function testFuzz_rejectsNoise(bytes calldata noise, uint256[3] calldata noiseInputs) public view {
         uint256[] memory forged = new uint256[](3);
         for (uint256 i = 0; i < 3; ++i) {

@@ -2,11 +2,30 @@
 pragma solidity ^0.8.20;
 
 /// @title The cheatcodes that the tests use
-/// @dev Declared here so that the project depends on nothing.
+/// @dev Declared here so that the project depends on nothing: forge-std has no maintained package in a registry.
 interface Vm {
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
+    function prank(address sender) external;
+    function startPrank(address sender) external;
+    function stopPrank() external;
+    function deal(address account, uint256 balance) external;
+    function etch(address account, bytes calldata code) external;
+    function chainId(uint256 id) external;
+    function warp(uint256 timestamp) external;
+    function assume(bool condition) external pure;
+    function expectRevert(bytes calldata reason) external;
+    function expectRevert(bytes4 selector) external;
+    function expectEmit(bool topic1, bool topic2, bool topic3, bool data) external;
+    function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gasUsed);
+    function startSnapshotGas(string calldata group, string calldata name) external;
+    function stopSnapshotGas() external returns (uint256 gasUsed);
+    function startBroadcast() external;
+    function stopBroadcast() external;
+    function envAddress(string calldata name) external view returns (address);
 }
 
 /// @dev Where forge answers cheatcodes: the last 20 bytes of keccak256("hevm cheat code").

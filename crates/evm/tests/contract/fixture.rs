@@ -10,7 +10,7 @@ use zkverdict_solidity::{SolcChoice, VerifierSource, WordKind, compile};
 
 use crate::support::fixture;
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../contracts/fixtures")
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn dirty(source: &VerifierSource) -> VerifierSource {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 

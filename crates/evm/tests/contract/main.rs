@@ -2,6 +2,7 @@
 
 mod anvil;
 mod fixture;
+mod inferences;
 mod refusals;
 mod support;
 mod tamper;

@@ -189,24 +189,30 @@ impl<const MINIMUM_DEGREE: usize> ToyModelOfDegree<MINIMUM_DEGREE> {
     }
 
     pub(crate) fn prove(&self, context: u64, a: u64, b: u64) -> KnownProof {
-        self.prove_with(context, a, b, StdRng::seed_from_u64(context))
+        self.prove_in(U256::from(context), a, b)
+    }
+
+    /// A proof for a context of any size below the group order.
+    pub(crate) fn prove_in(&self, context: U256, a: u64, b: u64) -> KnownProof {
+        self.prove_with(context, a, b, StdRng::seed_from_u64(context.as_limbs()[0]))
     }
 
     /// A proof of zeros from a prover whose randomness is zero, so that it commits to the identity; halo2 accepts it.
     pub(crate) fn prove_without_blinding(&self) -> (Vec<u8>, Vec<U256>) {
-        let KnownProof { proof, public_inputs } = self.prove_with(1, 0, 0, StepRng::new(0, 0));
+        let KnownProof { proof, public_inputs } = self.prove_with(U256::from(1), 0, 0, StepRng::new(0, 0));
         assert!(self.halo2_accepts(&proof, &public_inputs.iter().filter_map(from_u256).collect::<Vec<_>>()));
         (proof, public_inputs)
     }
 
-    fn prove_with(&self, context: u64, a: u64, b: u64, randomness: impl RngCore) -> KnownProof {
+    fn prove_with(&self, context: U256, a: u64, b: u64, randomness: impl RngCore) -> KnownProof {
         let [a, b] = [a, b].map(Fr::from);
         let circuit = Toy::<MINIMUM_DEGREE> {
             weight: self.weight,
             a: Value::known(a),
             b: Value::known(b),
         };
-        let instances = [Fr::from(context), a, Fr::from(self.weight) * a * b];
+        let context = from_u256(&context).expect("contexts are below the group order");
+        let instances = [context, a, Fr::from(self.weight) * a * b];
         let mut transcript = TranscriptWriterBuffer::<_, G1Affine, _>::init(Vec::new());
         create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, EvmTranscript<_, _, _, _>, _>(
             &self.params,

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.20;
+
+import {InferenceVerifier} from "../../src/InferenceVerifier.sol";
+import {ModelRegistry} from "../../src/ModelRegistry.sol";
+import {ValidationAdapter} from "../../src/adapters/ValidationAdapter.sol";
+import {CreditLine} from "../../src/examples/CreditLine.sol";
+import {IERC8004Validation} from "../../src/interfaces/IERC8004Validation.sol";
+import {HALO2_SHPLONK_BN254, ModelCommitment} from "../../src/interfaces/IERC7992.sol";
+import {VerifierBinding} from "../../src/interfaces/IModelRegistry.sol";
+import {IVerdictVerifier} from "../../src/interfaces/IVerdictVerifier.sol";
+import {VM} from "../Vm.sol";
+import {ReentrantBorrower} from "./ReentrantBorrower.sol";
+import {ValidationRegistry} from "./ValidationRegistry.sol";
+
+/// @notice Everything deployed, with a generated verifier and real proofs.
+/// @dev The proofs' contexts hold the addresses of contracts, which follow from the deployer and the order of its
+/// transactions: the Rust test that writes the fixture knows both.
+/// The toy's public inputs are `[context, a, 5ab]`. Model 1 takes both numbers for outputs, so that its inputs are
+/// private; model 2 takes `a` for a public input.
+abstract contract Stage {
+    address internal constant OWNER = address(0x70);
+    address internal constant GUARDIAN = address(0x6a);
+    address internal constant MALLORY = address(0x3a);
+    uint256 internal constant PRIVATE_MODEL = 1;
+    uint256 internal constant PUBLIC_MODEL = 2;
+    uint256 internal constant MINIMUM_SCORE = 600;
+    uint96 internal constant LIMIT = 1 ether;
+    uint64 internal constant TERM = 30 days;
+
+    string private _inferences;
+    address internal alice;
+    address internal bob;
+    IVerdictVerifier internal verifier;
+    ModelRegistry internal registry;
+    InferenceVerifier internal inference;
+    CreditLine internal creditLine;
+    ValidationRegistry internal validation;
+    ValidationAdapter internal adapter;
+    ReentrantBorrower internal reentrant;
+    IVerdictVerifier internal otherVerifier;
+
+    function setUp() public virtual {
+        string memory toy = VM.readFile("contracts/fixtures/toy.json");
+        _inferences = VM.readFile("contracts/fixtures/inferences.json");
+        (alice, bob) = (VM.parseJsonAddress(_inferences, ".alice"), VM.parseJsonAddress(_inferences, ".bob"));
+        address deployer = VM.parseJsonAddress(_inferences, ".deployer");
+        VM.deal(deployer, 10 * uint256(LIMIT));
+
+        VM.startPrank(deployer);
+        verifier = IVerdictVerifier(_create(VM.parseJsonBytes(toy, ".initCode")));
+        registry = new ModelRegistry(GUARDIAN);
+        inference = new InferenceVerifier(registry);
+        creditLine = new CreditLine{value: 10 * uint256(LIMIT)}(
+            inference, CreditLine.Terms(PRIVATE_MODEL, 1, 1, MINIMUM_SCORE, LIMIT, TERM)
+        );
+        validation = new ValidationRegistry();
+        adapter = new ValidationAdapter(IERC8004Validation(address(validation)), inference);
+        reentrant = new ReentrantBorrower(creditLine);
+        otherVerifier = IVerdictVerifier(_create(VM.parseJsonBytes(_inferences, ".otherInitCode")));
+        VM.stopPrank();
+
+        require(address(inference) == VM.parseJsonAddress(_inferences, ".inference"), "inference verifier's address");
+        require(address(creditLine) == VM.parseJsonAddress(_inferences, ".creditLine"), "credit line's address");
+        require(address(adapter) == VM.parseJsonAddress(_inferences, ".adapter"), "adapter's address");
+        require(address(reentrant) == VM.parseJsonAddress(_inferences, ".reentrant"), "borrower's address");
+
+        VM.startPrank(OWNER);
+        require(registry.registerModelWithVerifier(_commitment(verifier), _binding(verifier, 0)) == PRIVATE_MODEL);
+        require(registry.registerModelWithVerifier(_commitment(verifier), _binding(verifier, 1)) == PUBLIC_MODEL);
+        VM.stopPrank();
+    }
+
+    function _commitment(IVerdictVerifier target) internal view returns (ModelCommitment memory) {
+        return ModelCommitment({
+            modelHash: keccak256("the toy's ONNX file"),
+            circuitHash: target.CIRCUIT_DIGEST(),
+            vkHash: target.VERIFYING_KEY_DIGEST(),
+            proofSystemId: HALO2_SHPLONK_BN254,
+            uri: "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
+        });
+    }
+
+    function _binding(IVerdictVerifier target, uint16 inputs) internal view returns (VerifierBinding memory) {
+        return VerifierBinding({
+            verifier: address(target),
+            verifierCodeHash: address(target).codehash,
+            key: address(0),
+            inputs: inputs,
+            outputs: 2 - inputs
+        });
+    }
+
+    function _proof(string memory name) internal view returns (bytes memory) {
+        return VM.parseJsonBytes(_inferences, string.concat(".proofs.", name, ".proof"));
+    }
+
+    function _publicInputs(string memory name) internal view returns (uint256[] memory) {
+        return VM.parseJsonUintArray(_inferences, string.concat(".proofs.", name, ".publicInputs"));
+    }
+
+    /// @dev The output of a proof for the model whose inputs are private.
+    function _output(string memory name) internal view returns (bytes memory) {
+        uint256[] memory words = _publicInputs(name);
+        uint256[] memory outputs = new uint256[](2);
+        (outputs[0], outputs[1]) = (words[1], words[2]);
+        return abi.encode(outputs);
+    }
+
+    function _requestHash() internal view returns (bytes32) {
+        return VM.parseJsonBytes32(_inferences, ".requestHash");
+    }
+
+    function _create(bytes memory initCode) internal returns (address created) {
+        assembly ("memory-safe") {
+            created := create(0, add(initCode, 0x20), mload(initCode))
+        }
+        require(created != address(0), "deployment failed");
+    }
+
+    /// @dev Fills the memory that comes next with noise, as another library would leave it.
+    function _dirtyMemory() internal pure {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            for { let offset := 0 } lt(offset, 0x2000) { offset := add(offset, 0x20) } {
+                mstore(add(free, offset), not(offset))
+            }
+        }
+    }
+}
