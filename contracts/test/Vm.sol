@@ -21,8 +21,7 @@ interface Vm {
     function expectRevert(bytes4 selector) external;
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data) external;
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gasUsed);
-    function startSnapshotGas(string calldata group, string calldata name) external;
-    function stopSnapshotGas() external returns (uint256 gasUsed);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
     function startBroadcast() external;
     function stopBroadcast() external;
     function envAddress(string calldata name) external view returns (address);
