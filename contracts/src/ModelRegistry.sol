@@ -7,7 +7,7 @@ import {IModelRegistry, VerifierBinding} from "./interfaces/IModelRegistry.sol";
 import {IShapeVerifier} from "./interfaces/IShapeVerifier.sol";
 import {IVerdictVerifier} from "./interfaces/IVerdictVerifier.sol";
 import {DataContract} from "./libraries/DataContract.sol";
-import {ModelRecord} from "./libraries/ModelRecord.sol";
+import {ModelRecord, Record} from "./libraries/ModelRecord.sol";
 
 /// @title Registry of models whose verifiers are pinned
 /// @notice The policy stands at `IModelRegistry`.
@@ -48,6 +48,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
     mapping(uint256 modelId => address) private _successors;
 
     /// @param guardian_ Who may freeze models, for as long as the registry exists: a multisig. Zero: nobody.
+    // slither-disable-next-line missing-zero-check
     constructor(address guardian_) {
         guardian = guardian_;
     }
@@ -110,7 +111,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         Model storage model = _known(modelId);
         if (msg.sender != pendingOwner[modelId]) revert NotOfferedTo(modelId, msg.sender);
         _requireActive(modelId, model.status);
-        address oldOwner = _ownerOf(modelId, model.record);
+        address oldOwner = _ownerOf(modelId, ModelRecord.load(model.record));
         delete pendingOwner[modelId];
         _successors[modelId] = msg.sender;
         emit OwnershipTransferred(modelId, oldOwner, msg.sender);
@@ -123,18 +124,18 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         returns (ModelCommitment memory commitment, bool deprecated, address owner)
     {
         Model storage model = _known(modelId);
-        address registrant;
-        (commitment,, registrant) = ModelRecord.load(model.record);
-        (deprecated, owner) = (model.status != Status.Active, _successorOr(modelId, registrant));
+        Record memory record = ModelRecord.load(model.record);
+        commitment = record.commitment;
+        (deprecated, owner) = (model.status != Status.Active, _ownerOf(modelId, record));
     }
 
     /// @inheritdoc IModelRegistry
     function getEntry(uint256 modelId) external view returns (Entry memory entry) {
         Model memory model = _known(modelId);
-        address registrant;
-        (entry.commitment, entry.binding, registrant) = ModelRecord.load(model.record);
+        Record memory record = ModelRecord.load(model.record);
+        (entry.commitment, entry.binding) = (record.commitment, record.binding);
         (entry.version, entry.registeredAt) = (model.version, model.registeredAt);
-        (entry.status, entry.owner) = (model.status, _successorOr(modelId, registrant));
+        (entry.status, entry.owner) = (model.status, _ownerOf(modelId, record));
     }
 
     /// @inheritdoc IModelRegistry
@@ -143,7 +144,8 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         if (version == 0 || version > entry.version) revert VersionNotFound(modelId, version);
         if (version != entry.version) {
             Superseded memory superseded = _superseded[modelId][version];
-            (entry.commitment, entry.binding,) = ModelRecord.load(superseded.record);
+            Record memory record = ModelRecord.load(superseded.record);
+            (entry.commitment, entry.binding) = (record.commitment, record.binding);
             // Below the current version, which is a uint32.
             (entry.version, entry.registeredAt) = (uint32(version), superseded.registeredAt);
         }
@@ -169,7 +171,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         returns (uint32 version)
     {
         Model memory old = _ownedAndActive(modelId);
-        (ModelCommitment memory oldCommitment,,) = ModelRecord.load(old.record);
+        ModelCommitment memory oldCommitment = ModelRecord.load(old.record).commitment;
         version = old.version + 1;
         _superseded[modelId][old.version] = Superseded({record: old.record, registeredAt: old.registeredAt});
         _models[modelId] = _version(version, newCommitment, binding);
@@ -230,7 +232,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
 
     function _ownedAndActive(uint256 modelId) private view returns (Model storage model) {
         model = _known(modelId);
-        if (msg.sender != _ownerOf(modelId, model.record)) revert NotModelOwner(modelId, msg.sender);
+        if (msg.sender != _ownerOf(modelId, ModelRecord.load(model.record))) revert NotModelOwner(modelId, msg.sender);
         _requireActive(modelId, model.status);
     }
 
@@ -239,14 +241,9 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         if (status == Status.Frozen) revert ModelIsFrozen(modelId);
     }
 
-    function _ownerOf(uint256 modelId, address record) private view returns (address) {
-        (,, address registrant) = ModelRecord.load(record);
-        return _successorOr(modelId, registrant);
-    }
-
-    function _successorOr(uint256 modelId, address registrant) private view returns (address) {
+    function _ownerOf(uint256 modelId, Record memory current) private view returns (address) {
         address successor = _successors[modelId];
-        return successor == address(0) ? registrant : successor;
+        return successor == address(0) ? current.registrant : successor;
     }
 
     function _noVerifier() private pure returns (VerifierBinding memory binding) {}

@@ -49,7 +49,7 @@ contract VerdictVerifierTest {
     function testFuzz_rejectsAFlippedBit(uint256 position) public view {
         bytes memory forged = proof;
         position %= forged.length * 8;
-        _flip(forged, (position / 256) * 32, position % 256);
+        _flip(forged, (position >> 8) << 5, position % 256);
         _assertRejected(_call(verifier, forged, inputs));
     }
 

@@ -61,10 +61,10 @@ contract ValidationAdapter {
         bytes32 requestHash = requestHashOf(claim);
         // What is verified about this request was verified here, and answered.
         if (inference.nonceOf(address(this), requestHash) != 0) revert AlreadyAnswered(requestHash);
+        emit ClaimProven(requestHash, claim.modelId, claim.version);
         uint256[] memory outputs = inference.verifyInferenceFor(
             claim.modelId, claim.version, requestHash, claim.inputCommitment, claim.output, proof
         );
-        emit ClaimProven(requestHash, claim.modelId, claim.version);
         validation.validationResponse(requestHash, PASSED, responseURI, keccak256(abi.encode(outputs)), TAG);
     }
 

@@ -92,15 +92,16 @@ contract CreditLine {
         Line memory line = _lines[msg.sender];
         if (block.timestamp < line.expiresAt || line.owed != 0) revert LineStillOpen(line.expiresAt, line.owed);
         Terms memory granted = _terms;
+        uint64 expiresAt = uint64(block.timestamp) + granted.term;
+        // Written before the calls, and undone with them if they revert.
+        _lines[msg.sender] = Line({limit: granted.limit, owed: 0, expiresAt: expiresAt});
+        emit LineOpened(msg.sender, granted.limit, expiresAt);
         // Reverts unless the proof is valid, was made for the caller and this contract, and was never used.
         uint256[] memory outputs = inference.verifyInferenceFor(
             granted.modelId, granted.modelVersion, VerdictContext.subjectOf(msg.sender), bytes32(0), output, proof
         );
         uint256 score = outputs[granted.scoreIndex];
         if (score < granted.minimumScore) revert ScoreTooLow(granted.minimumScore, score);
-        uint64 expiresAt = uint64(block.timestamp) + granted.term;
-        _lines[msg.sender] = Line({limit: granted.limit, owed: 0, expiresAt: expiresAt});
-        emit LineOpened(msg.sender, granted.limit, expiresAt);
     }
 
     /// @notice Draws money.

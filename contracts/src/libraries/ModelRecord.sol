@@ -5,6 +5,14 @@ import {ModelCommitment} from "../interfaces/IERC7992.sol";
 import {VerifierBinding} from "../interfaces/IModelRegistry.sol";
 import {DataContract} from "./DataContract.sol";
 
+/// @notice One version of a model.
+/// @param registrant Who registered it.
+struct Record {
+    ModelCommitment commitment;
+    VerifierBinding binding;
+    address registrant;
+}
+
 /// @title One version of a model, packed into a data contract
 /// @notice Half the gas of storage slots, and nobody can change it, this registry included.
 ///
@@ -24,12 +32,12 @@ library ModelRecord {
     uint256 private constant URI = 196;
 
     /// @notice Stores a version that the caller registers.
-    /// @return record The contract that holds it.
+    /// @return pointer The contract that holds it.
     function store(ModelCommitment calldata commitment, VerifierBinding memory binding)
         internal
-        returns (address record)
+        returns (address pointer)
     {
-        record = DataContract.store(
+        pointer = DataContract.store(
             bytes.concat(
                 abi.encodePacked(
                     commitment.modelHash, commitment.circuitHash, commitment.vkHash, binding.verifierCodeHash
@@ -48,30 +56,23 @@ library ModelRecord {
     }
 
     /// @notice Reads a version back.
-    /// @return commitment What was registered.
-    /// @return binding With which verifier.
-    /// @return registrant By whom.
-    function load(address record)
-        internal
-        view
-        returns (ModelCommitment memory commitment, VerifierBinding memory binding, address registrant)
-    {
-        bytes memory data = DataContract.load(record);
-        commitment = ModelCommitment({
+    function load(address pointer) internal view returns (Record memory record) {
+        bytes memory data = DataContract.load(pointer);
+        record.commitment = ModelCommitment({
             modelHash: _word(data, 0),
             circuitHash: _word(data, CIRCUIT_HASH),
             vkHash: _word(data, VK_HASH),
             proofSystemId: bytes4(_word(data, PROOF_SYSTEM_ID)),
             uri: _tail(data, URI)
         });
-        binding = VerifierBinding({
+        record.binding = VerifierBinding({
             verifier: address(bytes20(_word(data, VERIFIER))),
             verifierCodeHash: _word(data, VERIFIER_CODE_HASH),
             key: address(bytes20(_word(data, KEY))),
             inputs: uint16(bytes2(_word(data, INPUTS))),
             outputs: uint16(bytes2(_word(data, OUTPUTS)))
         });
-        registrant = address(bytes20(_word(data, REGISTRANT)));
+        record.registrant = address(bytes20(_word(data, REGISTRANT)));
     }
 
     /// @dev The 32 bytes from an offset on; beyond the end of the data their value means nothing, and is cut off above.
