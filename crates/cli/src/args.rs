@@ -4,6 +4,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use zkverdict::evm::Wei;
 
 const CONFIGURATION: &str = "\
 Configuration: flags win over environment variables, and these over zkverdict.toml in the current folder.
@@ -16,7 +17,7 @@ Configuration: flags win over environment variables, and these over zkverdict.to
   ignore-columns = [\"id\"]       ZKVERDICT_IGNORE_COLUMNS    calibrate, run, prove (commas in the variable)
   srs = \"hermez-11.srs\"         ZKVERDICT_SRS               setup, bench
   solc = \"/usr/bin/solc\"        ZKVERDICT_SOLC              contract, bench, demo
-  rpc-url, chain-id             ZKVERDICT_RPC_URL, …        deploy, submit
+  rpc-url, chain-id             ZKVERDICT_RPC_URL, …        deploy, submit, status
   keystore, password-file       ZKVERDICT_KEYSTORE, …       deploy, submit
   private-key-env = \"MY_KEY\"    ZKVERDICT_PRIVATE_KEY_ENV   deploy, submit (the name of a variable, never a key)
 ZKVERDICT_CONFIG names another configuration file, ZKVERDICT_TOOLS the folder of solc and anvil.
@@ -92,6 +93,7 @@ pub(crate) enum Command {
     Simulate(Simulate),
     Deploy(Deploy),
     Submit(Submit),
+    Status(TransactionStatus),
     Anvil(Anvil),
     Srs(Srs),
     Run(Run),
@@ -374,7 +376,12 @@ pub(crate) struct Simulate {
 
 /// Deploy a contract on a chain
 ///
-/// The key comes from a keystore file, from an environment variable, or from a prompt; it is never shown.
+/// By CREATE2 through the deterministic deployer, which most chains have: the address follows from the contract and the
+/// salt alone, is the same on every chain, and deploying twice sends nothing. The key comes from a keystore file, from an
+/// environment variable, or from a prompt; it is never shown.
+///
+/// What is signed is written to a journal before it is sent. The same command, run again after a broken connection, goes
+/// on with the same transaction.
 ///
 /// Example: zkverdict deploy CreditVerifier.contract --rpc-url http://127.0.0.1:8545 --private-key-env DEPLOYER_KEY
 #[derive(Debug, Args)]
@@ -382,6 +389,12 @@ pub(crate) struct Simulate {
 pub(crate) struct Deploy {
     /// What `zkverdict contract` wrote
     pub(crate) contract: PathBuf,
+    /// Another address for the same contract: 32 bytes [default: zero]
+    #[arg(long, value_name = "0x…", conflicts_with = "create")]
+    pub(crate) salt: Option<String>,
+    /// Deploy by CREATE, at an address of the account and its nonce
+    #[arg(long)]
+    pub(crate) create: bool,
     #[command(flatten)]
     pub(crate) chain: Chain,
 }
@@ -390,6 +403,9 @@ pub(crate) struct Deploy {
 ///
 /// With --anvil the contract is deployed first, on a chain that lives as long as the command. Exit status 1 if the contract
 /// rejects the proof.
+///
+/// What is signed is written to a journal before it is sent. The same command, run again after a broken connection, goes
+/// on with the same transaction.
 ///
 /// Example: zkverdict submit CreditVerifier.contract --proof credit.proof --address 0x… --rpc-url URL --dry-run
 #[derive(Debug, Args)]
@@ -403,9 +419,6 @@ pub(crate) struct Submit {
     /// Where the contract stands
     #[arg(long, value_name = "A", required_unless_present = "anvil", conflicts_with = "anvil")]
     pub(crate) address: Option<String>,
-    /// Only ask the chain whether it would accept; needs no key
-    #[arg(long)]
-    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) chain: Chain,
 }
@@ -416,7 +429,7 @@ pub(crate) struct Chain {
     #[arg(long, value_name = "URL")]
     pub(crate) rpc_url: Option<String>,
     /// Start anvil, use it, stop it
-    #[arg(long, conflicts_with_all = ["rpc_url", "keystore", "private_key_env"])]
+    #[arg(long, conflicts_with_all = ["rpc_url", "keystore", "private_key_env", "from", "journal", "bump"])]
     pub(crate) anvil: bool,
     /// The chain that must be behind the RPC
     #[arg(long, value_name = "ID")]
@@ -430,15 +443,64 @@ pub(crate) struct Chain {
     /// The environment variable that holds the key
     #[arg(long, value_name = "VAR")]
     pub(crate) private_key_env: Option<String>,
+    /// The account that must send; without a key, the one that a dry run is for
+    #[arg(long, value_name = "A")]
+    pub(crate) from: Option<String>,
     /// Allow artifacts of a development SRS, under which anybody can forge proofs, on any chain
     #[arg(long)]
     pub(crate) allow_unsafe_srs: bool,
+    /// Only ask the chain whether it would work and what it would cost; needs no key
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Gas limit of the transaction; the chain estimates it otherwise
     #[arg(long, value_name = "GAS")]
     pub(crate) gas_limit: Option<u64>,
     /// Nonce of the transaction; the chain knows it otherwise
     #[arg(long, value_name = "N")]
     pub(crate) nonce: Option<u64>,
+    /// The most that one gas may cost, base and priority fee together: 30gwei, 0.5gwei, or a number of wei. Nothing is
+    /// sent while the chain asks more
+    #[arg(long, value_name = "PRICE")]
+    pub(crate) fee_cap: Option<Wei>,
+    /// The priority fee of one gas, such as 0.1gwei; the chain's fee history suggests one otherwise
+    #[arg(long, value_name = "PRICE")]
+    pub(crate) priority_fee: Option<Wei>,
+    /// How many blocks must hold the transaction or follow that block
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) confirmations: u64,
+    /// How long to wait for them, in seconds
+    #[arg(long, value_name = "S", default_value_t = 180)]
+    pub(crate) timeout: u64,
+    /// The file that signed transactions are written to before they are sent [default: beside the proof or contract]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+    /// Replace the journal's transaction, if it is stuck, by one with the same nonce and fees at least a tenth higher
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) bump: bool,
+    /// Do not ask before sending; without a terminal nobody is asked
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// Show what became of a transaction: unknown, pending, included, confirmed or failed, and why
+///
+/// Exit status 0 if it is confirmed, 1 otherwise.
+///
+/// Example: zkverdict status 0x… --rpc-url http://127.0.0.1:8545 --confirmations 12
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct TransactionStatus {
+    /// The transaction's hash
+    pub(crate) transaction: String,
+    /// The RPC of the chain
+    #[arg(long, value_name = "URL")]
+    pub(crate) rpc_url: Option<String>,
+    /// The chain that must be behind the RPC
+    #[arg(long, value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+    /// How many blocks must hold it or follow its block
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) confirmations: u64,
 }
 
 /// Start anvil, print its endpoint, and stop it on Ctrl-C or at the end of the input

@@ -130,6 +130,14 @@ impl Printer {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
+    /// Asks on the terminal; anything but yes is no.
+    pub(crate) fn confirm(&self, question: &str) -> bool {
+        let _ = write!(io::stderr().lock(), "{} {question} [y/N] ", self.err.bold("?"));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    }
+
     /// Shows on a terminal that something is going on, until it is dropped.
     pub(crate) fn busy(&self, what: &str) -> Busy {
         let bar = if self.bars {

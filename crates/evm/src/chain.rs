@@ -8,28 +8,29 @@ use std::{
 
 use alloy::{
     eips::BlockId,
-    network::{Ethereum, EthereumWallet, Network, TransactionBuilder},
-    primitives::{Address, B256, Bytes, U256},
+    network::{Ethereum, Network, TransactionBuilder},
+    primitives::{Address, B256, Bytes},
     providers::{DynProvider, Provider, ProviderBuilder},
-    signers::local::PrivateKeySigner,
     transports::{
         RpcError, TransportError, TransportErrorKind, TransportResult,
         http::reqwest::{self, Url},
     },
 };
 
-use crate::{EvmError, RevertReason, TRANSACTION_GAS_LIMIT, decode_revert};
+use crate::{EvmError, Outcome, RevertReason, decode_revert};
 
 /// Ethereum's transactions and receipts.
 pub(crate) type TransactionRequest = <Ethereum as Network>::TransactionRequest;
-type TransactionReceipt = <Ethereum as Network>::ReceiptResponse;
+pub(crate) type TransactionReceipt = <Ethereum as Network>::ReceiptResponse;
+pub(crate) type TransactionResponse = <Ethereum as Network>::TransactionResponse;
+type Header = <Ethereum as Network>::HeaderResponse;
 
 /// Chain ids of local development chains: anvil and Hardhat, and Ganache and geth's developer mode.
 const DEVELOPMENT_CHAINS: [u64; 2] = [31_337, 1_337];
-/// How often a receipt is asked for.
-const RECEIPT_INTERVAL: Duration = Duration::from_millis(250);
-/// How many failing requests for a receipt in a row mean that the RPC is gone.
-const RECEIPT_RETRIES: usize = 3;
+/// How often a request is made before the RPC counts as gone.
+const ATTEMPTS: u32 = 4;
+/// How long to wait before the second attempt; the wait doubles from attempt to attempt.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 /// Which chain to talk to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct ChainTarget {
     pub expected_chain_id: Option<u64>,
     /// How long one request may take.
     pub request_timeout: Duration,
-    /// How long to wait for a transaction to be in a block.
+    /// How long to wait until a transaction is confirmed.
     pub receipt_timeout: Duration,
 }
 
@@ -66,15 +67,6 @@ pub struct SrsPolicy {
     pub allow_unsafe_srs: bool,
 }
 
-/// Choices for one transaction; `None` asks the chain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SendOptions {
-    /// The gas limit. When it is given, nothing is tried before the transaction is sent.
-    pub gas_limit: Option<u64>,
-    /// The account's nonce.
-    pub nonce: Option<u64>,
-}
-
 /// Runs one of this crate's futures on a runtime of its own, for callers that have none.
 ///
 /// # Errors
@@ -93,7 +85,6 @@ pub(crate) struct Connection {
     endpoint: String,
     chain_id: u64,
     is_loopback: bool,
-    request_timeout: Duration,
     receipt_timeout: Duration,
 }
 
@@ -101,13 +92,14 @@ pub(crate) struct Connection {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct About {
     pub(crate) account: Address,
-    pub(crate) code_bytes: usize,
+    pub(crate) nonce: Option<u64>,
+    pub(crate) gas_limit: Option<u64>,
     pub(crate) during: &'static str,
 }
 
 impl Connection {
-    /// Connects, and checks the chain id. With a signer the connection can send transactions.
-    pub(crate) async fn open(target: &ChainTarget, signer: Option<PrivateKeySigner>) -> Result<Self, EvmError> {
+    /// Connects, and checks the chain id.
+    pub(crate) async fn open(target: &ChainTarget) -> Result<Self, EvmError> {
         let malformed = || EvmError::RpcAddress {
             url: redacted(&target.rpc_url),
         };
@@ -127,24 +119,19 @@ impl Connection {
             during: "setting up the connection",
             reason: error.without_url().to_string(),
         })?;
-        let builder = ProviderBuilder::new().disable_recommended_fillers();
-        let provider = match signer {
-            Some(signer) => builder
-                .wallet(EthereumWallet::from(signer))
-                .connect_reqwest(client, url)
-                .erased(),
-            None => builder.connect_reqwest(client, url).erased(),
-        };
+        let provider = ProviderBuilder::new()
+            .disable_recommended_fillers()
+            .connect_reqwest(client, url)
+            .erased();
         let mut connection = Self {
             provider,
             endpoint,
             chain_id: 0,
             is_loopback,
-            request_timeout: target.request_timeout,
             receipt_timeout: target.receipt_timeout,
         };
         connection.chain_id = connection
-            .ask("reading the chain id", connection.provider.get_chain_id())
+            .ask("reading the chain id", || connection.provider.get_chain_id())
             .await?;
         match target.expected_chain_id {
             Some(expected) if expected != connection.chain_id => Err(EvmError::WrongChain {
@@ -155,12 +142,16 @@ impl Connection {
         }
     }
 
-    pub(crate) const fn chain_id(&self) -> u64 {
-        self.chain_id
+    pub(crate) const fn provider(&self) -> &DynProvider {
+        &self.provider
     }
 
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.endpoint
+    pub(crate) const fn receipt_timeout(&self) -> Duration {
+        self.receipt_timeout
+    }
+
+    pub(crate) const fn chain_id(&self) -> u64 {
+        self.chain_id
     }
 
     /// Refuses artifacts with an unsafe SRS on any chain that is not local.
@@ -176,177 +167,152 @@ impl Connection {
     }
 
     pub(crate) async fn code(&self, address: Address) -> Result<Bytes, EvmError> {
-        self.ask("reading the code at the address", self.provider.get_code_at(address))
+        self.ask("reading the code at the address", || self.provider.get_code_at(address))
             .await
+    }
+
+    /// The latest block.
+    pub(crate) async fn head(&self) -> Result<Header, EvmError> {
+        self.block(BlockId::latest()).await
+    }
+
+    /// The hash of the first block, which tells apart chains that share an id.
+    pub(crate) async fn genesis(&self) -> Result<B256, EvmError> {
+        Ok(self.block(BlockId::earliest()).await?.hash)
+    }
+
+    async fn block(&self, block: BlockId) -> Result<Header, EvmError> {
+        let during = "reading a block";
+        let found = self.ask(during, || self.provider.get_block(block)).await?;
+        found.map(|block| block.header).ok_or_else(|| EvmError::RpcAnswer {
+            endpoint: self.endpoint.clone(),
+            during,
+            reason: format!("it has no block {block}"),
+        })
+    }
+
+    /// How many transactions of an account are in blocks.
+    pub(crate) async fn nonce(&self, account: Address) -> Result<u64, EvmError> {
+        self.ask("reading the account's nonce", || {
+            self.provider.get_transaction_count(account).latest()
+        })
+        .await
+    }
+
+    /// The nonce after those that are in blocks or on their way.
+    pub(crate) async fn next_nonce(&self, account: Address) -> Result<u64, EvmError> {
+        self.ask("reading the account's nonce", || {
+            self.provider.get_transaction_count(account).pending()
+        })
+        .await
+    }
+
+    pub(crate) async fn receipt(&self, transaction: B256) -> Result<Option<TransactionReceipt>, EvmError> {
+        self.ask("reading a receipt", || {
+            self.provider.get_transaction_receipt(transaction)
+        })
+        .await
+    }
+
+    pub(crate) async fn transaction(&self, transaction: B256) -> Result<Option<TransactionResponse>, EvmError> {
+        self.ask("looking a transaction up", || {
+            self.provider.get_transaction_by_hash(transaction)
+        })
+        .await
     }
 
     /// Runs a call without sending it, on the latest block.
-    pub(crate) async fn call(&self, request: TransactionRequest, about: About) -> Result<Bytes, EvmError> {
-        let gas_limit = request.gas;
-        self.raw(self.provider.call(request))
+    pub(crate) async fn call(&self, request: &TransactionRequest, about: About) -> Result<Bytes, EvmError> {
+        self.read(|| self.provider.call(request.clone()))
             .await
-            .map_err(|error| self.classify(error, about, None, gas_limit))
+            .map_err(|error| self.classify(error, about))
     }
 
-    pub(crate) async fn estimate(&self, request: TransactionRequest, about: About) -> Result<u64, EvmError> {
-        self.raw(self.provider.estimate_gas(request))
+    pub(crate) async fn estimate(&self, request: &TransactionRequest, about: About) -> Result<u64, EvmError> {
+        self.read(|| self.provider.estimate_gas(request.clone()))
             .await
-            .map_err(|error| self.classify(error, about, None, None))
+            .map_err(|error| self.classify(error, about))
     }
 
-    /// Sends a transaction and waits until it is in a block and succeeded.
-    pub(crate) async fn send(
+    /// Runs the call of a failed transaction again, on the block it is in, to learn the reason.
+    pub(crate) async fn why_failed(
         &self,
-        request: TransactionRequest,
-        options: SendOptions,
-        about: About,
-    ) -> Result<TransactionReceipt, EvmError> {
-        let account = about.account;
-        let nonce = match options.nonce {
-            Some(nonce) => nonce,
-            None => {
-                self.ask(
-                    "reading the account's nonce",
-                    self.provider.get_transaction_count(account).pending(),
-                )
-                .await?
-            }
-        };
-        let request = request
-            .with_from(account)
-            .with_nonce(nonce)
-            .with_chain_id(self.chain_id);
-        let gas_limit = match options.gas_limit {
-            // Nodes may take such a transaction and never mine it.
-            Some(limit) if limit < least_gas(&request) => {
-                return Err(EvmError::OutOfGas {
-                    transaction: None,
-                    gas_limit: Some(limit),
-                });
-            }
-            Some(limit) => limit,
-            None => {
-                let estimate = self.estimate(request.clone(), about).await?;
-                if estimate > TRANSACTION_GAS_LIMIT {
-                    return Err(EvmError::OutOfGas {
-                        transaction: None,
-                        gas_limit: Some(TRANSACTION_GAS_LIMIT),
-                    });
-                }
-                estimate.saturating_add(estimate / 20).min(TRANSACTION_GAS_LIMIT)
-            }
-        };
-        // Fees come after the estimate: with them, nodes call an empty account "out of gas".
-        let mut request = request.with_gas_limit(gas_limit);
-        let price = self.set_fees(&mut request).await?;
-        let needed = U256::from(price).saturating_mul(U256::from(gas_limit));
-        let balance = self
-            .ask("reading the account's balance", self.provider.get_balance(account))
-            .await?;
-        if balance < needed {
-            let message = format!("it holds {balance} wei and the transaction may cost {needed} wei");
-            return Err(EvmError::InsufficientFunds { account, message });
-        }
-        let pending = self
-            .raw(async { self.provider.send_transaction(request.clone()).await })
-            .await
-            .map_err(|error| self.classify(error, about, None, Some(gas_limit)))?;
-        let transaction = *pending.tx_hash();
-        let receipt = self.receipt(transaction).await?;
-        if receipt.status() {
-            Ok(receipt)
-        } else {
-            Err(self.why_failed(request, &receipt, about).await)
-        }
-    }
-
-    /// Sets the fees, and returns the most that one gas may cost in wei.
-    async fn set_fees(&self, request: &mut TransactionRequest) -> Result<u128, EvmError> {
-        let during = "reading the fees";
-        match self.raw(async { self.provider.estimate_eip1559_fees().await }).await {
-            Ok(fees) => {
-                request.set_max_fee_per_gas(fees.max_fee_per_gas);
-                request.set_max_priority_fee_per_gas(fees.max_priority_fee_per_gas);
-                Ok(fees.max_fee_per_gas)
-            }
-            Err(RpcError::UnsupportedFeature(_) | RpcError::ErrorResp(_)) => {
-                let price = self.ask(during, self.provider.get_gas_price()).await?;
-                request.set_gas_price(price);
-                Ok(price)
-            }
-            Err(error) => Err(self.failure(error, during)),
-        }
-    }
-
-    async fn receipt(&self, transaction: B256) -> Result<TransactionReceipt, EvmError> {
-        let mut failures = 0;
-        let waiting = async {
-            loop {
-                match self.raw(self.provider.get_transaction_receipt(transaction)).await {
-                    Ok(Some(receipt)) => return Ok(receipt),
-                    Ok(None) => failures = 0,
-                    Err(error) => {
-                        failures += 1;
-                        if failures == RECEIPT_RETRIES {
-                            return Err(EvmError::RpcGone {
-                                endpoint: self.endpoint.clone(),
-                                transaction,
-                                reason: reason(&error),
-                            });
-                        }
-                    }
-                }
-                tokio::time::sleep(RECEIPT_INTERVAL).await;
-            }
-        };
-        tokio::time::timeout(self.receipt_timeout, waiting)
-            .await
-            .unwrap_or_else(|_| {
-                Err(EvmError::ReceiptTimeout {
-                    transaction,
-                    seconds: self.receipt_timeout.as_secs(),
-                })
-            })
-    }
-
-    /// Runs a failed transaction again as a call, on the block it is in, to learn the reason.
-    async fn why_failed(&self, request: TransactionRequest, receipt: &TransactionReceipt, about: About) -> EvmError {
-        let transaction = Some(receipt.transaction_hash);
-        let gas_limit = request.gas;
-        let used_all = gas_limit.is_some_and(|limit| receipt.gas_used >= limit);
+        transaction: &TransactionResponse,
+        receipt: &TransactionReceipt,
+    ) -> Result<Outcome, EvmError> {
+        use alloy::consensus::Transaction as _;
+        let gas_limit = transaction.gas_limit();
+        let mut request = TransactionRequest::default()
+            .with_from(receipt.from)
+            .with_kind(transaction.kind())
+            .with_value(transaction.value())
+            .with_input(transaction.input().clone())
+            .with_gas_limit(gas_limit);
+        request.normalize_data();
         let block = receipt.block_number.map_or_else(BlockId::latest, BlockId::number);
-        let replay = self.raw(self.provider.call(request).block(block)).await;
-        match replay {
-            Err(error @ RpcError::ErrorResp(_)) => match self.classify(error, about, transaction, gas_limit) {
-                named @ (EvmError::Reverted { .. } | EvmError::OutOfGas { .. }) => named,
-                _ if used_all => EvmError::OutOfGas { transaction, gas_limit },
-                _ => EvmError::Reverted {
-                    transaction,
-                    reason: RevertReason::Silent,
-                },
-            },
-            _ if used_all => EvmError::OutOfGas { transaction, gas_limit },
-            _ => EvmError::Reverted {
-                transaction,
+        let about = About {
+            account: receipt.from,
+            nonce: None,
+            gas_limit: Some(gas_limit),
+            during: "running the failed transaction again",
+        };
+        let replay = self.read(|| self.provider.call(request.clone()).block(block)).await;
+        let named = replay.err().map(|error| self.classify(error, about));
+        Ok(match named {
+            Some(EvmError::Reverted { reason, .. }) => Outcome::Reverted { reason },
+            Some(EvmError::OutOfGas { .. }) => Outcome::OutOfGas,
+            Some(gone @ (EvmError::RpcUnreachable { .. } | EvmError::RpcTimeout { .. })) => return Err(gone),
+            _ if receipt.gas_used >= gas_limit => Outcome::OutOfGas,
+            _ => Outcome::Reverted {
                 reason: RevertReason::Silent,
             },
+        })
+    }
+
+    /// Sends signed bytes. They are the same each time, so that they are sent again where the connection breaks;
+    /// `is_unsent` becomes false then, because they may have arrived.
+    pub(crate) async fn broadcast(&self, raw: &[u8], about: About, is_unsent: &mut bool) -> Result<(), EvmError> {
+        let known = ["already known", "already imported", "known transaction"];
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        loop {
+            let error = match self.provider.send_raw_transaction(raw).await {
+                Err(error) if !says(&error, &known) => error,
+                _ => return Ok(()),
+            };
+            *is_unsent &= matches!(error, RpcError::ErrorResp(_));
+            if !is_transient(&error) || attempt == ATTEMPTS {
+                return Err(self.classify(error, about));
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+            attempt += 1;
         }
     }
 
-    /// Awaits one request, for no longer than it may take.
-    async fn raw<T>(&self, request: impl IntoFuture<Output = TransportResult<T>>) -> TransportResult<T> {
-        // The HTTP client has the same limit; this one holds for requests that are made of several.
-        tokio::time::timeout(self.request_timeout.saturating_mul(2), request.into_future())
-            .await
-            .unwrap_or_else(|_| Err(TransportErrorKind::custom_str("no answer in time")))
+    /// Makes a request that changes nothing, again where the connection breaks.
+    async fn read<T, R>(&self, request: impl Fn() -> R) -> TransportResult<T>
+    where
+        R: IntoFuture<Output = TransportResult<T>>,
+    {
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        loop {
+            match request().await {
+                Err(error) if is_transient(&error) && attempt < ATTEMPTS => {}
+                other => return other,
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+            attempt += 1;
+        }
     }
 
-    async fn ask<T>(
-        &self,
-        during: &'static str,
-        request: impl IntoFuture<Output = TransportResult<T>>,
-    ) -> Result<T, EvmError> {
-        self.raw(request).await.map_err(|error| self.failure(error, during))
+    pub(crate) async fn ask<T, R>(&self, during: &'static str, request: impl Fn() -> R) -> Result<T, EvmError>
+    where
+        R: IntoFuture<Output = TransportResult<T>>,
+    {
+        self.read(request).await.map_err(|error| self.failure(error, during))
     }
 
     /// The error of a request that is about no transaction.
@@ -359,6 +325,7 @@ impl Connection {
                 code: payload.code,
                 message: payload.message.into_owned(),
             },
+            RpcError::Transport(_) if is_timeout(&error) => EvmError::RpcTimeout { endpoint, during },
             RpcError::Transport(_) => EvmError::RpcUnreachable {
                 endpoint,
                 during,
@@ -373,38 +340,28 @@ impl Connection {
     }
 
     /// The error of a request that tries or sends a transaction.
-    fn classify(
-        &self,
-        error: TransportError,
-        about: About,
-        transaction: Option<B256>,
-        gas_limit: Option<u64>,
-    ) -> EvmError {
+    fn classify(&self, error: TransportError, about: About) -> EvmError {
         let RpcError::ErrorResp(payload) = &error else {
             return self.failure(error, about.during);
         };
         let message = payload.message.to_string();
-        let lower = message.to_lowercase();
-        let says = |needles: &[&str]| needles.iter().any(|needle| lower.contains(needle));
+        let (account, nonce, gas_limit) = (about.account, about.nonce, about.gas_limit);
+        let says = |needles| says(&error, needles);
         if let Some(data) = payload.as_revert_data().filter(|data| !data.is_empty()) {
             EvmError::Reverted {
-                transaction,
+                transaction: None,
                 reason: decode_revert(&data),
             }
-        } else if says(&[
-            "nonce too low",
-            "nonce too high",
-            "invalid nonce",
-            "already known",
-            "underpriced",
-            "replacement",
-        ]) {
-            EvmError::NonceConflict { message }
+        } else if says(&["nonce too low", "oldnonce", "invalid nonce"]) {
+            EvmError::NonceUsed { account, nonce }
+        } else if says(&["nonce too high", "nonce gap", "noncegap", "gapped-nonce"]) {
+            EvmError::NonceGap { account, nonce, next: None }
+        } else if says(&["replacement", "feetoolowtocompete"]) {
+            EvmError::ReplacementUnderpriced { account, nonce }
+        } else if says(&["underpriced", "less than block base fee", "tip too low", "fee too low", "feetoolow"]) {
+            EvmError::FeeTooLow { message }
         } else if says(&["insufficient funds", "insufficient balance"]) {
-            EvmError::InsufficientFunds {
-                account: about.account,
-                message,
-            }
+            EvmError::InsufficientFunds { account, message }
         } else if says(&[
             "code size",
             "codesize",
@@ -412,10 +369,7 @@ impl Connection {
             "init code",
             "createcontractsizelimit",
         ]) {
-            EvmError::CodeSizeLimit {
-                got: about.code_bytes,
-                message,
-            }
+            EvmError::CodeSizeLimit { message }
         } else if says(&[
             "out of gas",
             "outofgas",
@@ -424,16 +378,48 @@ impl Connection {
             "gas limit",
             "gas too low",
         ]) {
-            EvmError::OutOfGas { transaction, gas_limit }
+            EvmError::OutOfGas {
+                transaction: None,
+                gas_limit,
+            }
         } else if says(&["revert"]) {
             EvmError::Reverted {
-                transaction,
+                transaction: None,
                 reason: RevertReason::Silent,
             }
         } else {
             self.failure(error, about.during)
         }
     }
+}
+
+/// Whether the chain's refusal has one of these words.
+fn says(error: &TransportError, needles: &[&str]) -> bool {
+    let RpcError::ErrorResp(payload) = error else {
+        return false;
+    };
+    let message = payload.message.to_lowercase();
+    needles.iter().any(|needle| message.contains(needle))
+}
+
+/// Whether the same request may be answered in a moment.
+fn is_transient(error: &TransportError) -> bool {
+    match error {
+        RpcError::Transport(TransportErrorKind::HttpError(http)) => http.status == 429 || http.status >= 500,
+        RpcError::Transport(_) => true,
+        RpcError::ErrorResp(payload) => payload.is_retry_err(),
+        _ => false,
+    }
+}
+
+fn is_timeout(error: &TransportError) -> bool {
+    let RpcError::Transport(TransportErrorKind::Custom(source) | TransportErrorKind::NonRetryable(source)) = error
+    else {
+        return false;
+    };
+    source
+        .downcast_ref::<reqwest::Error>()
+        .is_some_and(reqwest::Error::is_timeout)
 }
 
 /// What went wrong, without the address, which may hold an API key.
@@ -451,9 +437,7 @@ fn reason(error: &TransportError) -> String {
 }
 
 fn describe(error: &reqwest::Error) -> String {
-    let what = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
+    let what = if error.is_connect() {
         "cannot connect"
     } else {
         "the connection broke"
@@ -467,13 +451,6 @@ fn describe(error: &reqwest::Error) -> String {
     } else {
         format!("{what}: {cause}")
     }
-}
-
-/// The least gas limit of a transaction with this calldata: 21,000 and 10 for each token (EIP-7623), where a zero byte is
-/// one token and any other byte four.
-fn least_gas(request: &TransactionRequest) -> u64 {
-    let input = request.input.input().map_or(&[][..], |input| input.as_ref());
-    21_000 + input.iter().map(|&byte| if byte == 0 { 10 } else { 40 }).sum::<u64>()
 }
 
 fn redacted(url: &str) -> String {

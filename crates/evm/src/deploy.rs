@@ -1,90 +1,207 @@
-//! Puts a verifier on a chain.
+//! Puts a contract on a chain, by CREATE2 at an address that everybody can compute, or by CREATE.
 
-use alloy::{
-    network::TransactionBuilder,
-    primitives::{Address, B256, keccak256},
-};
+use alloy::primitives::{Address, B256, Bytes, address, b256, keccak256};
 use serde::{Deserialize, Serialize};
 use zkverdict_solidity::{CODE_SIZE_LIMIT, CompiledVerifier, SolidityError};
 
 use crate::{
-    ChainTarget, EvmError, KeySource, SrsPolicy,
-    chain::{About, Connection, SendOptions, TransactionRequest},
-    code_hash,
+    Account, Attendant, ChainTarget, EvmError, Intent, KeySource, Quote, Receipt, SendOptions, SrsPolicy,
+    chain::Connection, code_hash,
 };
 
-/// A deployment that is in a block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeployReceipt {
-    /// Where the verifier stands.
-    pub address: Address,
-    /// The chain.
-    pub chain_id: u64,
-    /// The transaction.
-    pub transaction: B256,
-    /// The block it is in.
-    pub block: Option<u64>,
-    /// The account that paid.
-    pub deployer: Address,
-    /// Gas of the transaction.
-    pub gas_used: u64,
-    /// Price of one gas in wei.
-    pub gas_price: u128,
-    /// Bytes of code at the address.
-    pub code_bytes: usize,
+/// The contract that creates what it is sent by CREATE2; the same on every chain, and what `forge script` uses.
+pub const CREATE2_DEPLOYER: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
+/// keccak256 of its code.
+pub const CREATE2_DEPLOYER_CODE: B256 = b256!("2fa86add0aed31f33a762c9d88e807c475bd51d0f52bd0955754b2608f7e4989");
+
+const PURPOSE: &str = "deploying the contract";
+
+/// How a contract gets its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// From the account and its nonce.
+    Create,
+    /// From the salt and the init code alone.
+    Create2 {
+        /// The salt.
+        salt: B256,
+    },
 }
 
-/// Deploys a verifier and checks that exactly its code stands at the new address.
+impl Default for Placement {
+    fn default() -> Self {
+        Self::Create2 { salt: B256::ZERO }
+    }
+}
+
+/// A contract to deploy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeployRequest {
+    /// The init code, with the constructor's arguments.
+    pub init_code: Bytes,
+    /// keccak256 of the code that it must leave.
+    pub code_hash: B256,
+    /// Bytes of that code.
+    pub code_bytes: usize,
+    /// How it gets its address.
+    pub placement: Placement,
+}
+
+/// A contract that stands where it should, or what it would take to put it there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Deployed<T = Receipt> {
+    /// It took or takes a transaction.
+    Now(T),
+    /// It was there before, and nothing is sent.
+    Before {
+        /// Where it stands.
+        address: Address,
+        /// The chain.
+        chain_id: u64,
+    },
+}
+
+impl Deployed {
+    /// Where it stands.
+    #[must_use]
+    pub const fn address(&self) -> Address {
+        match self {
+            Self::Now(receipt) => receipt.address,
+            Self::Before { address, .. } => *address,
+        }
+    }
+
+    /// The transaction's receipt, if one was necessary.
+    #[must_use]
+    pub const fn receipt(&self) -> Option<&Receipt> {
+        match self {
+            Self::Now(receipt) => Some(receipt),
+            Self::Before { .. } => None,
+        }
+    }
+}
+
+impl DeployRequest {
+    /// The deployment of a verifier.
+    #[must_use]
+    pub fn new(verifier: &CompiledVerifier, placement: Placement) -> Self {
+        Self {
+            init_code: verifier.init_code.clone().into(),
+            code_hash: code_hash(verifier),
+            code_bytes: verifier.runtime_code.len(),
+            placement,
+        }
+    }
+
+    /// Where it will stand, if that does not depend on who deploys it.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        match self.placement {
+            Placement::Create => None,
+            Placement::Create2 { salt } => Some(CREATE2_DEPLOYER.create2_from_code(salt, &self.init_code)),
+        }
+    }
+
+    fn intent(&self) -> Intent {
+        match self.placement {
+            Placement::Create => Intent::create(self.init_code.clone(), PURPOSE),
+            Placement::Create2 { salt } => Intent {
+                contract: self.address(),
+                ..Intent::call(CREATE2_DEPLOYER, [salt.as_slice(), &self.init_code].concat(), PURPOSE)
+            },
+        }
+    }
+
+    /// Where the contract stands already. It is an error if it cannot be put where it should.
+    async fn check(&self, connection: &Connection) -> Result<Option<Address>, EvmError> {
+        if self.code_bytes > CODE_SIZE_LIMIT {
+            return Err(SolidityError::CodeTooLarge {
+                limit: CODE_SIZE_LIMIT,
+                got: self.code_bytes,
+            }
+            .into());
+        }
+        let Some(address) = self.address() else {
+            return Ok(None);
+        };
+        if !connection.code(address).await?.is_empty() {
+            self.check_code(connection, address).await?;
+            return Ok(Some(address));
+        }
+        let code = connection.code(CREATE2_DEPLOYER).await?;
+        let got = keccak256(&code);
+        if got != CREATE2_DEPLOYER_CODE {
+            return Err(EvmError::NoDeployer {
+                address: CREATE2_DEPLOYER,
+                chain_id: connection.chain_id(),
+                got: (!code.is_empty()).then_some(got),
+            });
+        }
+        Ok(None)
+    }
+
+    async fn check_code(&self, connection: &Connection, address: Address) -> Result<(), EvmError> {
+        let (expected, got) = (self.code_hash, keccak256(connection.code(address).await?));
+        if expected == got {
+            Ok(())
+        } else {
+            Err(EvmError::OtherCode { address, expected, got })
+        }
+    }
+}
+
+/// Deploys a contract and checks that exactly its code stands at the address. What stands there already is not sent again.
 ///
 /// # Errors
-/// The chain is another than expected or may not get this artifact; the key cannot be opened; the transaction cannot be
-/// sent, fails, or leaves other code.
+/// The chain is another than expected, may not get this artifact, or has no deployer; the key cannot be opened; the
+/// transaction cannot be sent, fails, or leaves other code. See [`Account::send`].
 pub async fn deploy(
     target: &ChainTarget,
     key: KeySource,
-    verifier: &CompiledVerifier,
+    request: &DeployRequest,
     policy: SrsPolicy,
-    options: SendOptions,
-) -> Result<DeployReceipt, EvmError> {
-    let code_bytes = verifier.runtime_code.len();
-    if code_bytes > CODE_SIZE_LIMIT {
-        return Err(SolidityError::CodeTooLarge {
-            limit: CODE_SIZE_LIMIT,
-            got: code_bytes,
-        }
-        .into());
-    }
+    options: &SendOptions,
+    attendant: &mut dyn Attendant,
+) -> Result<Deployed, EvmError> {
     // What the chain is decides whether the key is needed at all.
-    Connection::open(target, None).await?.check_srs(policy)?;
-    let signer = key.open()?;
-    let deployer = signer.address();
-    let connection = Connection::open(target, Some(signer)).await?;
+    let connection = Connection::open(target).await?;
     connection.check_srs(policy)?;
-    let request = TransactionRequest::default().with_deploy_code(verifier.init_code.clone());
-    let about = About {
-        account: deployer,
-        code_bytes,
-        during: "deploying the verifier",
-    };
-    let receipt = connection.send(request, options, about).await?;
-    let transaction = receipt.transaction_hash;
-    let address = receipt.contract_address.ok_or_else(|| EvmError::NoContractInReceipt {
-        transaction,
-        endpoint: connection.endpoint().to_owned(),
-    })?;
-    let code = connection.code(address).await?;
-    let (expected, got) = (code_hash(verifier), keccak256(&code));
-    if expected != got {
-        return Err(EvmError::OtherCode { address, expected, got });
+    let chain_id = connection.chain_id();
+    if let Some(address) = request.check(&connection).await? {
+        return Ok(Deployed::Before { address, chain_id });
     }
-    Ok(DeployReceipt {
-        address,
-        chain_id: connection.chain_id(),
-        transaction,
-        block: receipt.block_number,
-        deployer,
-        gas_used: receipt.gas_used,
-        gas_price: receipt.effective_gas_price,
-        code_bytes,
-    })
+    let account = Account::on(connection, key)?;
+    let sent = account.send(&request.intent(), options, attendant).await;
+    match (sent, request.address()) {
+        (Ok(receipt), _) => {
+            request.check_code(account.connection(), receipt.address).await?;
+            Ok(Deployed::Now(receipt))
+        }
+        // Somebody else may have put the same contract there in the meantime.
+        (Err(EvmError::Reverted { .. }), Some(address))
+            if request.check_code(account.connection(), address).await.is_ok() =>
+        {
+            Ok(Deployed::Before { address, chain_id })
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// Asks the chain what a deployment would cost. Needs no key and changes nothing.
+///
+/// # Errors
+/// As [`deploy`], keys and sending aside.
+pub async fn quote_deploy(
+    target: &ChainTarget,
+    request: &DeployRequest,
+    options: &SendOptions,
+) -> Result<Deployed<Quote>, EvmError> {
+    let connection = Connection::open(target).await?;
+    if let Some(address) = request.check(&connection).await? {
+        let chain_id = connection.chain_id();
+        return Ok(Deployed::Before { address, chain_id });
+    }
+    let sender = options.sender.unwrap_or_default();
+    connection.quote(sender, &request.intent(), options).await.map(Deployed::Now)
 }

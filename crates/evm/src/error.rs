@@ -1,11 +1,11 @@
 //! The crate's errors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256};
 use zkverdict_solidity::SolidityError;
 
-use crate::{Outcome, RevertReason};
+use crate::{Outcome, RevertReason, Wei};
 
 /// Why something in the EVM or on a chain went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -84,28 +84,48 @@ pub enum EvmError {
         /// What the connection says.
         reason: String,
     },
-    /// The RPC stopped answering after a transaction was sent.
-    #[error(
-        "the RPC at {endpoint} stopped answering after transaction {transaction} was sent: {reason}; look the \
-         transaction up before you send it again"
-    )]
-    RpcGone {
+    /// The RPC took a request and did not answer it in time.
+    #[error("the RPC at {endpoint} gave no answer in time ({during}); try again, or use another RPC")]
+    RpcTimeout {
         /// The host of the RPC.
         endpoint: String,
+        /// What was being asked.
+        during: &'static str,
+    },
+    /// The RPC stopped answering after a transaction was signed.
+    #[error(
+        "the connection broke when transaction {transaction} was signed and perhaps sent: {source}; run the same command \
+         again, it goes on with the same transaction"
+    )]
+    RpcGone {
         /// The transaction's hash.
         transaction: B256,
         /// What the connection says.
-        reason: String,
+        source: Box<Self>,
     },
-    /// The transaction was sent and is not in a block yet.
+    /// The transaction was sent and is not confirmed yet.
     #[error(
-        "transaction {transaction} was sent and is in no block after {seconds} s; look it up before you send it again"
+        "transaction {transaction} was sent and is not confirmed after {seconds} s; run the same command again to go on \
+         waiting, or with --bump to offer higher fees"
     )]
     ReceiptTimeout {
         /// The transaction's hash.
         transaction: B256,
         /// How long it was waited for.
         seconds: u64,
+    },
+    /// Another transaction of the account was included with the same nonce.
+    #[error(
+        "transaction {transaction} was replaced: another transaction of the account has its nonce {nonce}, so it never \
+         counts; to send a new one, remove {}", journal_name(.journal.as_deref())
+    )]
+    Replaced {
+        /// The transaction's hash.
+        transaction: B256,
+        /// The nonce.
+        nonce: u64,
+        /// The journal that it stands in.
+        journal: Option<PathBuf>,
     },
     /// The RPC answered with an error that has no better name.
     #[error("the RPC at {endpoint} refused ({during}): {message} (code {code})")]
@@ -188,14 +208,131 @@ pub enum EvmError {
         /// The limit that did not suffice, if it is known.
         gas_limit: Option<u64>,
     },
-    /// Another transaction holds the nonce.
+    /// The nonce was used before.
     #[error(
-        "the account's nonce is in use: {message}; another transaction of this account is on its way, wait for it or \
-         name the next nonce"
+        "nonce {} of {account} is used; leave --nonce out, then the chain says the next one", number(*.nonce)
     )]
-    NonceConflict {
+    NonceUsed {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: Option<u64>,
+    },
+    /// There are unused nonces before this one, so the transaction would wait for others.
+    #[error(
+        "nonce {} of {account} leaves a gap: the next one is {}; send what is missing first, or leave --nonce out",
+        number(*.nonce), number(*.next)
+    )]
+    NonceGap {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: Option<u64>,
+        /// The nonce that the chain expects.
+        next: Option<u64>,
+    },
+    /// A transaction with the same nonce is on its way, and this one does not offer enough more.
+    #[error(
+        "another transaction of {account} with nonce {} is on its way and offers nearly as much; wait for it, or offer at \
+         least a tenth more: --bump for what this command sent, --priority-fee and --fee-cap for others", number(*.nonce)
+    )]
+    ReplacementUnderpriced {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: Option<u64>,
+    },
+    /// The chain does not take transactions that offer so little.
+    #[error("the chain refuses the fees: {message}; raise --fee-cap or --priority-fee")]
+    FeeTooLow {
         /// The RPC's message.
         message: String,
+    },
+    /// The fee cap is below what the chain asks.
+    #[error("one gas costs {needed} now and --fee-cap is {cap}; wait until gas is cheaper, or raise the cap")]
+    FeeCapExceeded {
+        /// The cap.
+        cap: Wei,
+        /// What one gas must cost to be sent.
+        needed: Wei,
+    },
+    /// The chain has one gas price.
+    #[error("chain {chain_id} has no priority fees (EIP-1559); leave --priority-fee out, --fee-cap limits the gas price")]
+    NoPriorityFee {
+        /// The chain.
+        chain_id: u64,
+    },
+    /// Nobody approved of the cost.
+    #[error("nothing was sent")]
+    NotApproved,
+    /// There is no transaction to replace.
+    #[error("there is no transaction in the journal to bump; run the command without --bump")]
+    NothingToBump,
+    /// The transaction could not be signed.
+    #[error("the key did not sign the transaction: {reason}")]
+    Signing {
+        /// Why.
+        reason: String,
+    },
+    /// The account that must send is not the key's.
+    #[error("the key is that of {got}, and --from names {expected}; use the key of that account")]
+    WrongSender {
+        /// The account that was named.
+        expected: Address,
+        /// The key's.
+        got: Address,
+    },
+    /// The factory that deploys by CREATE2 is not on the chain.
+    #[error(
+        "the deterministic deployer is not on chain {chain_id}: at {address} stands {}; have it put there, or deploy \
+         with --create at an address of the account's own", code_name(*.got)
+    )]
+    NoDeployer {
+        /// The deployer's address.
+        address: Address,
+        /// The chain.
+        chain_id: u64,
+        /// The hash of the code that stands there, if any does.
+        got: Option<B256>,
+    },
+
+    /// The journal could not be read or written.
+    #[error("cannot use the journal {path}: {source}; name another place with --journal")]
+    JournalFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The journal was written since this process looked: the same command runs twice.
+    #[error("the journal {path} was written by another process just now; wait for that one, then run this again")]
+    JournalExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no journal, or was changed.
+    #[error(
+        "{path} is no journal of this version, or damaged: {reason}; look up what the account has sent before you remove it"
+    )]
+    JournalDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The journal is about something else.
+    #[error(
+        "the journal {path} belongs to another {what}: {got}, and not {expected}; name another file with --journal"
+    )]
+    JournalOther {
+        /// The file.
+        path: PathBuf,
+        /// What differs: chain, sender, purpose or nonce.
+        what: &'static str,
+        /// What this command is about.
+        expected: String,
+        /// What the journal is about.
+        got: String,
     },
     /// The account cannot pay.
     #[error("{account} cannot pay for the transaction: {message}; fund the account")]
@@ -206,20 +343,10 @@ pub enum EvmError {
         message: String,
     },
     /// The chain refuses the contract's size.
-    #[error("the chain refuses {got} bytes of code: {message}; the limit is 24,576 bytes (EIP-170)")]
+    #[error("the chain refuses the size of the code: {message}; the limit is 24,576 bytes (EIP-170)")]
     CodeSizeLimit {
-        /// The size of the runtime code.
-        got: usize,
         /// The RPC's message.
         message: String,
-    },
-    /// The receipt of a deployment names no contract.
-    #[error("the receipt of deployment {transaction} names no contract; the RPC at fault is {endpoint}")]
-    NoContractInReceipt {
-        /// The transaction.
-        transaction: B256,
-        /// The host of the RPC.
-        endpoint: String,
     },
 
     /// The environment variable for the key or password is not set.
@@ -278,6 +405,48 @@ pub enum EvmError {
     /// The asynchronous runtime could not be started.
     #[error("cannot start the runtime for network calls: {0}")]
     Runtime(std::io::Error),
+}
+
+impl EvmError {
+    /// The same, of a transaction that may be on its way.
+    pub(crate) fn after_signing(self, transaction: B256) -> Self {
+        match self {
+            Self::RpcUnreachable { .. } | Self::RpcTimeout { .. } | Self::RpcAnswer { .. } | Self::RpcRefused { .. } => {
+                Self::RpcGone {
+                    transaction,
+                    source: Box::new(self),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether a node that says so has looked at the transaction and not taken it.
+    pub(crate) const fn refuses_transaction(&self) -> bool {
+        matches!(
+            self,
+            Self::NonceUsed { .. }
+                | Self::NonceGap { .. }
+                | Self::ReplacementUnderpriced { .. }
+                | Self::FeeTooLow { .. }
+                | Self::InsufficientFunds { .. }
+                | Self::CodeSizeLimit { .. }
+                | Self::OutOfGas { .. }
+                | Self::Reverted { .. }
+        )
+    }
+}
+
+fn number(number: Option<u64>) -> String {
+    number.map_or_else(|| "(unknown)".to_owned(), |number| number.to_string())
+}
+
+fn code_name(hash: Option<B256>) -> String {
+    hash.map_or_else(|| "no code".to_owned(), |hash| format!("other code, with hash {hash}"))
+}
+
+fn journal_name(path: Option<&Path>) -> String {
+    path.map_or_else(|| "its record".to_owned(), |path| path.display().to_string())
 }
 
 fn sent_prefix(transaction: Option<B256>) -> String {

@@ -3,7 +3,7 @@
 //! ```text
 //!                       ┌─▶ Simulator (revm, Osaka rules, 2^24 gas a transaction) ─▶ gas, size, decoded reason
 //! CompiledVerifier ─────┤
-//!                       └─▶ deploy ─▶ submit / dry_run (alloy) ─▶ receipt, gas, decoded reason
+//!                       └─▶ deploy ─▶ submit (alloy) ─▶ intent ─▶ quote ─▶ journal ─▶ receipt, decoded reason
 //! ```
 //!
 //! | module | what it does |
@@ -12,8 +12,12 @@
 //! | [`simulator`] | deploys and calls on revm, counts gas |
 //! | [`build`] | compiles a contract and runs known proofs on the bytecode before calling it done |
 //! | [`chain`] | the RPC connection, what its errors mean, the rule for unsafe SRS |
-//! | [`deploy`](mod@deploy) | puts a verifier on a chain |
+//! | [`fees`] | what gas may cost |
+//! | [`journal`] | what was signed, written down before it is sent |
+//! | [`transaction`] | an account sends what it intends, once |
+//! | [`deploy`](mod@deploy) | puts a contract on a chain |
 //! | [`submit`](mod@submit) | sends a proof to a deployed verifier, or tries it without sending |
+//! | [`status`](mod@status) | what a chain knows of a transaction |
 //! | [`keys`] | where the signing key comes from |
 //! | [`anvil`] | a real anvil for as long as a value lives |
 //!
@@ -25,17 +29,27 @@ pub mod build;
 pub mod chain;
 pub mod deploy;
 mod error;
+pub mod fees;
+pub mod journal;
 pub mod keys;
 pub mod simulator;
+pub mod status;
 pub mod submit;
+pub mod transaction;
 
 pub use abi::{Rejection, RevertReason, code_hash, decode_revert, encode_verify, public_inputs_from_words};
 pub use alloy::primitives::{Address, B256, U256};
 pub use anvil::{Anvil, AnvilOptions};
 pub use build::{KnownProof, VerifiedBuild, build_verified};
-pub use chain::{ChainTarget, SendOptions, SrsPolicy, block_on};
-pub use deploy::{DeployReceipt, deploy};
+pub use chain::{ChainTarget, SrsPolicy, block_on};
+pub use deploy::{
+    CREATE2_DEPLOYER, CREATE2_DEPLOYER_CODE, DeployRequest, Deployed, Placement, deploy, quote_deploy,
+};
 pub use error::EvmError;
+pub use fees::{FeeLimits, Fees, Wei, WeiMalformed};
+pub use journal::JournalPlace;
 pub use keys::{KeySource, PasswordSource, Prompt};
 pub use simulator::{DeploymentReport, Outcome, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport};
-pub use submit::{DryRun, SubmitReceipt, SubmitRequest, dry_run, submit};
+pub use status::{TransactionStatus, status};
+pub use submit::{SubmitRequest, dry_run, submit};
+pub use transaction::{Account, Attendant, Intent, Progress, Quote, Receipt, SendOptions};

@@ -4,15 +4,11 @@
 //! proof is valid, as long as the address holds the verifier: a call to an address without code succeeds always. The
 //! code is therefore looked at first.
 
-use alloy::{
-    network::TransactionBuilder,
-    primitives::{Address, B256, U256, keccak256},
-};
-use serde::{Deserialize, Serialize};
+use alloy::primitives::{Address, B256, U256, keccak256};
 
 use crate::{
-    ChainTarget, EvmError, KeySource, SrsPolicy,
-    chain::{About, Connection, SendOptions, TransactionRequest},
+    Account, Attendant, ChainTarget, EvmError, Intent, KeySource, Quote, Receipt, SendOptions, SrsPolicy,
+    chain::{About, Connection},
     encode_verify,
 };
 
@@ -29,122 +25,68 @@ pub struct SubmitRequest {
     pub expected_code_hash: Option<B256>,
 }
 
-/// A proof that a chain accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SubmitReceipt {
-    /// The verifier.
-    pub address: Address,
-    /// The chain.
-    pub chain_id: u64,
-    /// The transaction.
-    pub transaction: B256,
-    /// The block it is in.
-    pub block: Option<u64>,
-    /// The account that paid.
-    pub sender: Address,
-    /// Gas of the transaction.
-    pub gas_used: u64,
-    /// Price of one gas in wei.
-    pub gas_price: u128,
-    /// Whether the code at the address was compared with the artifact's.
-    pub code_checked: bool,
-}
+impl SubmitRequest {
+    fn intent(&self) -> Intent {
+        let calldata = encode_verify(&self.proof, &self.public_inputs);
+        Intent::call(self.address, calldata, "submitting the proof")
+    }
 
-/// What a transaction would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DryRun {
-    /// The verifier.
-    pub address: Address,
-    /// The chain.
-    pub chain_id: u64,
-    /// Gas that the transaction would take.
-    pub gas_estimate: u64,
-    /// Whether the code at the address was compared with the artifact's.
-    pub code_checked: bool,
+    async fn check_code(&self, connection: &Connection) -> Result<(), EvmError> {
+        let address = self.address;
+        let code = connection.code(address).await?;
+        if code.is_empty() {
+            return Err(EvmError::NoCode {
+                address,
+                chain_id: connection.chain_id(),
+            });
+        }
+        let got = keccak256(&code);
+        match self.expected_code_hash {
+            Some(expected) if expected != got => Err(EvmError::OtherCode { address, expected, got }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Sends a proof and waits until the chain accepted it.
 ///
 /// # Errors
 /// The chain is another than expected or may not get this artifact; the address holds no code or other code; the key
-/// cannot be opened; the transaction cannot be sent, or fails.
+/// cannot be opened; the transaction cannot be sent, or fails. See [`Account::send`].
 pub async fn submit(
     target: &ChainTarget,
     key: KeySource,
     request: &SubmitRequest,
     policy: SrsPolicy,
-    options: SendOptions,
-) -> Result<SubmitReceipt, EvmError> {
-    let reader = Connection::open(target, None).await?;
-    reader.check_srs(policy)?;
-    check_code(&reader, request).await?;
-    let signer = key.open()?;
-    let sender = signer.address();
-    let connection = Connection::open(target, Some(signer)).await?;
+    options: &SendOptions,
+    attendant: &mut dyn Attendant,
+) -> Result<Receipt, EvmError> {
+    let connection = Connection::open(target).await?;
     connection.check_srs(policy)?;
-    let about = About {
-        account: sender,
-        code_bytes: 0,
-        during: "submitting the proof",
-    };
-    let receipt = connection.send(transaction(request), options, about).await?;
-    Ok(SubmitReceipt {
-        address: request.address,
-        chain_id: connection.chain_id(),
-        transaction: receipt.transaction_hash,
-        block: receipt.block_number,
-        sender,
-        gas_used: receipt.gas_used,
-        gas_price: receipt.effective_gas_price,
-        code_checked: request.expected_code_hash.is_some(),
-    })
+    request.check_code(&connection).await?;
+    let account = Account::on(connection, key)?;
+    account.send(&request.intent(), options, attendant).await
 }
 
-/// Asks the chain whether it would accept a proof, and for how much gas. Needs no key and changes nothing.
+/// Asks the chain whether it would accept a proof, and at what cost. Needs no key and changes nothing.
 ///
 /// # Errors
 /// As [`submit`], keys and sending aside.
 pub async fn dry_run(
     target: &ChainTarget,
-    sender: Option<Address>,
     request: &SubmitRequest,
-) -> Result<DryRun, EvmError> {
-    let connection = Connection::open(target, None).await?;
-    check_code(&connection, request).await?;
-    let account = sender.unwrap_or_default();
+    options: &SendOptions,
+) -> Result<Quote, EvmError> {
+    let connection = Connection::open(target).await?;
+    request.check_code(&connection).await?;
+    let sender = options.sender.unwrap_or_default();
+    let intent = request.intent();
     let about = About {
-        account,
-        code_bytes: 0,
+        account: sender,
+        nonce: None,
+        gas_limit: None,
         during: "trying the proof",
     };
-    let call = transaction(request).with_from(account);
-    connection.call(call.clone(), about).await?;
-    Ok(DryRun {
-        address: request.address,
-        chain_id: connection.chain_id(),
-        gas_estimate: connection.estimate(call, about).await?,
-        code_checked: request.expected_code_hash.is_some(),
-    })
-}
-
-async fn check_code(connection: &Connection, request: &SubmitRequest) -> Result<(), EvmError> {
-    let address = request.address;
-    let code = connection.code(address).await?;
-    if code.is_empty() {
-        return Err(EvmError::NoCode {
-            address,
-            chain_id: connection.chain_id(),
-        });
-    }
-    let got = keccak256(&code);
-    match request.expected_code_hash {
-        Some(expected) if expected != got => Err(EvmError::OtherCode { address, expected, got }),
-        _ => Ok(()),
-    }
-}
-
-fn transaction(request: &SubmitRequest) -> TransactionRequest {
-    TransactionRequest::default()
-        .with_to(request.address)
-        .with_input(encode_verify(&request.proof, &request.public_inputs))
+    connection.call(&intent.request(sender), about).await?;
+    connection.quote(sender, &intent, options).await
 }

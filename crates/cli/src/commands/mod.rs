@@ -17,6 +17,7 @@ mod run;
 mod setup;
 mod simulate;
 mod srs;
+mod status;
 mod submit;
 mod verify;
 
@@ -62,6 +63,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Simulate(args) => simulate::run(&args, printer),
         Command::Deploy(args) => deploy::run(&args, settings, printer),
         Command::Submit(args) => submit::run(&args, settings, printer),
+        Command::Status(args) => status::run(&args, settings, printer),
         Command::Anvil(args) => anvil::run(args, printer),
         Command::Srs(args) => srs::run(args.command, printer),
         Command::Run(args) => run::run(&args, settings, printer),

@@ -2,14 +2,15 @@ use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
     ContractFile, Proof,
-    evm::{Address, DryRun, SubmitReceipt, SubmitRequest, block_on, code_hash, deploy, dry_run, submit},
+    evm::{
+        DeployRequest, Placement, Quote, Receipt, SubmitRequest, block_on, code_hash, deploy, dry_run, submit,
+    },
 };
 
 use super::{Status, chain};
 use crate::{
     args::Submit,
-    failure::hinted,
-    printer::{Printer, Report, Style, pairs, thousands},
+    printer::{Printer, Report, Style, pairs},
     public::{self, PublicValue},
     settings::Settings,
 };
@@ -20,6 +21,7 @@ struct Submitted {
     name: String,
     unsafe_srs: bool,
     public: Vec<PublicValue>,
+    code_checked: bool,
     #[serde(flatten)]
     answer: Answer,
 }
@@ -27,34 +29,29 @@ struct Submitted {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Answer {
-    Sent(SubmitReceipt),
-    Tried(DryRun),
+    Sent(Receipt),
+    Tried(Quote),
 }
 
 pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Result<Status> {
     let contract = ContractFile::load(&args.contract)?;
     let proof = Proof::load(&args.proof, Some(contract.verifying_key))?;
     let compiled = &contract.build.compiled;
-    let address = args.address.as_deref().map(parse_address).transpose()?;
+    let address = args.address.as_deref().map(chain::address).transpose()?;
+    let options = chain::options(&args.chain, &args.proof)?;
     let reached = chain::reach(&args.chain, settings, printer)?;
     let policy = chain::policy(&args.chain, contract.unsafe_srs);
-    let options = chain::options(&args.chain);
     if contract.unsafe_srs {
         printer.warning("this verifier was made with the UNSAFE development SRS");
     }
     let address = match address {
         Some(address) => address,
         None => {
-            let busy = printer.busy("deploying");
             let key = chain::key(&args.chain, settings, &reached)?;
-            let receipt = block_on(deploy(&reached.target, key, compiled, policy, options))?;
-            drop(busy);
-            printer.note(&format!(
-                "deployed at {} for {} gas",
-                receipt.address,
-                thousands(receipt.gas_used)
-            ));
-            receipt.address
+            let request = DeployRequest::new(compiled, Placement::default());
+            let mut cashier = chain::Cashier::new(printer, &args.chain, "deploying");
+            let deployed = deploy(&reached.target, key, &request, policy, &options, &mut cashier);
+            block_on(deployed)?.address()
         }
     };
     let request = SubmitRequest {
@@ -63,63 +60,31 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
         public_inputs: proof.words(),
         expected_code_hash: Some(code_hash(compiled)),
     };
-    let busy = printer.busy(if args.dry_run { "asking the chain" } else { "submitting" });
-    let answer = if args.dry_run {
-        Answer::Tried(block_on(dry_run(&reached.target, None, &request))?)
+    let answer = if args.chain.dry_run {
+        let _busy = printer.busy("asking the chain");
+        Answer::Tried(block_on(dry_run(&reached.target, &request, &options))?)
     } else {
         let key = chain::key(&args.chain, settings, &reached)?;
-        Answer::Sent(block_on(submit(&reached.target, key, &request, policy, options))?)
+        let mut cashier = chain::Cashier::new(printer, &args.chain, "submitting");
+        let sent = submit(&reached.target, key, &request, policy, &options, &mut cashier);
+        Answer::Sent(block_on(sent)?)
     };
-    drop(busy);
     printer.result(&Submitted {
         accepted: true,
         name: compiled.contract_name.clone(),
         unsafe_srs: contract.unsafe_srs,
         public: public::read(&contract.schema, &proof.public_inputs),
+        code_checked: request.expected_code_hash.is_some(),
         answer,
     })?;
     Ok(Status::Done)
 }
 
-fn parse_address(text: &str) -> Result<Address> {
-    text.parse().map_err(|_| {
-        hinted(
-            format!("{text:?} is not an address of 20 bytes in hexadecimal"),
-            "copy the address that `zkverdict deploy` printed",
-        )
-    })
-}
-
 impl Report for Submitted {
     fn render(&self, style: Style) -> String {
         let (verdict, rows) = match &self.answer {
-            Answer::Sent(receipt) => (
-                "accepted the proof",
-                vec![
-                    ("address", receipt.address.to_string()),
-                    ("chain", receipt.chain_id.to_string()),
-                    ("transaction", receipt.transaction.to_string()),
-                    (
-                        "block",
-                        receipt
-                            .block
-                            .map_or_else(|| "pending".to_owned(), |block| block.to_string()),
-                    ),
-                    ("paid by", receipt.sender.to_string()),
-                    (
-                        "gas",
-                        format!("{} at {} wei", thousands(receipt.gas_used), receipt.gas_price),
-                    ),
-                ],
-            ),
-            Answer::Tried(tried) => (
-                "would accept the proof",
-                vec![
-                    ("address", tried.address.to_string()),
-                    ("chain", tried.chain_id.to_string()),
-                    ("gas", format!("about {}", thousands(tried.gas_estimate))),
-                ],
-            ),
+            Answer::Sent(receipt) => ("accepted the proof", chain::receipt_rows(receipt)),
+            Answer::Tried(quote) => ("would accept the proof", chain::quote_rows(quote)),
         };
         format!(
             "{} {}\n{}it shows\n{}",
