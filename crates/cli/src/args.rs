@@ -168,6 +168,9 @@ pub(crate) struct Calibrate {
     /// Factor by which the observed ranges are widened [default: 4]
     #[arg(long, value_name = "M")]
     pub(crate) margin: Option<f64>,
+    /// How the formats of tensors are chosen
+    #[arg(long, value_enum, default_value_t = Formats::Measured)]
+    pub(crate) formats: Formats,
     #[command(flatten)]
     pub(crate) columns: Columns,
     /// What the predicted costs are for: the layout that is best in this
@@ -176,6 +179,14 @@ pub(crate) struct Calibrate {
     /// Where to write the calibration [default: MODEL.calibration.json]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Formats {
+    /// Those with the least error on the samples, where these are enough to tell
+    Measured,
+    /// The finest that hold the widened ranges
+    Fitted,
 }
 
 #[derive(Debug, Args)]
