@@ -153,8 +153,8 @@ pub(crate) struct Inspect {
 
 /// Measure ranges and errors on sample data
 ///
-/// Runs the model on samples, widens the ranges it saw, and measures for each limb size how far the fixed-point
-/// model is from the floats and what a proof would cost.
+/// Runs the model on samples, widens the ranges it saw, chooses the format of each tensor by the error it causes, and
+/// measures for each limb size how far the fixed-point model is from the floats and what a proof would cost.
 ///
 /// Example: zkverdict calibrate credit.onnx --data applicants.csv --ignore-column target
 #[derive(Debug, Args)]
@@ -183,7 +183,7 @@ pub(crate) struct Calibrate {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Formats {
-    /// Those with the least error on the samples, where these are enough to tell
+    /// Those with the least error on the samples, where these are enough (16)
     Measured,
     /// The finest that hold the widened ranges
     Fitted,
