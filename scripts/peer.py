@@ -1,11 +1,12 @@
 """Runs EZKL on one model, in the folder it is started in, and prints what each step took as JSON.
 
-    peer.py --onnx FILE --input FILE --calibration FILE [--test FILE] [--tuned]
+    peer.py --onnx FILE --input FILE --calibration FILE [--test FILE] [--reference FILE] [--base N] [--scale N]
 
-Private input, fixed parameters, public output; `calibrate_settings` with the target "resources". `--tuned` is what an expert
-would try: decomposition base 1024, all scales 7. Every step is a process of its own; its CPU seconds (user and system) are
-those of the call, without the import of Python's modules. The error is the largest on the first rows of the test file, or of
-the input, against ONNX Runtime.
+Private input, fixed parameters, public output; `calibrate_settings` with the target "resources". `--base` and `--scale` are
+what an expert would try: another decomposition base, all scales the same. `--reference` is the model whose floats count,
+where that is not the one that EZKL proves. Every step is a process of its own; its CPU seconds (user and system) are those of
+the call, without the import of Python's modules. The error is the largest of a real output on the first rows of the test file,
+or of the input, against ONNX Runtime.
 """
 
 import argparse
@@ -29,7 +30,9 @@ def arguments():
     parser.add_argument("--input")
     parser.add_argument("--calibration")
     parser.add_argument("--test")
-    parser.add_argument("--tuned", action="store_true")
+    parser.add_argument("--reference")
+    parser.add_argument("--base", type=int)
+    parser.add_argument("--scale", type=int)
     parser.add_argument("--step", nargs=2, metavar=("CALL", "ARGUMENTS"))
     return parser.parse_args()
 
@@ -61,15 +64,16 @@ def step(name, **keywords):
     return json.loads(last[0])
 
 
-def run_args(tuned):
+def run_args(args):
     settings = ezkl.PyRunArgs()
     settings.input_visibility = "private"
     settings.param_visibility = "fixed"
     settings.output_visibility = "public"
-    if tuned:
-        settings.decomp_base = 1024
-        settings.input_scale = 7
-        settings.param_scale = 7
+    if args.base:
+        settings.decomp_base = args.base
+    if args.scale:
+        settings.input_scale = args.scale
+        settings.param_scale = args.scale
     return settings
 
 
@@ -89,7 +93,7 @@ def largest_error(args):
     import numpy
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(args.onnx)
+    session = onnxruntime.InferenceSession(args.reference or args.onnx)
     inputs = session.get_inputs()
     worst = 0.0
     for row in rows(args):
@@ -98,11 +102,14 @@ def largest_error(args):
             json.dump({"input_data": [numbers]}, file)
         call("gen_witness", {"data": "row.json", "model": "model.compiled", "output": "row.witness"})
         with open("row.witness") as file:
-            shown = flat(json.load(file)["pretty_elements"]["rescaled_outputs"])
+            shown = json.load(file)["pretty_elements"]["rescaled_outputs"]
         shape = [extent if isinstance(extent, int) else 1 for extent in inputs[0].shape]
         tensor = numpy.array(numbers, dtype=numpy.float32).reshape(shape)
-        floats = numpy.concatenate([output.ravel() for output in session.run(None, {inputs[0].name: tensor})])
-        worst = max(worst, float(numpy.abs(floats - numpy.array(shown, dtype=float)).max()))
+        for floats, numbers in zip(session.run(None, {inputs[0].name: tensor}), shown, strict=True):
+            # Labels are no numbers.
+            if floats.dtype.kind == "f":
+                distance = numpy.abs(floats.ravel() - numpy.array(flat(numbers), dtype=float))
+                worst = max(worst, float(distance.max()))
     return worst
 
 
@@ -116,9 +123,9 @@ def main():
         print()
         print(json.dumps(cost))
         return
-    settings = run_args(args.tuned)
+    settings = run_args(args)
     call("gen_settings", {"model": args.onnx, "output": "settings.json", "py_run_args": settings})
-    scales = {"scales": [7]} if args.tuned else {}
+    scales = {"scales": [args.scale]} if args.scale else {}
     files = {"data": args.calibration, "model": args.onnx, "settings": "settings.json"}
     call("calibrate_settings", {**files, "target": "resources", **scales})
     call("compile_circuit", {"model": args.onnx, "compiled_circuit": "model.compiled", "settings_path": "settings.json"})

@@ -155,8 +155,8 @@ pub(crate) struct Inspect {
 
 /// Measure ranges and errors on sample data
 ///
-/// Runs the model on samples, widens the ranges it saw, and measures for each limb size how far the fixed-point
-/// model is from the floats and what a proof would cost.
+/// Runs the model on samples, widens the ranges it saw, chooses the format of each tensor by the error it causes, and
+/// measures for each limb size how far the fixed-point model is from the floats and what a proof would cost.
 ///
 /// Example: zkverdict calibrate credit.onnx --data applicants.csv --ignore-column target
 #[derive(Debug, Args)]
@@ -170,6 +170,9 @@ pub(crate) struct Calibrate {
     /// Factor by which the observed ranges are widened [default: 4]
     #[arg(long, value_name = "M")]
     pub(crate) margin: Option<f64>,
+    /// How the formats of tensors are chosen
+    #[arg(long, value_enum, default_value_t = Formats::Measured)]
+    pub(crate) formats: Formats,
     #[command(flatten)]
     pub(crate) columns: Columns,
     /// What the predicted costs are for: the layout that is best in this
@@ -178,6 +181,14 @@ pub(crate) struct Calibrate {
     /// Where to write the calibration [default: MODEL.calibration.json]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Formats {
+    /// Those with the least error on the samples, where these are enough (16)
+    Measured,
+    /// The finest that hold the widened ranges
+    Fitted,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,8 @@
-//! Ranges of a model's tensors on sample data, and how far the fixed-point program is from the floats.
+//! Ranges of a model's tensors on sample data.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Graph, Input, ModelError, Op, OutputKind, Program, origin::Origins};
+use crate::{Graph, Input, ModelError, Op, origin::Origins};
 
 /// A closed range of reals.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -28,12 +28,24 @@ impl Interval {
         }
     }
 
+    fn is_range(&self) -> bool {
+        self.low.is_finite() && self.high.is_finite() && self.low <= self.high
+    }
+
     /// Zero alone where nothing was observed.
     fn or_zero(self) -> Self {
         if self.low > self.high {
             Self { low: 0.0, high: 0.0 }
         } else {
             self
+        }
+    }
+
+    /// Both ends times `factor`.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        Self {
+            low: self.low * factor,
+            high: self.high * factor,
         }
     }
 
@@ -148,11 +160,17 @@ impl Calibration {
         })
     }
 
-    /// Checks that the calibration has the shape of `graph`.
+    /// Checks that the calibration has the shape of `graph`, and that its ranges are ranges.
     ///
     /// # Errors
-    /// [`ModelError::CalibrationMismatch`] where it has not.
+    /// [`ModelError::CalibrationMismatch`], [`ModelError::MalformedCalibration`] where it is not so.
     pub fn check(&self, graph: &Graph) -> Result<(), ModelError> {
+        let elements = self.inputs.iter().flatten().flatten();
+        let mut ranges = elements.chain(&self.nodes).chain(&self.observed);
+        let is_margin = self.margin.is_finite() && self.margin >= 1.0;
+        if self.samples == 0 || !is_margin || !ranges.all(Interval::is_range) {
+            return Err(ModelError::MalformedCalibration);
+        }
         let expected = graph.nodes.len() + graph.inputs.iter().map(crate::Input::len).sum::<usize>();
         let got = self.nodes.len() + self.inputs.iter().map(Vec::len).sum::<usize>();
         let same_inputs = self.inputs.len() == graph.inputs.len()
@@ -179,69 +197,5 @@ fn not_finite(graph: &Graph, id: usize, index: usize, value: f64) -> ModelError 
     ModelError::NotFinite {
         what: format!("element {index} of {name}"),
         value,
-    }
-}
-
-/// How far a program's outputs are from the floats, over samples.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Fidelity {
-    /// Samples compared.
-    pub samples: usize,
-    /// Samples the program refuses (an input outside its range).
-    pub refused: usize,
-    /// Largest absolute error of a real output.
-    pub max_error: f64,
-    /// Mean absolute error of the real outputs.
-    pub mean_error: f64,
-    /// Labels, indices and bits compared.
-    pub decisions: usize,
-    /// Of those, how many are equal.
-    pub equal_decisions: usize,
-    /// Samples in which some value reached the top of its format.
-    pub saturated: usize,
-}
-
-impl Fidelity {
-    /// Compares the program with the graph's floats.
-    ///
-    /// # Errors
-    /// Samples that the graph itself cannot be evaluated on.
-    pub fn measure(program: &Program, graph: &Graph, samples: &[Vec<Vec<f64>>]) -> Result<Self, ModelError> {
-        let mut fidelity = Self {
-            samples: samples.len(),
-            ..Self::default()
-        };
-        let mut total = 0.0;
-        let mut count = 0_usize;
-        for sample in samples {
-            let expected = graph.pick_outputs(&graph.evaluate(sample)?);
-            let Ok(cells) = program.quantize(sample).and_then(|inputs| program.execute(&inputs)) else {
-                fidelity.refused += 1;
-                continue;
-            };
-            fidelity.saturated += usize::from(program.saturates(&cells));
-            for ((output, got), expected) in program
-                .outputs
-                .iter()
-                .zip(program.dequantize_outputs(&cells))
-                .zip(expected)
-            {
-                for (got, expected) in got.iter().zip(expected) {
-                    if output.kind == OutputKind::Real {
-                        let error = (got - expected).abs();
-                        fidelity.max_error = fidelity.max_error.max(error);
-                        total += error;
-                        count += 1;
-                    } else {
-                        fidelity.decisions += 1;
-                        fidelity.equal_decisions += usize::from(*got == expected);
-                    }
-                }
-            }
-        }
-        if count > 0 {
-            fidelity.mean_error = total / count as f64;
-        }
-        Ok(fidelity)
     }
 }

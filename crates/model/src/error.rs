@@ -95,6 +95,20 @@ pub enum ModelError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// A calibration from a file, or from samples of enormous size, has no usable ranges.
+    #[error(
+        "the calibration has no samples, a margin below 1, or a range that ends before it starts or is infinite; run \
+         `zkverdict calibrate` again, on finite samples of moderate size"
+    )]
+    MalformedCalibration,
+    /// A format was chosen for a tensor that the model does not have.
+    #[error(
+        "the calibration chooses a format for {node:?} that this model cannot take; run `zkverdict calibrate` again"
+    )]
+    ForeignFormat {
+        /// The tensor's node.
+        node: String,
+    },
     /// Calibration needs data.
     #[error("calibration needs at least one sample")]
     NoSamples,

@@ -12,7 +12,9 @@
 //! | `graph` | the float graph an importer produces |
 //! | `evaluate` | its evaluation in floats |
 //! | `function` | functions of one variable, as formulas |
-//! | `calibrate` | ranges on sample data, errors against the floats |
+//! | `calibrate` | ranges on sample data |
+//! | `formats` | formats chosen by measurement |
+//! | `fidelity` | errors against the floats, and saturation |
 //! | `lower` | float graph → integer program: affine chains fused, formats chosen, offsets folded |
 //! | `curves` | tables of piecewise-linear functions |
 //! | `ordered` | `float32` values as integers of the same order |
@@ -29,6 +31,8 @@ mod curves;
 mod error;
 mod evaluate;
 mod facts;
+mod fidelity;
+mod formats;
 mod function;
 mod graph;
 mod lower;
@@ -38,9 +42,11 @@ mod program;
 mod region;
 mod validate;
 
-pub use calibrate::{Calibration, Fidelity, Interval};
+pub use calibrate::{Calibration, Interval};
 pub use error::ModelError;
 pub use facts::{ScoreFacts, TreeFacts, Variable};
+pub use fidelity::{Fidelity, References};
+pub use formats::{ChosenFormats, ENOUGH_SAMPLES, FormatChoice, FormatGain, LEAST_SAMPLES};
 pub use function::{Elementary, Formula};
 pub use graph::{
     AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, SingleRow,
@@ -48,6 +54,6 @@ pub use graph::{
 };
 pub use ordered::{HIGHEST, LOWEST, from_ordered, ordered};
 pub use program::{
-    CellId, Combination, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, OutputCells, Program,
-    Range, Source, SplitNode, Step, Sum, Table, TableId, TabulatedFunction, TreePath,
+    CellId, Combination, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, Limited, OutputCells,
+    Program, Range, Saturated, Source, SplitNode, Step, Sum, Table, TableId, TabulatedFunction, TreePath,
 };

@@ -334,6 +334,33 @@ pub struct OutputCells {
     pub format: Format,
 }
 
+/// Clamped numbers of one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limited {
+    /// Node or output in the model.
+    pub name: String,
+    /// The numbers.
+    pub limits: Vec<Limit>,
+}
+
+/// How many numbers of one node reached an end of their format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saturated {
+    /// Node or output in the model.
+    pub name: String,
+    /// Numbers at an end.
+    pub values: usize,
+    /// Numbers whose format has ends.
+    pub of: usize,
+}
+
+impl Saturated {
+    /// The share of numbers at an end.
+    pub fn share(&self) -> f64 {
+        self.values as f64 / self.of.max(1) as f64
+    }
+}
+
 /// A clamped number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
@@ -369,8 +396,8 @@ pub struct Program {
     pub tables: Vec<Table>,
     /// Cells that trees read by address.
     pub memory: Vec<CellId>,
-    /// Numbers whose format ends before all they could be.
-    pub limited: Vec<Limit>,
+    /// Numbers whose format ends before all they could be, by node.
+    pub limited: Vec<Limited>,
     /// What is known of the tables of functions, for people.
     #[serde(default)]
     pub functions: Vec<TabulatedFunction>,
@@ -638,12 +665,41 @@ impl Program {
         }
     }
 
-    /// Whether some number reached an end of its format, so that the outputs may be far from the floats.
-    pub fn saturates(&self, cells: &[i64]) -> bool {
-        self.limited.iter().any(|limit| {
+    /// The nodes some of whose numbers reached an end of their format, so that the outputs may be far from the floats.
+    pub fn saturation(&self, cells: &[i64]) -> Vec<Saturated> {
+        let at_end = |limit: &&Limit| {
             let cell = cells[limit.cell.index()];
             (limit.high && cell == self.cell_max()) || (limit.low && cell == 0)
-        })
+        };
+        let counted = self.limited.iter().map(|limited| Saturated {
+            name: limited.name.clone(),
+            values: limited.limits.iter().filter(at_end).count(),
+            of: limited.limits.len(),
+        });
+        counted.filter(|node| node.values > 0).collect()
+    }
+
+    /// Numbers whose format ends before all they could be.
+    pub fn limited_values(&self) -> usize {
+        self.limited.iter().map(|limited| limited.limits.len()).sum()
+    }
+
+    /// Multiplications of one execution, about.
+    pub(crate) fn multiplications(&self) -> usize {
+        let steps = self.steps.iter().map(|step| match step {
+            Step::Layer(layer) => {
+                let products = layer.sums.iter().map(|sum| sum.products.len());
+                layer.inputs.len() * layer.sums.len() + products.sum::<usize>()
+            }
+            _ => 1,
+        });
+        steps.sum()
+    }
+
+    /// Numbers of one node whose format ends before all they could be.
+    pub(crate) fn limited_values_of(&self, name: &str) -> usize {
+        let nodes = self.limited.iter().filter(|limited| limited.name == name);
+        nodes.map(|limited| limited.limits.len()).sum()
     }
 
     /// The outputs as real numbers, in graph order.

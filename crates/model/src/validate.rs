@@ -54,6 +54,8 @@ impl Program {
         self.outputs
             .iter()
             .try_for_each(|output| check_format(&output.format))?;
+        let limits = self.limited.iter().flat_map(|limited| &limited.limits);
+        limits.into_iter().try_for_each(|limit| read(limit.cell, &defined))?;
         self.outputs
             .iter()
             .flat_map(|output| &output.cells)

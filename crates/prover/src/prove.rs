@@ -5,6 +5,7 @@ use halo2_proofs::{
 };
 use rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 use zkverdict_circuit::CompiledModel;
+use zkverdict_model::Saturated;
 
 use crate::{Observer, ProverError, ProvingKey, Stage, progress::ObservedTranscript};
 
@@ -17,9 +18,9 @@ pub struct ProvenInference {
     pub public_inputs: Vec<Fr>,
     /// Every cell of the evaluation. Secret.
     pub cells: Vec<i64>,
-    /// Whether an intermediate value reached the top of its format: the outputs are proven, but may be far from the
+    /// The nodes some of whose values reached an end of their format: the outputs are proven, but may be far from the
     /// floats. Calibrate on samples like this one.
-    pub saturated: bool,
+    pub saturation: Vec<Saturated>,
 }
 
 /// Proves one inference. `sample` holds one vector per graph input; `context` is what the proof is bound to.
@@ -66,11 +67,11 @@ pub fn prove_observed<R: RngCore + CryptoRng>(
     key.verifying_key
         .verify(&proof, &public_inputs)
         .map_err(ProverError::SelfCheck)?;
-    let saturated = model.program.saturates(&cells);
+    let saturation = model.program.saturation(&cells);
     Ok(ProvenInference {
         proof,
         public_inputs,
         cells,
-        saturated,
+        saturation,
     })
 }

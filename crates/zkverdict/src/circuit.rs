@@ -2,7 +2,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use zkverdict_circuit::{CIRCUIT_VERSION, Candidate, CompiledModel, Objective, PublicInputs, candidates, choose};
-use zkverdict_model::{Graph, Input, Program};
+use zkverdict_model::{Graph, Input};
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
@@ -73,7 +73,7 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
     let mut all = Vec::new();
     for width in &calibration.widths {
         if options.limb_bits.is_none_or(|bits| bits == width.limb_bits) {
-            let program = Program::compile(&model.graph, &calibration.calibration, width.limb_bits)?;
+            let program = width.program(&model.graph, &calibration.calibration)?;
             all.extend(candidates(&program, options.public, Some(width.fidelity.max_error))?);
         }
     }
@@ -87,7 +87,8 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
     let plan = choose(&allowed, options.objective, options.tolerance)
         .cloned()
         .ok_or(Error::NoLayout)?;
-    let program = Program::compile(&model.graph, &calibration.calibration, plan.shape.limb_bits)?;
+    let width = calibration.width(plan.shape.limb_bits).ok_or(Error::NoLayout)?;
+    let program = width.program(&model.graph, &calibration.calibration)?;
     let compiled = plan.compile(program, options.public);
     Ok(Planned {
         file: CircuitFile {

@@ -43,6 +43,6 @@ pub use contract::ContractFile;
 pub use error::Error;
 pub use keys::{Keys, Provenance, SETUP_OVER_PROVE, VerifyingKeyFile, load_proving_key};
 pub use machine::{HostSpeed, available_memory, wall_seconds};
-pub use model::{CalibrationFile, Model, Width};
+pub use model::{CalibrationFile, FormatRule, Model, Width};
 pub use proof::{Proof, context_from_text, prove, prove_observed};
 pub use schema::{Field, Role, public_schema};

@@ -4,7 +4,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use zkverdict_model::{Calibration, Fidelity, Graph, Program};
+use zkverdict_model::{Calibration, ChosenFormats, Fidelity, FormatChoice, FormatGain, Graph, Program, References};
 use zkverdict_onnx::{Sample, read_samples_ignoring};
 use zkverdict_verifier::{Digest, write_atomically};
 
@@ -64,11 +64,44 @@ const LIMB_BITS: [u32; 6] = [7, 8, 9, 10, 11, 12];
 
 /// What one limb size costs in accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Width {
     /// Bits of a limb.
     pub limb_bits: u32,
+    /// Tensors that do not have the finest format for their range.
+    pub formats: Vec<FormatChoice>,
     /// Errors on the calibration samples.
     pub fidelity: Fidelity,
+    /// Where formats were chosen: what the errors would be without.
+    pub fitted: Option<Fidelity>,
+    /// Errors on the samples that had no say in the choice, only a veto; nothing where there was no choice.
+    pub held_out: Option<Fidelity>,
+}
+
+impl Width {
+    /// The program of this width.
+    ///
+    /// # Errors
+    /// A graph that does not compile, or another one than was calibrated.
+    pub fn program(&self, graph: &Graph, calibration: &Calibration) -> Result<Program, Error> {
+        Ok(Program::compile_with(
+            graph,
+            calibration,
+            self.limb_bits,
+            &self.formats,
+        )?)
+    }
+}
+
+/// Where the formats of tensors come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormatRule {
+    /// The finest for the calibrated range, margin included.
+    Fitted,
+    /// Those with the least measured error ([`ChosenFormats::search`]); the finest that fit where samples are few.
+    #[default]
+    Measured,
 }
 
 /// The result of calibration, as its file holds it.
@@ -78,25 +111,46 @@ pub struct CalibrationFile {
     pub model: Digest,
     /// Ranges.
     pub calibration: Calibration,
-    /// Measured errors per limb size.
+    /// Formats and measured errors per limb size.
     pub widths: Vec<Width>,
 }
 
 impl CalibrationFile {
-    /// Measures ranges and errors on samples.
+    /// Measures ranges and errors on samples, and chooses formats by them.
     ///
     /// # Errors
     /// Samples the model cannot be evaluated on; a model that compiles at no width.
     pub fn measure(model: &Model, samples: &[Vec<Vec<f64>>], margin: f64) -> Result<Self, Error> {
+        Self::measure_with(model, samples, margin, FormatRule::default())
+    }
+
+    /// As [`CalibrationFile::measure`], with formats by a rule.
+    ///
+    /// # Errors
+    /// As [`CalibrationFile::measure`].
+    pub fn measure_with(
+        model: &Model,
+        samples: &[Vec<Vec<f64>>],
+        margin: f64,
+        rule: FormatRule,
+    ) -> Result<Self, Error> {
         let calibration = Calibration::measure(&model.graph, samples, margin)?;
+        let references = References::of(&model.graph, samples)?;
         let mut widths = Vec::new();
         let mut refusal = None;
         for limb_bits in LIMB_BITS {
-            match Program::compile(&model.graph, &calibration, limb_bits) {
-                Ok(program) => {
-                    let fidelity = Fidelity::measure(&program, &model.graph, samples)?;
-                    widths.push(Width { limb_bits, fidelity });
-                }
+            let chosen = match rule {
+                FormatRule::Fitted => ChosenFormats::fitted(&model.graph, &calibration, &references, limb_bits),
+                FormatRule::Measured => ChosenFormats::search(&model.graph, &calibration, &references, limb_bits),
+            };
+            match chosen {
+                Ok(chosen) => widths.push(Width {
+                    limb_bits,
+                    formats: chosen.choices,
+                    fidelity: chosen.fidelity,
+                    fitted: chosen.fitted,
+                    held_out: chosen.held_out,
+                }),
                 Err(error) => refusal = Some(error),
             }
         }
@@ -108,6 +162,27 @@ impl CalibrationFile {
                 widths,
             }),
         }
+    }
+
+    /// What each format that was chosen for a limb size is good for, on the same samples.
+    ///
+    /// # Errors
+    /// Samples the model cannot be evaluated on.
+    pub fn gains(&self, model: &Model, samples: &[Vec<Vec<f64>>], limb_bits: u32) -> Result<Vec<FormatGain>, Error> {
+        let formats = self.width(limb_bits).map_or(&[][..], |width| &width.formats);
+        let references = References::of(&model.graph, samples)?;
+        Ok(ChosenFormats::gains(
+            &model.graph,
+            &self.calibration,
+            &references,
+            limb_bits,
+            formats,
+        )?)
+    }
+
+    /// What was measured for a limb size.
+    pub fn width(&self, limb_bits: u32) -> Option<&Width> {
+        self.widths.iter().find(|width| width.limb_bits == limb_bits)
     }
 
     /// Writes the file.
@@ -125,21 +200,32 @@ impl CalibrationFile {
     /// Reads the file and checks that it was made from this model.
     ///
     /// # Errors
-    /// I/O, another file, another model.
+    /// I/O, another file, another model; limb sizes or formats that no calibration has.
     pub fn load(path: &Path, model: &Model) -> Result<Self, Error> {
         let text = fs::read(path).map_err(|source| Error::Io {
             path: path.to_owned(),
             source,
         })?;
-        let file: Self = serde_json::from_slice(&text).map_err(|_| Error::NotOurs {
+        let not_ours = || Error::NotOurs {
             path: path.to_owned(),
             what: "calibration",
             command: "`zkverdict calibrate`",
-        })?;
+        };
+        let file: Self = serde_json::from_slice(&text).map_err(|_| not_ours())?;
         if file.model != model.digest {
             return Err(Error::StaleCalibration { path: path.to_owned() });
         }
         file.calibration.check(&model.graph)?;
+        for width in &file.widths {
+            FormatChoice::check(&width.formats, &model.graph)?;
+        }
+        let sizes: Vec<u32> = file.widths.iter().map(|width| width.limb_bits).collect();
+        let is_sorted = sizes.windows(2).all(|pair| pair[0] < pair[1]);
+        let are_known = sizes.iter().all(|bits| LIMB_BITS.contains(bits));
+        let are_errors = file.widths.iter().all(|width| width.fidelity.is_plausible());
+        if sizes.is_empty() || !is_sorted || !are_known || !are_errors {
+            return Err(not_ours());
+        }
         Ok(file)
     }
 }

@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use zkverdict::{
     CalibrationFile, CircuitFile, ContractFile, Error, Model, Proof, VerifyingKeyFile, load_proving_key,
+    models::Op,
     verifier::{Artifact, ArtifactError, Digest, Kind, MadeFrom},
 };
 
@@ -316,6 +317,69 @@ fn json_that_is_not_ours_is_named() {
             "{error}"
         );
     }
+}
+
+/// A calibration is plain JSON and may say anything: what no measurement says is refused by name, before it is compiled.
+#[test]
+fn calibrations_that_no_measurement_makes_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calibration.json");
+    let pipeline = Example::CreditMlp.pipeline();
+    pipeline.calibration.save(&path).unwrap();
+    let honest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let relu = pipeline
+        .model
+        .graph
+        .nodes
+        .iter()
+        .position(|node| matches!(node.op, Op::Relu))
+        .unwrap();
+    let format = |node: Value, name: &str, finer: i64| json!([{ "node": node, "name": name, "finer": finer }]);
+    let name = pipeline.model.graph.nodes[relu].name.as_str();
+    let hostile = [
+        ("/widths/0/limb_bits", json!(60)),
+        ("/widths/0/limb_bits", json!(0)),
+        ("/widths/1/limb_bits", json!(7)),
+        ("/widths", json!([])),
+        ("/widths/0/fidelity/max_error", json!(-1.0)),
+        ("/widths/0/fidelity/max_error", Value::Null),
+        ("/widths/0/fidelity/saturated_values", json!(u64::MAX)),
+        ("/widths/0/fidelity/saturated", json!(-3)),
+        ("/widths/0/formats", format(json!(relu), name, 64)),
+        ("/widths/0/formats", format(json!(relu), name, -64)),
+        ("/widths/0/formats", format(json!(relu), name, i64::from(i32::MIN))),
+        ("/widths/0/formats", format(json!(relu), "another node", 1)),
+        ("/widths/0/formats", format(json!(u64::MAX), name, 1)),
+        ("/widths/0/formats", format(json!(-1), name, 1)),
+        (
+            "/widths/0/formats",
+            json!([{ "node": relu, "name": name, "finer": 1, "scale": 3 }]),
+        ),
+        ("/calibration/margin", json!(0.0)),
+        ("/calibration/margin", json!(-1e300)),
+        ("/calibration/samples", json!(0)),
+        ("/calibration/nodes/0/low", json!(1e300)),
+        ("/calibration/nodes/0/high", Value::Null),
+        ("/calibration/inputs/0/0", json!({ "low": 2.0, "high": 1.0 })),
+        ("/calibration/observed/0/high", json!(-1e300)),
+        ("/calibration/nodes", json!([])),
+    ];
+    for (place, value) in hostile {
+        let mut forged = honest.clone();
+        *forged.pointer_mut(place).unwrap_or_else(|| panic!("no {place}")) = value.clone();
+        fs::write(&path, forged.to_string()).unwrap();
+        let error = CalibrationFile::load(&path, &pipeline.model).unwrap_err();
+        report!("{place} = {value}: {error}");
+        assert!(
+            error.to_string().contains("zkverdict calibrate"),
+            "{place} = {value}: {error}"
+        );
+    }
+    // What a measurement could have chosen is taken.
+    let mut other = honest;
+    other["widths"][0]["formats"] = format(json!(relu), name, -1);
+    fs::write(&path, other.to_string()).unwrap();
+    CalibrationFile::load(&path, &pipeline.model).unwrap();
 }
 
 /// What cannot be written leaves what was there, and no temporary file.

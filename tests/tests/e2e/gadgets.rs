@@ -99,18 +99,35 @@ fn wide_logits_keep_their_order() {
     assert!(fidelity.max_error < 2e-3, "{fidelity:?}");
 }
 
-/// A number cut off at either end of its format is reported: the logits' format ends at ±32, the inputs' below 5.
+/// Numbers cut off at either end of their format are counted: the logits' format ends at ±32, which is 9 · 3.56, for the
+/// label and for the probabilities.
 #[test]
-fn saturation_is_reported_at_both_ends() {
+fn saturation_is_counted_at_both_ends() {
     let graph = wide_logits();
     let case = Case::from_graph(&graph, 8, 1);
-    for (sample, saturated) in [
-        ([0.0, 1.0, 2.0], false),
-        ([3.4, 0.0, 3.4], false),
-        ([4.5, 0.0, 0.0], true),
-        ([0.0, 0.0, 4.5], true),
-    ] {
-        let cells = case.cells(&vec![sample.to_vec()]);
-        assert_eq!(case.program.saturates(&cells), saturated, "{sample:?}");
+    let cases = [
+        ([0.0, 1.0, 2.0], 0),
+        ([3.4, 0.0, 3.4], 0),
+        ([4.5, 0.0, 0.0], 1),
+        ([0.0, 0.0, 4.5], 1),
+        ([4.5, 4.5, 1.0], 2),
+        ([4.5, 4.5, 4.5], 3),
+    ];
+    for (sample, values) in cases {
+        let nodes = case.program.saturation(&case.cells(&vec![sample.to_vec()]));
+        let counts: Vec<_> = nodes.iter().map(|node| (node.values, node.of)).collect();
+        let expected = if values == 0 { vec![] } else { vec![(values, 3); 2] };
+        assert_eq!(counts, expected, "{sample:?}");
     }
+    let all = cases.map(|(sample, _)| vec![sample.to_vec()]);
+    let fidelity = Fidelity::measure(&case.program, &graph, &all).unwrap();
+    assert_eq!((fidelity.saturated, fidelity.saturated_values), (4, 14));
+    // Per sample three logits, twice, and the label.
+    assert_eq!(fidelity.limited_values, 42);
+    let counts: Vec<_> = fidelity
+        .saturated_nodes
+        .iter()
+        .map(|node| (node.values, node.of))
+        .collect();
+    assert_eq!(counts, [(7, 18), (7, 18)]);
 }

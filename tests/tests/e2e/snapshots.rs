@@ -51,7 +51,7 @@ fn credit_logreg() {
 #[test]
 fn credit_mlp() {
     insta::assert_snapshot!(circuit(Example::CreditMlp), @r"
-    shape c1l8, k = 9, 436 rows, 399 of them table
+    shape c1l8, k = 9, 436 rows, 401 of them table
     7 advice, 8 fixed, 2 equality columns
     1920 bytes of proof, 4 public inputs
     ");

@@ -3,13 +3,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    CalibrationFile, CompileOptions, HostSpeed, Model, Width, circuits::Candidate, compile, models::Fidelity,
+    CalibrationFile, CompileOptions, FormatRule, HostSpeed, Model, Width,
+    circuits::{Candidate, choose},
+    compile,
+    models::{ENOUGH_SAMPLES, FormatGain, LEAST_SAMPLES},
     verifier::Digest,
 };
 
-use super::{Status, load_model};
+use super::{Status, fidelity, load_model};
 use crate::{
-    args::Calibrate,
+    args::{Calibrate, Formats},
     output::{Target, beside},
     printer::{Printer, Report, Style, seconds, table, thousands, tiny},
     settings::Settings,
@@ -21,21 +24,26 @@ struct Calibrated {
     model_digest: Digest,
     samples: usize,
     margin: f64,
+    format_rule: FormatRule,
+    /// The limb size that `compile` takes with these settings.
+    chosen_limb_bits: Option<u32>,
     widths: Vec<Measured>,
+    /// The formats that measurement chose for the chosen limb size, each with the errors without it.
+    formats: Vec<FormatGain>,
     output: PathBuf,
 }
 
 #[derive(Debug, Serialize)]
 struct Measured {
-    limb_bits: u32,
     #[serde(flatten)]
-    fidelity: Fidelity,
+    width: Width,
     /// The best layout of this width.
     layout: Option<Candidate>,
 }
 
 pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> Result<Status> {
     let margin = settings.margin(args.margin)?;
+    let tolerance = settings.tolerance(None)?;
     let model = load_model(&args.model)?;
     let output = args
         .output
@@ -47,29 +55,31 @@ pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> R
     for path in &args.data {
         samples.extend(model.samples(path, &ignored)?);
     }
+    let format_rule = match args.formats {
+        Formats::Measured => FormatRule::Measured,
+        Formats::Fitted => FormatRule::Fitted,
+    };
     let busy = printer.busy("measuring ranges and errors");
-    let calibration = CalibrationFile::measure(&model, &samples, margin)?;
+    let calibration = CalibrationFile::measure_with(&model, &samples, margin, format_rule)?;
     let objective = settings.objective(args.optimize);
-    let host = HostSpeed::known().factors();
-    let widths = calibration
-        .widths
-        .iter()
-        .map(|width| {
-            let options = CompileOptions {
-                objective,
-                tolerance: f64::INFINITY,
-                limb_bits: Some(width.limb_bits),
-                ..CompileOptions::default()
-            };
-            Measured {
-                limb_bits: width.limb_bits,
-                fidelity: width.fidelity.clone(),
-                layout: compile(&model, &calibration, &options)
-                    .ok()
-                    .map(|planned| planned.file.plan.on(host)),
-            }
-        })
-        .collect();
+    let layout = |width: &Width| {
+        let options = CompileOptions {
+            objective,
+            tolerance: f64::INFINITY,
+            limb_bits: Some(width.limb_bits),
+            ..CompileOptions::default()
+        };
+        compile(&model, &calibration, &options)
+            .ok()
+            .map(|planned| planned.file.plan)
+    };
+    let layouts: Vec<Option<Candidate>> = calibration.widths.iter().map(layout).collect();
+    let planned: Vec<Candidate> = layouts.iter().flatten().cloned().collect();
+    let chosen = choose(&planned, objective, tolerance).map(|plan| plan.shape.limb_bits);
+    let formats = match chosen {
+        Some(limb_bits) => calibration.gains(&model, &samples, limb_bits)?,
+        None => Vec::new(),
+    };
     drop(busy);
     if !model.graph.notes.is_empty() {
         printer.note(&format!(
@@ -78,18 +88,43 @@ pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> R
         ));
     }
     calibration.save(&output)?;
-    if calibration.widths.iter().all(|width| width.fidelity.refused > 0) {
-        printer.warning("every width refuses some samples: their inputs are outside the range; raise --margin");
-    }
+    remarks(&calibration, format_rule, printer);
+    let host = HostSpeed::known().factors();
+    let widths = calibration.widths.into_iter().zip(layouts);
+    let widths = widths.map(|(width, layout)| Measured {
+        width,
+        layout: layout.map(|layout| layout.on(host)),
+    });
     printer.result(&Calibrated {
         model: model.name(),
         model_digest: model.digest,
         samples: samples.len(),
         margin,
-        widths,
+        format_rule,
+        chosen_limb_bits: chosen,
+        widths: widths.collect(),
+        formats,
         output,
     })?;
     Ok(Status::Done)
+}
+
+/// What the figures cannot tell.
+fn remarks(calibration: &CalibrationFile, rule: FormatRule, printer: &Printer) {
+    let samples = calibration.calibration.samples;
+    if rule == FormatRule::Measured && samples < LEAST_SAMPLES {
+        printer.note(&format!(
+            "too few samples to choose formats by their error ({LEAST_SAMPLES} are needed): every tensor has the finest \
+             format for its range"
+        ));
+    } else if rule == FormatRule::Measured && samples < ENOUGH_SAMPLES {
+        printer.note(&format!(
+            "few samples: every format holds more than was observed (from {ENOUGH_SAMPLES} samples on, it need not)"
+        ));
+    }
+    if calibration.widths.iter().all(|width| width.fidelity.refused > 0) {
+        printer.warning("every width refuses some samples: their inputs are outside the range; raise --margin");
+    }
 }
 
 impl Report for Calibrated {
@@ -97,6 +132,8 @@ impl Report for Calibrated {
         let head = [
             "limb bits",
             "max error",
+            "as fitted",
+            "held out",
             "mean error",
             "decisions",
             "saturated",
@@ -104,32 +141,84 @@ impl Report for Calibrated {
             "rows",
             "prove",
             "gas",
+            "",
         ];
-        let rows: Vec<_> = self.widths.iter().map(|width| (false, width.row())).collect();
-        format!(
-            "{} calibrated on {} samples, ranges widened {} times\n{}wrote {}\n",
+        let is_chosen = |width: &&Measured| Some(width.width.limb_bits) == self.chosen_limb_bits;
+        let rows: Vec<_> = self
+            .widths
+            .iter()
+            .map(|width| (is_chosen(&width), width.row(is_chosen(&width))))
+            .collect();
+        let mut text = format!(
+            "{} calibrated on {} samples, ranges widened {} times\n{}",
             style.bold(&self.model),
             thousands(self.samples as u64),
             self.margin,
-            table(style, &head, &rows),
-            Path::display(&self.output)
-        )
+            table(style, &head, &rows)
+        );
+        if let Some(Measured { width, .. }) = self.widths.iter().find(is_chosen) {
+            if !self.formats.is_empty() {
+                text.push_str(&format!(
+                    "formats chosen by their error, for limbs of {} bits\n",
+                    width.limb_bits
+                ));
+                text.push_str(&gains(style, &self.formats));
+            }
+            if let Some(saturation) = fidelity::saturation(&width.fidelity) {
+                text.push_str(&format!("saturated: {saturation}\n"));
+            }
+        }
+        text.push_str(&format!("wrote {}\n", Path::display(&self.output)));
+        text
     }
 }
 
+/// Each chosen format with what it is good for.
+fn gains(style: Style, formats: &[FormatGain]) -> String {
+    let head = ["tensor", "bits finer", "max error without", "mean error without"];
+    let row = |gain: &FormatGain| {
+        vec![
+            gain.choice.name.clone(),
+            format!("{:+}", gain.choice.finer),
+            tiny(gain.max_error),
+            tiny(gain.mean_error),
+        ]
+    };
+    let rows: Vec<_> = formats.iter().map(|gain| (false, row(gain))).collect();
+    table(style, &head, &rows)
+}
+
 impl Measured {
-    fn row(&self) -> Vec<String> {
-        let fidelity = &self.fidelity;
+    fn row(&self, is_chosen: bool) -> Vec<String> {
+        let Width {
+            limb_bits,
+            fidelity,
+            fitted,
+            held_out,
+            ..
+        } = &self.width;
         let decisions = match fidelity.decisions {
             0 => "-".to_owned(),
             all => format!("{} of {all}", fidelity.equal_decisions),
         };
+        let saturated = match fidelity.saturated_values {
+            0 => "0".to_owned(),
+            values => {
+                let share = fidelity::share(values, fidelity.limited_values);
+                format!("{} ({share})", thousands(values as u64))
+            }
+        };
+        let error = |of: &Option<_>, form: fn(&zkverdict::models::Fidelity) -> f64| {
+            of.as_ref().map_or_else(|| "-".to_owned(), |of| tiny(form(of)))
+        };
         let mut row = vec![
-            self.limb_bits.to_string(),
+            limb_bits.to_string(),
             tiny(fidelity.max_error),
+            error(fitted, |of| of.max_error),
+            error(held_out, |of| of.max_error),
             tiny(fidelity.mean_error),
             decisions,
-            fidelity.saturated.to_string(),
+            saturated,
             fidelity.refused.to_string(),
         ];
         match &self.layout {
@@ -140,6 +229,7 @@ impl Measured {
             ]),
             None => row.extend(["-", "-", "-"].map(str::to_owned)),
         }
+        row.push(if is_chosen { "chosen" } else { "" }.to_owned());
         row
     }
 }
@@ -155,13 +245,4 @@ pub(super) fn load(named: Option<&Path>, path: &Path, model: &Model) -> Result<C
         ));
     }
     Ok(CalibrationFile::load(path, model)?)
-}
-
-/// The errors of one width.
-pub(super) fn fidelity(calibration: &CalibrationFile, limb_bits: u32) -> Option<&Fidelity> {
-    calibration
-        .widths
-        .iter()
-        .find(|width: &&Width| width.limb_bits == limb_bits)
-        .map(|width| &width.fidelity)
 }

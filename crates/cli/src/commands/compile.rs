@@ -6,12 +6,12 @@ use zkverdict::{
     CompileOptions, HostSpeed,
     circuits::{Candidate, HostFactors, Objective},
     compile,
-    models::{Fidelity, TabulatedFunction, TreeFacts},
+    models::{Fidelity, FormatChoice, TabulatedFunction, TreeFacts},
     srs::SrsError,
     verifier::{Digest, Kind},
 };
 
-use super::{Status, calibrate, facts, load_model};
+use super::{Status, calibrate, facts, fidelity, load_model};
 use crate::{
     args::Compile,
     fit::{self, Work},
@@ -29,6 +29,8 @@ struct Compiled {
     inputs_public: bool,
     chosen: Candidate,
     fidelity: Option<Fidelity>,
+    /// Tensors whose format is not the finest for their range.
+    formats: Vec<FormatChoice>,
     /// Functions of one variable, each with the error of its table.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     functions: Vec<TabulatedFunction>,
@@ -66,6 +68,7 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
     if let Some(srs) = settings.srs.as_deref() {
         check_srs(&chosen, srs, printer);
     }
+    let width = calibration.width(chosen.shape.limb_bits);
     planned.file.save(&output, &model)?;
     printer.result(&Compiled {
         model: model.name(),
@@ -73,7 +76,8 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         objective: options.objective,
         tolerance: options.tolerance,
         inputs_public: options.public.inputs,
-        fidelity: calibrate::fidelity(&calibration, chosen.shape.limb_bits).cloned(),
+        fidelity: width.map(|width| width.fidelity.clone()),
+        formats: width.map_or_else(Vec::new, |width| width.formats.clone()),
         functions: planned.file.compiled.program.functions.clone(),
         reason: reason(&options, &chosen, &candidates),
         trees: model.graph.tree_facts(),
@@ -173,7 +177,11 @@ impl Report for Compiled {
             ),
         ];
         if let Some(fidelity) = &self.fidelity {
-            rows.push(("error", errors(fidelity)));
+            rows.push(("error", fidelity::errors(fidelity)));
+            rows.extend(fidelity::saturation(fidelity).map(|text| ("saturated", text)));
+        }
+        if !self.formats.is_empty() {
+            rows.push(("formats", format!("measured: {}", fidelity::formats(&self.formats))));
         }
         let worst = self.functions.iter().max_by(|a, b| a.error.total_cmp(&b.error));
         if let Some(worst) = worst {
@@ -195,19 +203,6 @@ impl Report for Compiled {
         text.push_str(&format!("wrote {}\n", self.output.display()));
         text
     }
-}
-
-/// Errors in words.
-pub(super) fn errors(fidelity: &Fidelity) -> String {
-    let decisions = match fidelity.decisions {
-        0 => String::new(),
-        all => format!(", {} of {all} decisions equal", fidelity.equal_decisions),
-    };
-    format!(
-        "at most {} on {} samples{decisions}",
-        tiny(fidelity.max_error),
-        thousands(fidelity.samples as u64)
-    )
 }
 
 fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String {

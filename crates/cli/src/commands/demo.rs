@@ -14,7 +14,7 @@ use zkverdict::{
     verifier::encode_public_inputs,
 };
 
-use super::{Status, compile::errors, contract::contract_name};
+use super::{Status, contract::contract_name, fidelity::errors};
 use crate::{
     args::{Demo, DemoModel, Story},
     failure::hinted,
@@ -271,7 +271,9 @@ fn tell(
         private_inputs: person.iter().map(Vec::len).sum(),
         decision: cast.verdicts.get(decision).copied().unwrap_or("unknown").to_owned(),
         probability: probability(&public, decision),
-        fidelity: super::calibrate::fidelity(&calibration, circuit.plan.shape.limb_bits).cloned(),
+        fidelity: calibration
+            .width(circuit.plan.shape.limb_bits)
+            .map(|width| width.fidelity.clone()),
         layout: circuit.plan.clone(),
         srs: keys.verifying.srs.clone(),
         unsafe_srs: keys.verifying.unsafe_srs,

@@ -11,6 +11,7 @@ mod demo;
 mod deploy;
 mod doctor;
 mod facts;
+mod fidelity;
 mod inspect;
 mod prove;
 mod run;

@@ -3,12 +3,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    CircuitFile, HostSpeed, context_from_text, load_proving_key, prove_observed,
+    CircuitFile, HostSpeed, context_from_text, load_proving_key,
+    models::Saturated,
+    prove_observed,
     verifier::{Digest, Kind},
     wall_seconds,
 };
 
-use super::Status;
+use super::{Status, fidelity};
 use crate::{
     args::{ProofFormat, Prove},
     failure::hinted,
@@ -23,8 +25,10 @@ use crate::{
 struct Proven {
     model: String,
     row: usize,
-    /// Whether an intermediate value reached the top of its format.
+    /// Whether an intermediate value reached an end of its format.
     saturated: bool,
+    /// The nodes that it happened in.
+    saturated_nodes: Vec<Saturated>,
     verifying_key_digest: Digest,
     unsafe_srs: bool,
     public: Vec<PublicValue>,
@@ -60,11 +64,12 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
         ProofFormat::Binary => proof.save(&output, provenance.verifying_key, provenance.unsafe_srs)?,
         ProofFormat::Json => proof.save_json(&output)?,
     }
-    if proven.saturated {
-        printer.warning(
-            "an intermediate value reached the top of its format: the outputs may be far from the floats; calibrate \
-             on samples like this one",
-        );
+    if !proven.saturation.is_empty() {
+        printer.warning(&format!(
+            "intermediate values reached an end of their format ({}): the proof is valid, but its outputs may be far \
+             from the floats; calibrate on samples like this one, or with a larger --margin",
+            fidelity::nodes(&proven.saturation)
+        ));
     }
     if provenance.unsafe_srs {
         printer.warning("made with the UNSAFE development SRS: this proof convinces nobody");
@@ -73,7 +78,8 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     printer.result(&Proven {
         model: circuit.name,
         row: args.row,
-        saturated: proven.saturated,
+        saturated: !proven.saturation.is_empty(),
+        saturated_nodes: proven.saturation,
         verifying_key_digest: provenance.verifying_key,
         unsafe_srs: provenance.unsafe_srs,
         public: public::read(&schema, &proof.public_inputs),

@@ -3,11 +3,11 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 use zkverdict::{
     CalibrationFile, CompileOptions, Model, compile,
-    models::{OutputKind, Program},
+    models::{Fidelity, OutputKind, Program, Saturated},
     onnx::FloatModel,
 };
 
-use super::{Status, load_model};
+use super::{Status, fidelity, load_model};
 use crate::{
     args::Run,
     printer::{Printer, Report, Style, real, table, thousands, tiny},
@@ -25,11 +25,8 @@ struct Compared {
     calibration: &'static str,
     outputs: Vec<String>,
     rows: Vec<Row>,
-    refused: usize,
-    max_error: f64,
-    mean_error: f64,
-    decisions: usize,
-    equal_decisions: usize,
+    #[serde(flatten)]
+    fidelity: Fidelity,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,6 +38,8 @@ struct Row {
     float: Vec<Vec<Value>>,
     /// Largest error of a real output.
     max_error: Option<f64>,
+    /// Nodes some of whose values reached an end of their format.
+    saturated_nodes: Vec<Saturated>,
     /// Why the fixed-point model has no answer.
     refused: Option<String>,
 }
@@ -72,21 +71,13 @@ pub(super) fn run(args: &Run, settings: &Settings, printer: &Printer) -> Result<
         calibration: source,
         outputs: program.outputs.iter().map(|output| output.name.clone()).collect(),
         rows: Vec::new(),
-        refused: 0,
-        max_error: 0.0,
-        mean_error: 0.0,
-        decisions: 0,
-        equal_decisions: 0,
+        fidelity: Fidelity::default(),
     };
-    let mut errors = Vec::new();
     for (row, sample) in samples.iter().enumerate() {
         let float = floats.run(&model, &program, sample)?;
-        compared.add(&program, row, sample, float, &mut errors);
+        compared.add(&program, row, sample, float);
     }
     drop(busy);
-    if !errors.is_empty() {
-        compared.mean_error = errors.iter().sum::<f64>() / errors.len() as f64;
-    }
     if let Some(reason) = &compared.float_reason {
         printer.note(&format!("{reason}; the floats are zkverdict's own"));
     }
@@ -98,42 +89,30 @@ pub(super) fn run(args: &Run, settings: &Settings, printer: &Printer) -> Result<
 }
 
 impl Compared {
-    fn add(&mut self, program: &Program, row: usize, sample: &[Vec<f64>], float: Vec<Vec<f64>>, errors: &mut Vec<f64>) {
-        let cells = program.quantize(sample).and_then(|inputs| program.execute(&inputs));
-        let fixed = match cells {
-            Ok(cells) => program.dequantize_outputs(&cells),
-            Err(error) => {
-                self.refused += 1;
-                self.rows.push(Row {
-                    row,
-                    fixed: None,
-                    float: values(program, &float),
-                    max_error: None,
-                    refused: Some(error.to_string()),
-                });
-                return;
-            }
+    fn add(&mut self, program: &Program, row: usize, sample: &[Vec<f64>], float: Vec<Vec<f64>>) {
+        let shown = Row {
+            row,
+            fixed: None,
+            float: values(program, &float),
+            max_error: None,
+            saturated_nodes: Vec::new(),
+            refused: None,
         };
-        let mut worst = None;
-        for ((output, got), expected) in program.outputs.iter().zip(&fixed).zip(&float) {
-            for (got, expected) in got.iter().zip(expected) {
-                if output.kind == OutputKind::Real {
-                    let error = (got - expected).abs();
-                    worst = Some(f64::max(worst.unwrap_or(0.0), error));
-                    self.max_error = self.max_error.max(error);
-                    errors.push(error);
-                } else {
-                    self.decisions += 1;
-                    self.equal_decisions += usize::from(got == expected);
+        let cells = program.quantize(sample).and_then(|inputs| program.execute(&inputs));
+        self.rows.push(match cells {
+            Ok(cells) => Row {
+                fixed: Some(values(program, &program.dequantize_outputs(&cells))),
+                max_error: self.fidelity.add(program, &cells, &float),
+                saturated_nodes: program.saturation(&cells),
+                ..shown
+            },
+            Err(error) => {
+                self.fidelity.refuse();
+                Row {
+                    refused: Some(error.to_string()),
+                    ..shown
                 }
             }
-        }
-        self.rows.push(Row {
-            row,
-            fixed: Some(values(program, &fixed)),
-            float: values(program, &float),
-            max_error: worst,
-            refused: None,
         });
     }
 }
@@ -244,22 +223,21 @@ impl Report for Compared {
             0 => String::new(),
             more => format!("  … and {} more; --json has them all\n", thousands(more as u64)),
         };
-        let decisions = match self.decisions {
-            0 => String::new(),
-            all => format!(", {} of {all} decisions equal", self.equal_decisions),
-        };
-        let refused = match self.refused {
+        let refused = match self.fidelity.refused {
             0 => String::new(),
             refused => format!(", {refused} refused"),
         };
+        let saturated = fidelity::saturation(&self.fidelity).map(|text| format!("saturated {text}\n"));
         format!(
-            "{} with limbs of {} bits beside the floats of {}\n{}{more}error at most {}, {} on average{decisions}{refused}\n",
+            "{} with limbs of {} bits beside the floats of {}\n{}{more}error at most {}, {} on average{}{refused}\n{}",
             style.bold(&self.model),
             self.limb_bits,
             self.float_source,
             table(style, &["row", "fixed", "float", "error"], &rows),
-            tiny(self.max_error),
-            tiny(self.mean_error)
+            tiny(self.fidelity.max_error),
+            tiny(self.fidelity.mean_error),
+            fidelity::decisions(&self.fidelity),
+            saturated.unwrap_or_default()
         )
     }
 }

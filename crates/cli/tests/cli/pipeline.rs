@@ -92,13 +92,13 @@ fn calibrate_measures_every_width() {
     status 0
     --- stdout
     logreg calibrated on 1,000 samples, ranges widened 4 times
-      limb bits  max error  mean error     decisions  saturated  refused  rows prove      gas
-      7            0.00053     0.00017  1000 of 1000          0        0   2^8 [TIME]  367,124
-      8            0.00012    0.000038  1000 of 1000          0        0   2^9 [TIME]  367,124
-      9           0.000031   0.0000097  1000 of 1000          0        0  2^10 [TIME]  367,124
-      10         0.0000073   0.0000024  1000 of 1000          0        0  2^11 [TIME]  367,124
-      11         0.0000019      6.1e-7  1000 of 1000          0        0  2^12 [TIME]  367,124
-      12            4.8e-7      1.5e-7  1000 of 1000          0        0  2^13 [TIME]  367,124
+      limb bits  max error  as fitted   held out  mean error     decisions  saturated  refused  rows prove      gas
+      7            0.00053          -    0.00040     0.00017  1000 of 1000          0        0   2^8 [TIME]  367,124
+      8            0.00012          -    0.00011    0.000038  1000 of 1000          0        0   2^9 [TIME]  367,124  chosen
+      9           0.000031          -   0.000024   0.0000097  1000 of 1000          0        0  2^10 [TIME]  367,124
+      10         0.0000073          -  0.0000057   0.0000024  1000 of 1000          0        0  2^11 [TIME]  367,124
+      11         0.0000019          -  0.0000016      6.1e-7  1000 of 1000          0        0  2^12 [TIME]  367,124
+      12            4.8e-7          -     3.4e-7      1.5e-7  1000 of 1000          0        0  2^13 [TIME]  367,124
     wrote logreg.calibration.json
     --- stderr
     note: the import has 9 remarks; `zkverdict inspect` shows them
@@ -114,9 +114,67 @@ fn calibrate_measures_every_width() {
     assert_eq!(json["output"], "other.json");
     let width = &json["widths"][1];
     assert_eq!(width["limb_bits"], 8);
-    assert_eq!(width["equal_decisions"], 1200);
+    assert_eq!(width["fidelity"]["equal_decisions"], 1200);
     assert!(width["layout"]["verify_gas"].is_u64());
-    assert!(width["max_error"].as_f64().unwrap() < 4e-4);
+    assert!(width["fidelity"]["max_error"].as_f64().unwrap() < 4e-4);
+    assert_eq!(json["chosen_limb_bits"], 8);
+}
+
+/// The schema that scripts read, and a choice that is a choice: the same file for the same samples, other formats than the
+/// finest, no error greater than theirs, and errors without each that are greater.
+#[test]
+fn calibrate_chooses_formats_by_their_error() {
+    let work = pipeline().with(&["mlp.onnx", "samples.json", "approved.json"]);
+    let json = work
+        .run("calibrate mlp.onnx --data samples.json --json")
+        .expect_status(0)
+        .json();
+    let keys = |value| keys(value).join(" ");
+    assert_eq!(
+        keys(&json),
+        "chosen_limb_bits format_rule formats margin model model_digest output samples widths"
+    );
+    let width = &json["widths"][1];
+    assert_eq!(keys(width), "fidelity fitted formats held_out layout limb_bits");
+    assert_eq!(
+        keys(&width["fidelity"]),
+        "decisions equal_decisions limited_values max_error mean_error reals refused samples saturated \
+         saturated_nodes saturated_values"
+    );
+    assert_eq!(keys(&json["formats"][0]), "finer max_error mean_error name node");
+    assert_eq!(json["format_rule"], "measured");
+    let first = work.read("mlp.calibration.json");
+    work.run("calibrate mlp.onnx --data samples.json").expect_status(0);
+    assert_eq!(work.read("mlp.calibration.json"), first);
+    let error = |fidelity: &serde_json::Value| fidelity["mean_error"].as_f64().unwrap();
+    for width in json["widths"].as_array().unwrap() {
+        assert_eq!(width["held_out"]["samples"], 50);
+        if !width["fitted"].is_null() {
+            assert!(error(&width["fidelity"]) < error(&width["fitted"]), "{width}");
+        }
+    }
+    let chosen = json["widths"].as_array().unwrap().iter();
+    let chosen = chosen
+        .clone()
+        .find(|width| width["limb_bits"] == json["chosen_limb_bits"])
+        .unwrap();
+    assert!(error(&json["formats"][0]) > error(&chosen["fidelity"]), "{json}");
+    // Without a choice.
+    let fitted = work
+        .run("calibrate mlp.onnx --data samples.json --formats fitted --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(fitted["formats"], serde_json::json!([]));
+    assert_eq!(fitted["widths"][1]["fidelity"], width["fitted"]);
+    let few = work
+        .run("calibrate mlp.onnx --data approved.json --json")
+        .expect_status(0);
+    assert!(
+        few.stderr.contains("too few samples to choose formats"),
+        "{}",
+        few.stderr
+    );
+    assert_eq!(few.json()["formats"], serde_json::json!([]));
 }
 
 #[test]
@@ -435,6 +493,73 @@ fn run_compares_with_the_floats() {
         .json();
     assert_eq!(some["rows"].as_array().unwrap().len(), 3);
     assert_eq!(some["calibration"], "input");
+}
+
+/// A format that cuts off what it should hold: calibration chose it, say, on samples unlike the applicant.
+#[test]
+fn saturation_is_counted_and_named() {
+    let work = pipeline().with(&["mlp.onnx", "mlp.calibration.json", "applicants.csv", "dev-11.srs"]);
+    let mut calibration: serde_json::Value = serde_json::from_slice(&work.read("mlp.calibration.json")).unwrap();
+    let (widths, choice) = (calibration["widths"].as_array_mut().unwrap(), relu("mlp"));
+    for width in widths {
+        width["formats"] = serde_json::json!([{ "node": choice.0, "name": choice.1, "finer": 3 }]);
+    }
+    work.write("mlp.calibration.json", calibration.to_string());
+    let run = work.run("run mlp.onnx --input applicants.csv --calibration mlp.calibration.json --limb-bits 8");
+    assert!(
+        run.stdout.contains("saturated ") && run.stdout.contains(&choice.1),
+        "{}",
+        run.stdout
+    );
+    let json = work
+        .run("run mlp.onnx --input applicants.csv --calibration mlp.calibration.json --limb-bits 8 --json")
+        .expect_status(0)
+        .json();
+    let nodes = json["saturated_nodes"].as_array().unwrap();
+    assert_eq!(nodes.len(), 1, "{json}");
+    let rows = json["rows"].as_array().unwrap();
+    let of_row = |row: &serde_json::Value| row["saturated_nodes"][0]["values"].as_u64().unwrap_or(0);
+    let counts: Vec<u64> = rows.iter().map(of_row).collect();
+    let (values, saturated) = (
+        counts.iter().sum::<u64>(),
+        counts.iter().filter(|count| **count > 0).count(),
+    );
+    assert!(values > 0 && saturated < rows.len());
+    assert_eq!(nodes[0]["values"], values);
+    assert_eq!(json["saturated_values"], values);
+    assert_eq!(json["saturated"], saturated);
+    // Twenty-four units in a thousand rows.
+    assert_eq!(nodes[0]["of"], 24_000);
+    // The proof of a row is valid, and says by name what is wrong with it; that of another row says nothing.
+    let cut = counts.iter().position(|count| *count > 0).unwrap();
+    let whole = counts.iter().position(|count| *count == 0).unwrap();
+    work.run("compile mlp.onnx --limb-bits 8").expect_status(0);
+    work.run("setup mlp.circuit --srs dev-11.srs").expect_status(0);
+    for (row, values) in [(cut, counts[cut]), (whole, 0)] {
+        let proven = work
+            .run(&format!(
+                "prove mlp.circuit --input applicants.csv --row {row} --context loan --json"
+            ))
+            .expect_status(0);
+        let warned = proven.stderr.contains(&format!("{} {values} of ", choice.1));
+        assert_eq!(warned, values > 0, "{}", proven.stderr);
+        assert_eq!(proven.json()["saturated"], values > 0);
+        let nodes = proven.json()["saturated_nodes"].clone();
+        assert_eq!(nodes[0]["values"].as_u64().unwrap_or(0), values, "{nodes}");
+        work.run("verify --verifying-key mlp.vk --proof mlp.proof --context loan")
+            .expect_status(0);
+    }
+}
+
+/// Position and name of the first ReLU of an example.
+fn relu(example: &str) -> (usize, String) {
+    let model = zkverdict::Model::load(&examples().join(format!("credit/{example}.onnx"))).unwrap();
+    let mut nodes = model.graph.nodes.iter().enumerate();
+    let is_relu = |(_, node): &(usize, &zkverdict::models::Node)| matches!(node.op, zkverdict::models::Op::Relu);
+    nodes
+        .find(is_relu)
+        .map(|(position, node)| (position, node.name.clone()))
+        .unwrap()
 }
 
 #[test]

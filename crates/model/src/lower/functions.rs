@@ -1,7 +1,7 @@
 //! Functions of one variable: a piecewise-linear table over the range that calibration saw.
 
 use crate::{
-    Elementary, Format, Formula, Graph, Limit, ModelError, Node, Op, Step, Table, TabulatedFunction,
+    Elementary, Format, Formula, Graph, ModelError, Node, Op, Step, Table, TabulatedFunction,
     calibrate::Interval,
     curves,
     lower::{Ends, Expression, Lowering, expression::to_expressions, formats::ranged_format, unsupported},
@@ -21,7 +21,8 @@ struct Domain {
 }
 
 impl Lowering<'_> {
-    /// `formula` of every operand; `observed` holds the operands and `results` the values on the calibration samples.
+    /// `formula` of every operand; `observed` holds the operands and `results` the values on the calibration samples. The
+    /// table has room for arguments `margin` times as far apart.
     pub(super) fn function(
         &mut self,
         node: &Node,
@@ -29,9 +30,10 @@ impl Lowering<'_> {
         formula: &Formula,
         observed: Interval,
         results: Interval,
+        margin: f64,
     ) -> Result<Vec<Expression>, ModelError> {
         let cell_bits = self.program.cell_bits();
-        let domain = self.domain(node, formula, observed, results)?;
+        let domain = self.domain(node, formula, observed, results, margin)?;
         let format = ranged_format(domain.range, cell_bits);
         let result_format = ranged_format(domain.results, cell_bits);
         let table = curves::fitted(self.program.limb_bits, format, result_format, domain.range, |x| {
@@ -61,9 +63,7 @@ impl Lowering<'_> {
         let table = self.table(table);
         let arguments = self.clamped(&node.name, operand, format, Ends::Ignore)?;
         if domain.open != (false, false) {
-            let (low, high) = domain.open;
-            let limits = arguments.iter().map(|cell| Limit { cell: *cell, low, high });
-            self.program.limited.extend(limits);
+            self.limit(&node.name, &arguments, domain.open);
         }
         let outputs = self.new_cells(arguments.len(), result_format, self.program.cell_max() - 1);
         for (input, output) in arguments.iter().zip(&outputs) {
@@ -83,8 +83,9 @@ impl Lowering<'_> {
         formula: &Formula,
         observed: Interval,
         results: Interval,
+        margin: f64,
     ) -> Result<Domain, ModelError> {
-        let wide = observed.widened(self.calibration.margin);
+        let wide = observed.widened(margin);
         let value = |x: f64| formula.evaluate(x);
         let between = |low: f64, high: f64, place: u32| low + (high - low) * f64::from(place) / f64::from(PROBES);
         let mut allowed = results;

@@ -17,11 +17,14 @@ mod sums;
 mod tables;
 mod trees;
 
-use std::collections::HashMap;
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+};
 
 use crate::{
-    AffineRow, Calibration, CellId, Element, Format, Graph, InputCell, ModelError, Node, Norm, Op, OutputCells,
-    OutputKind, Program, Range, SingleRow, Source, Step, Table, TableId, ValueId, calibrate::Interval,
+    AffineRow, Calibration, CellId, Element, Format, FormatChoice, Graph, InputCell, ModelError, Node, Norm, Op,
+    OutputCells, OutputKind, Program, Range, SingleRow, Source, Step, Table, TableId, ValueId, calibrate::Interval,
     ordered::HIGHEST, origin::Origins,
 };
 use expression::{Expression, to_expressions};
@@ -65,49 +68,88 @@ struct Lowering<'a> {
     sigmoids: HashMap<CellId, Expression>,
     softmaxes: HashMap<CellId, Softmax>,
     calibration: &'a Calibration,
+    /// Bits by which each node's format is finer than its range asks for.
+    finer: Vec<i32>,
+    /// Nodes whose range decided a format.
+    consulted: RefCell<BTreeSet<usize>>,
     origins: Origins,
     one_hot_groups: usize,
 }
 
+/// A program, and the nodes whose calibrated range decided a format of it.
+pub(crate) struct Lowered {
+    pub(crate) program: Program,
+    pub(crate) consulted: BTreeSet<usize>,
+}
+
 impl Program {
-    /// Compiles a graph with limbs of `limb_bits` bits.
+    /// Compiles a graph with limbs of `limb_bits` bits, every tensor in the finest format for its calibrated range.
     ///
     /// # Errors
     /// An operator use without a gadget, values too wide for the formats, or a calibration of another graph.
     pub fn compile(graph: &Graph, calibration: &Calibration, limb_bits: u32) -> Result<Self, ModelError> {
-        calibration.check(graph)?;
-        let fused = functions::fuse(graph);
-        let graph = &fused;
-        let mut lowering = Lowering {
-            program: Self {
-                limb_bits,
-                cells: 0,
-                tables: Vec::new(),
-                memory: Vec::new(),
-                limited: Vec::new(),
-                functions: Vec::new(),
-                steps: Vec::new(),
-                input_names: graph.inputs.iter().map(|input| input.name.clone()).collect(),
-                inputs: Vec::new(),
-                outputs: Vec::new(),
-            },
-            cells: Vec::new(),
-            values: Vec::new(),
-            sigmoids: HashMap::new(),
-            softmaxes: HashMap::new(),
-            calibration,
-            origins: Origins::of(graph),
-            one_hot_groups: 0,
-        };
-        lowering.inputs(graph)?;
-        for (index, node) in graph.nodes.iter().enumerate() {
-            lowering.node(graph, index, node)?;
-        }
-        for output in &graph.outputs {
-            lowering.output(graph, output)?;
-        }
-        lowering.finish()
+        Self::compile_with(graph, calibration, limb_bits, &[])
     }
+
+    /// As [`Program::compile`], with other formats for some tensors.
+    ///
+    /// # Errors
+    /// As [`Program::compile`]; choices that no such graph has.
+    pub fn compile_with(
+        graph: &Graph,
+        calibration: &Calibration,
+        limb_bits: u32,
+        choices: &[FormatChoice],
+    ) -> Result<Self, ModelError> {
+        Ok(lower(graph, calibration, limb_bits, FormatChoice::by_node(choices, graph)?)?.program)
+    }
+}
+
+/// Compiles a graph; `finer` has one number of bits per node.
+pub(crate) fn lower(
+    graph: &Graph,
+    calibration: &Calibration,
+    limb_bits: u32,
+    finer: Vec<i32>,
+) -> Result<Lowered, ModelError> {
+    calibration.check(graph)?;
+    let fused = functions::fuse(graph);
+    let graph = &fused;
+    let mut lowering = Lowering {
+        program: Program {
+            limb_bits,
+            cells: 0,
+            tables: Vec::new(),
+            memory: Vec::new(),
+            limited: Vec::new(),
+            functions: Vec::new(),
+            steps: Vec::new(),
+            input_names: graph.inputs.iter().map(|input| input.name.clone()).collect(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        },
+        cells: Vec::new(),
+        values: Vec::new(),
+        sigmoids: HashMap::new(),
+        softmaxes: HashMap::new(),
+        calibration,
+        finer,
+        consulted: RefCell::default(),
+        origins: Origins::of(graph),
+        one_hot_groups: 0,
+    };
+    lowering.inputs(graph)?;
+    for (index, node) in graph.nodes.iter().enumerate() {
+        lowering.node(graph, index, node)?;
+    }
+    for output in &graph.outputs {
+        lowering.output(graph, output)?;
+    }
+    let consulted = lowering.consulted.take();
+    Ok(Lowered {
+        program: lowering.finish()?,
+        consulted,
+    })
 }
 
 impl Lowering<'_> {
@@ -189,7 +231,6 @@ impl Lowering<'_> {
     }
 
     fn node(&mut self, graph: &Graph, index: usize, node: &Node) -> Result<(), ModelError> {
-        let range = self.calibration.nodes[index];
         // These read their operands where they are.
         match &node.op {
             Op::Wire { indices } => {
@@ -210,7 +251,7 @@ impl Lowering<'_> {
                 return Ok(());
             }
             Op::Products { rows } => {
-                let result = self.products(graph, node, rows, range)?;
+                let result = self.products(graph, node, rows, self.node_range(index))?;
                 self.values.push(result);
                 return Ok(());
             }
@@ -229,14 +270,15 @@ impl Lowering<'_> {
                     .iter()
                     .map(|value| self.calibration.observed[value.0])
                     .fold(Interval::EMPTY, Interval::union);
-                self.function(node, &operand, formula, observed, range)?
+                let results = self.calibration.nodes[index];
+                self.function(node, &operand, formula, observed, results, self.node_margin(index))?
             }
             Op::Maximum { width } => {
                 let groups = operand.chunks(*width).map(<[Expression]>::to_vec).collect();
                 self.maxima(&node.name, groups, self.operand_range(graph, node))?
             }
             Op::Relu => {
-                let format = unsigned_format(range.high, self.program.cell_bits());
+                let format = unsigned_format(self.node_range(index).high, self.program.cell_bits());
                 to_expressions(self.clamped(&node.name, &operand, format, Ends::Report)?)
             }
             Op::Clip { min, max } => self.clip(node, &operand, *min, *max)?,
@@ -348,10 +390,22 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The calibrated range of a tensor.
+    /// The range that a node's format is made for: half the calibrated one is one bit finer.
+    fn node_range(&self, node: usize) -> Interval {
+        self.consulted.borrow_mut().insert(node);
+        self.calibration.nodes[node].scaled(f64::powi(2.0, -self.finer[node]))
+    }
+
+    /// How much wider than the observed one the range of a function's arguments is: never less wide.
+    fn node_margin(&self, node: usize) -> f64 {
+        self.consulted.borrow_mut().insert(node);
+        (self.calibration.margin * f64::powi(2.0, -self.finer[node])).max(1.0)
+    }
+
+    /// The range that a tensor's format is made for.
     fn range(&self, graph: &Graph, value: ValueId) -> Interval {
         match value.0.checked_sub(graph.inputs.len()) {
-            Some(node) => self.calibration.nodes[node],
+            Some(node) => self.node_range(node),
             None => self.calibration.inputs[value.0]
                 .iter()
                 .flatten()

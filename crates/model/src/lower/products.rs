@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::{
-    CellId, Finish, Format, Graph, Layer, Limit, ModelError, Node, Step, Sum, Table, ValueId,
+    CellId, Finish, Format, Graph, Layer, ModelError, Node, Step, Sum, Table, ValueId,
     calibrate::Interval,
     lower::{Ends, Expression, Lowering, expression::to_expressions, formats::range_format, unsupported},
 };
@@ -56,12 +56,7 @@ impl Lowering<'_> {
             zero: if range.low >= 0.0 { 0 } else { full / 2 },
         };
         let outputs = self.new_cells(rows.len(), format, full);
-        let low = format.zero > 0;
-        self.program.limited.extend(outputs.iter().map(|cell| Limit {
-            cell: *cell,
-            low,
-            high: true,
-        }));
+        self.limit(&node.name, &outputs, (format.zero > 0, true));
         let offset = (i128::from(format.zero) << cell_bits) + (1 << (cell_bits - 1));
         let sums: Vec<SparseSum> = rows.iter().map(|pairs| self.expand(pairs, &cells, offset)).collect();
         for (sums, outputs) in sums.chunks(MOST_SUMS).zip(outputs.chunks(MOST_SUMS)) {
@@ -143,7 +138,8 @@ impl Lowering<'_> {
         reach: f64,
     ) -> Result<Vec<Vec<CellId>>, ModelError> {
         let cell_bits = self.program.cell_bits();
-        let ranges: Vec<Interval> = node.inputs.iter().map(|value| self.range(graph, *value)).collect();
+        let ranges = node.inputs.iter().map(|value| self.range(graph, *value));
+        let ranges: Vec<Interval> = ranges.collect();
         let formats: Vec<Format> = node
             .inputs
             .iter()

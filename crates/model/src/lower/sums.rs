@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    CellId, Combination, Comparison, Finish, Format, Layer, Limit, ModelError, Node, Program, Step, Sum, Table,
+    CellId, Combination, Comparison, Finish, Format, Layer, Limit, Limited, ModelError, Node, Program, Step, Sum,
+    Table,
     lower::{Ends, Expression, Lowering, formats::signed_format, groups::group_by_support, unsupported},
 };
 
@@ -33,12 +34,7 @@ impl Lowering<'_> {
         let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
         let outputs = self.new_cells(expressions.len(), format, full);
         if ends == Ends::Report {
-            let low = format.zero > 0;
-            self.program.limited.extend(outputs.iter().map(|cell| Limit {
-                cell: *cell,
-                low,
-                high: true,
-            }));
+            self.limit(name, &outputs, (format.zero > 0, true));
         }
         for (inputs, members) in group_by_support(&expressions) {
             let mut sums = Vec::new();
@@ -61,6 +57,19 @@ impl Lowering<'_> {
             }));
         }
         Ok(outputs)
+    }
+
+    /// Notes that the cells of a node have ends `(low, high)` which cut numbers off.
+    pub(super) fn limit(&mut self, name: &str, cells: &[CellId], (low, high): (bool, bool)) {
+        let limits = cells.iter().map(|cell| Limit { cell: *cell, low, high });
+        let known = &mut self.program.limited;
+        match known.iter_mut().find(|limited| limited.name == name) {
+            Some(limited) => limited.limits.extend(limits),
+            None => known.push(Limited {
+                name: name.to_owned(),
+                limits: limits.collect(),
+            }),
+        }
     }
 
     /// A bit that says whether `expression ∘ threshold` holds.
