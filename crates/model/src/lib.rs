@@ -25,6 +25,7 @@
 //! Lowest crate of the workspace: no circuit, no EVM.
 
 mod calibrate;
+mod convolution;
 mod curves;
 mod error;
 mod evaluate;
@@ -39,6 +40,7 @@ mod region;
 mod validate;
 
 pub use calibrate::{Calibration, Fidelity, Interval};
+pub use convolution::{Convolution, Kernel, Placed, SumIndex, Tap};
 pub use error::ModelError;
 pub use facts::{ScoreFacts, TreeFacts, Variable};
 pub use function::{Elementary, Formula};

@@ -445,7 +445,7 @@ fn clamped_degree_child() {
     let graph = mlp(2, &[2], &mut rng(1));
     let calibration = zkverdict::models::Calibration::measure(&graph, &samples(&graph, 8, &mut rng(2)), 2.0).unwrap();
     let program = Program::compile(&graph, &calibration, 7).unwrap();
-    let layout = Layout::new(&program, 1, PublicInputs::default());
+    let layout = Layout::new(&program, 1, &[], PublicInputs::default());
     let planned = zkverdict::circuits::candidates(&program, PublicInputs::default(), None);
     if expected == "refused" {
         let value = env::var("MAX_DEGREE").unwrap();

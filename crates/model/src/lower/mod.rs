@@ -6,6 +6,7 @@
 
 mod affine;
 mod conditions;
+mod convolutions;
 mod expression;
 mod formats;
 mod functions;
@@ -24,6 +25,7 @@ use crate::{
     OutputKind, Program, Range, SingleRow, Source, Step, Table, TableId, ValueId, calibrate::Interval,
     ordered::HIGHEST, origin::Origins,
 };
+use convolutions::Places;
 use expression::{Expression, to_expressions};
 use formats::{fraction_format, input_format, signed_format, unsigned_format};
 
@@ -67,6 +69,7 @@ struct Lowering<'a> {
     calibration: &'a Calibration,
     origins: Origins,
     one_hot_groups: usize,
+    places: Places,
 }
 
 impl Program {
@@ -87,6 +90,7 @@ impl Program {
                 limited: Vec::new(),
                 functions: Vec::new(),
                 steps: Vec::new(),
+                convolutions: Vec::new(),
                 input_names: graph.inputs.iter().map(|input| input.name.clone()).collect(),
                 inputs: Vec::new(),
                 outputs: Vec::new(),
@@ -98,6 +102,7 @@ impl Program {
             calibration,
             origins: Origins::of(graph),
             one_hot_groups: 0,
+            places: Places::new(graph),
         };
         lowering.inputs(graph)?;
         for (index, node) in graph.nodes.iter().enumerate() {
@@ -407,6 +412,7 @@ impl Lowering<'_> {
         self.program.cells = self.cells.len();
         tables::share_tables(&mut self.program);
         sums::merge_layers(&mut self.program);
+        self.program.convolutions = self.convolutions();
         Ok(self.program)
     }
 }

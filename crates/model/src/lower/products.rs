@@ -56,6 +56,7 @@ impl Lowering<'_> {
             zero: if range.low >= 0.0 { 0 } else { full / 2 },
         };
         let outputs = self.new_cells(rows.len(), format, full);
+        self.remember(&node.name, &[], &outputs);
         let low = format.zero > 0;
         self.program.limited.extend(outputs.iter().map(|cell| Limit {
             cell: *cell,

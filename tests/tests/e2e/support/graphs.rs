@@ -55,6 +55,7 @@ impl GraphBuilder {
             op,
             inputs: inputs.to_vec(),
             len,
+            shape: None,
         });
         self.lens.push(len);
         ValueId(self.lens.len() - 1)

@@ -33,7 +33,12 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn new(program: Program, lanes: usize) -> Self {
-        let layout = Arc::new(Layout::new(&program, lanes, PublicInputs::default()).unwrap());
+        Self::combined(program, lanes, &[])
+    }
+
+    /// With convolutions at a challenge.
+    pub(crate) fn combined(program: Program, lanes: usize, combined: &[usize]) -> Self {
+        let layout = Arc::new(Layout::new(&program, lanes, combined, PublicInputs::default()).unwrap());
         let k = smallest_k(layout.shape(), layout.rows()).unwrap();
         let usable = usable_rows(layout.shape(), k);
         Self {
@@ -332,5 +337,6 @@ fn empty(rows: usize) -> Trace {
         entry: zeros(),
         multiplicity: zeros(),
         memory: zeros(),
+        forged_evaluations: vec![],
     }
 }
