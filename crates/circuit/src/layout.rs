@@ -178,6 +178,11 @@ impl Layout {
         self.rows.max(FIRST_ROW + self.table.len()) + CLOSING_ROWS
     }
 
+    /// Rows that the content takes, whatever the table does.
+    pub fn content_rows(&self) -> usize {
+        self.rows
+    }
+
     /// Whether a fixed column is zero everywhere.
     pub(crate) fn has_idle_column(&self) -> bool {
         let fixed = &self.fixed;
