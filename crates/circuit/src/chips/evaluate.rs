@@ -2,7 +2,7 @@
 
 use halo2_proofs::{
     halo2curves::bn256::Fr,
-    plonk::{ConstraintSystem, Constraints, Expression},
+    plonk::{ConstraintSystem, Expression},
     poly::Rotation,
 };
 
@@ -46,26 +46,23 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, c
         let value = meta.query_advice(config.value, Rotation::cur());
         let accumulator = meta.query_advice(config.accumulator, Rotation::cur());
         let leap = power(&point, config.shape.lanes);
-        let step = leap.clone() * start.clone()
+        let taken = weights[ACCUMULATOR].clone();
+        let step = leap * (start.clone() - taken.clone() * start.clone())
+            + taken * (accumulator + point.clone() * start.clone())
             + weights[CELL].clone() * value
-            + weights[ACCUMULATOR].clone() * (accumulator - (leap - point.clone()) * start.clone())
             + weights[CONSTANT].clone();
         let coefficients = weights
             .into_iter()
             .rev()
             .reduce(|sum, weight| sum * point.clone() + weight)
             .unwrap_or(Expression::Constant(Fr::zero()));
-        Constraints::with_selector(
-            Expression::Constant(Fr::one()),
-            [
-                ("step", is_kind(q.clone(), STEP, KINDS) * (one.clone() - step)),
-                (
-                    "term",
-                    is_kind(q.clone(), TERM, KINDS) * (two.clone() - start.clone() - one.clone() * coefficients),
-                ),
-                ("product", is_kind(q, PRODUCT, KINDS) * (three - start - one * two)),
-            ],
-        )
+        // At most one of the kinds is not zero.
+        vec![(
+            "next evaluation",
+            is_kind(q.clone(), STEP, KINDS) * (one.clone() - step)
+                + is_kind(q.clone(), TERM, KINDS) * (two.clone() - start.clone() - one.clone() * coefficients)
+                + is_kind(q, PRODUCT, KINDS) * (three - start - one * two),
+        )]
     });
 }
 
