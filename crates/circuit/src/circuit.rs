@@ -6,7 +6,7 @@ use halo2_proofs::{
     plonk::{Advice, Circuit, Column, ConstraintSystem, Error, Fixed},
 };
 
-use crate::{Layout, ModelConfig, Shape, Trace, field::from_i128};
+use crate::{Layout, ModelConfig, Shape, Trace, config::EvaluationColumns, field::from_i128, layout::EvaluationSource};
 
 /// The circuit of a laid-out program: with a trace it proves, without one it makes keys.
 #[derive(Debug, Clone)]
@@ -59,6 +59,11 @@ impl ModelCircuit {
                 put(columns.q_tree, row, Fr::from(*number));
             }
         }
+        if let Some(columns) = config.evaluation {
+            for (row, number) in fixed.q_evaluate.iter().enumerate() {
+                put(columns.q_evaluate, row, Fr::from(*number));
+            }
+        }
         for (index, entry) in self.layout.table.iter().enumerate() {
             put(config.table_tag, index + 1, Fr::from(entry.tag));
             put(config.table_key, index + 1, from_i128(entry.key.into()));
@@ -101,6 +106,35 @@ impl ModelCircuit {
         for (row, sum) in sums.into_iter().enumerate() {
             region.assign_advice(config.lookup_sum, row, sum);
         }
+    }
+}
+
+impl ModelCircuit {
+    /// The evaluations, with everything that must be equal to one of them.
+    fn assign_evaluations(
+        &self,
+        region: &mut Region<'_, Fr>,
+        columns: EvaluationColumns,
+        values: &[Cell],
+    ) -> Result<(), Error> {
+        let point = region.get_challenge(columns.point);
+        let evaluations = point
+            .zip(self.trace.as_ref().map_or_else(Value::unknown, Value::known))
+            .map(|(point, trace)| trace.evaluations(&self.layout, point))
+            .transpose_vec(self.usable);
+        let cells: Vec<Cell> = evaluations
+            .into_iter()
+            .enumerate()
+            .map(|(row, value)| region.assign_advice(columns.evaluation, row, value).cell())
+            .collect();
+        for (from, to) in self.layout.evaluation_copies() {
+            let from = match from {
+                EvaluationSource::Value(row) => values[row],
+                EvaluationSource::Evaluation(row) => cells[row],
+            };
+            region.constrain_equal(from, cells[to]);
+        }
+        Ok(())
     }
 }
 
@@ -147,6 +181,9 @@ impl Circuit<Fr> for ModelCircuit {
                 }
                 region.next_phase();
                 self.assign_lookup_sum(&mut region, &config);
+                if let Some(columns) = config.evaluation {
+                    self.assign_evaluations(&mut region, columns, &values)?;
+                }
                 Ok(values)
             },
         )?;

@@ -7,7 +7,7 @@ use zkverdict_model::Program;
 use crate::{CircuitError, Layout, ModelCircuit, PublicInputs, Shape, Trace, from_i128, usable_rows};
 
 /// Changes whenever the same program would get another constraint system or another layout.
-pub const CIRCUIT_VERSION: u32 = 3;
+pub const CIRCUIT_VERSION: u32 = 4;
 
 /// A program with the circuit that was chosen for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub struct CompiledModel {
     pub public: PublicInputs,
     /// Lanes of the shape.
     pub lanes: usize,
+    /// Numbers of the program's convolutions that are proven at a challenge.
+    pub combined: Vec<usize>,
     /// Size: `2^k` rows.
     pub k: u32,
 }
@@ -25,11 +27,7 @@ pub struct CompiledModel {
 impl CompiledModel {
     /// The shape.
     pub fn shape(&self) -> Shape {
-        Shape {
-            lanes: self.lanes,
-            limb_bits: self.program.limb_bits,
-            trees: self.program.compares_floats(),
-        }
+        Shape::of(&self.program, self.lanes, &self.combined)
     }
 
     /// Number of public inputs, the context included.
@@ -66,7 +64,7 @@ impl CompiledModel {
     }
 
     fn layout(&self) -> Result<Layout, CircuitError> {
-        let layout = Layout::new(&self.program, self.lanes, self.public)?;
+        let layout = Layout::new(&self.program, self.lanes, &self.combined, self.public)?;
         let usable = usable_rows(self.shape(), self.k);
         if layout.rows() <= usable {
             return Ok(layout);

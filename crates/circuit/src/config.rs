@@ -47,6 +47,8 @@ pub struct ModelConfig {
     pub q_lookup: Column<Fixed>,
     /// Columns for decision trees, in shapes that have them.
     pub tree: Option<TreeColumns>,
+    /// Columns for convolutions, in shapes that have them.
+    pub evaluation: Option<EvaluationColumns>,
     /// Public inputs: context, inputs where they are public, outputs.
     pub instance: Column<Instance>,
     /// Separates the summands of the lookup argument.
@@ -64,6 +66,17 @@ pub struct TreeColumns {
     pub q_tree: Column<Fixed>,
 }
 
+/// Columns for polynomials at a challenge.
+#[derive(Debug, Clone, Copy)]
+pub struct EvaluationColumns {
+    /// Evaluations on their way from coefficient to coefficient, second phase.
+    pub evaluation: Column<Advice>,
+    /// What the evaluation does on this row, see [`chips::evaluate`].
+    pub q_evaluate: Column<Fixed>,
+    /// Where polynomials are evaluated.
+    pub point: Challenge,
+}
+
 impl ModelConfig {
     /// Allocates the columns and creates every gate.
     pub fn configure(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Self {
@@ -79,6 +92,11 @@ impl ModelConfig {
         });
         let alpha = meta.challenge_usable_after(FirstPhase);
         let gamma = meta.challenge_usable_after(FirstPhase);
+        let evaluation = shape.convolutions.then(|| EvaluationColumns {
+            evaluation: meta.advice_column_in(SecondPhase),
+            q_evaluate: meta.fixed_column(),
+            point: meta.challenge_usable_after(FirstPhase),
+        });
         let config = Self {
             shape,
             value,
@@ -97,6 +115,7 @@ impl ModelConfig {
             table_entry: meta.fixed_column(),
             q_lookup: meta.fixed_column(),
             tree,
+            evaluation,
             instance: meta.instance_column(),
             alpha,
             gamma,
@@ -110,6 +129,10 @@ impl ModelConfig {
         chips::lookup::configure(meta, &config);
         if let Some(columns) = config.tree {
             chips::tree::configure(meta, &config, columns);
+        }
+        if let Some(columns) = config.evaluation {
+            meta.enable_equality(columns.evaluation);
+            chips::evaluate::configure(meta, &config, columns);
         }
         config
     }

@@ -43,6 +43,20 @@ pub enum CircuitError {
         /// Limb bits.
         limb_bits: u32,
     },
+    /// Sums that are not the convolution that the program calls them.
+    #[error("{node}: {problem}; compile the model again")]
+    NoConvolution {
+        /// Node in the model.
+        node: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The circuit names a convolution that the program does not have.
+    #[error("the program has no convolution {number}; compile the model again")]
+    NoSuchConvolution {
+        /// Its number.
+        number: usize,
+    },
     /// A program cell is never computed.
     #[error("cell {cell} is used before any step computes it; compile the model again")]
     UndefinedCell {
@@ -64,7 +78,9 @@ pub enum CircuitError {
         lanes: usize,
     },
     /// A shape outside the catalogue.
-    #[error("a shape has 1 to 32 lanes and limbs of 5 (with trees 8) to 14 bits; got {lanes} lanes, {limb_bits} bits")]
+    #[error(
+        "a shape has 1 (with convolutions 4) to 32 lanes and limbs of 5 (with trees 8) to 14 bits; got {lanes} lanes, {limb_bits} bits"
+    )]
     BadShape {
         /// Lanes.
         lanes: usize,

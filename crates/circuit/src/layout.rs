@@ -1,13 +1,25 @@
 //! Places a program on rows: every fixed value, every copy, and where each witness cell goes.
 
-use std::{collections::HashMap, ops::Range};
+mod combine;
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
-use zkverdict_model::{CellId, Finish, Layer, Program, Range as CellRange, Step, Table, TableId, TreePath};
+use serde::{Deserialize, Serialize};
+use zkverdict_model::{
+    CellId, Convolution, Finish, Kernel, Layer, Program, Range as CellRange, Step, SumIndex, Table, TableId, TreePath,
+};
+
+pub use combine::ConvolutionRows;
+pub(crate) use combine::{Combined, Evaluation, EvaluationSource, compare};
 
 use crate::{
     CircuitError, Shape,
     chips::{accumulate, gadget, lookup, tree},
+    combination::Combination,
     field::{from_i128, power_of_two},
     subtree::{Subtree, Subtrees},
 };
@@ -48,6 +60,8 @@ pub(crate) enum Placement {
     },
     /// A chain of sums of one layer.
     Lane(Lane),
+    /// One sum of a convolution.
+    Digit { step: usize, sum: usize, row: usize },
     /// The bin of a number.
     Bin { table: TableId, input: CellId, row: usize },
     /// A walk through the tree of a step, for one of its outputs.
@@ -86,6 +100,7 @@ pub(crate) struct FixedColumns {
     pub(crate) q_gadget: Vec<u64>,
     pub(crate) tag: Vec<u64>,
     pub(crate) q_tree: Vec<u64>,
+    pub(crate) q_evaluate: Vec<u64>,
 }
 
 /// A program on rows.
@@ -108,6 +123,14 @@ pub struct Layout {
     pub(crate) trees: HashMap<usize, Subtrees>,
     /// Rows whose table entry is the value beside it.
     pub(crate) memory_rows: Range<usize>,
+    /// Row of the value that is zero, where there are evaluations.
+    zero_row: Option<usize>,
+    /// Convolutions at the challenge.
+    pub(crate) combined: Vec<Combined>,
+    /// How to compute the evaluations.
+    pub(crate) evaluations: Vec<Evaluation>,
+    /// Evaluations that must be equal.
+    ties: Vec<(usize, usize)>,
     rows: usize,
 }
 
@@ -117,19 +140,21 @@ const FIRST_ROW: usize = 1;
 pub(crate) const CLOSING_ROWS: usize = 1;
 
 impl Layout {
-    /// Lays out a program.
+    /// Lays out a program, the convolutions of these numbers at a challenge.
     ///
     /// # Errors
-    /// A program that uses a cell before computing it, or a sum too wide for the field.
-    pub fn new(program: &Program, lanes: usize, public: PublicInputs) -> Result<Self, CircuitError> {
-        let shape = Shape {
-            lanes,
-            limb_bits: program.limb_bits,
-            trees: program.compares_floats(),
-        }
-        .check()?;
+    /// A program that uses a cell before computing it, a sum too wide for the field, a convolution that is none.
+    pub fn new(
+        program: &Program,
+        lanes: usize,
+        combined: &[usize],
+        public: PublicInputs,
+    ) -> Result<Self, CircuitError> {
+        let shape = Shape::of(program, lanes, combined).check()?;
         let mut builder = Builder::new(program, shape);
+        builder.prepare(combined)?;
         for (index, step) in program.steps.iter().enumerate() {
+            builder.combine(index)?;
             builder.step(index, step)?;
         }
         for (row, cell) in builder.layout.memory_rows.clone().zip(&program.memory) {
@@ -151,6 +176,11 @@ impl Layout {
     /// Rows needed: the longer of content and table, and what the lookup argument needs around them.
     pub fn rows(&self) -> usize {
         self.rows.max(FIRST_ROW + self.table.len()) + CLOSING_ROWS
+    }
+
+    /// Rows that the content takes, whatever the table does.
+    pub fn content_rows(&self) -> usize {
+        self.rows
     }
 
     /// Whether a fixed column is zero everywhere.
@@ -199,6 +229,10 @@ impl Layout {
         for placement in &self.placements {
             match placement {
                 Placement::Free { .. } => {}
+                Placement::Digit { row, .. } => {
+                    cells.push((AdviceColumn::Accumulator, *row));
+                    cells.extend(three(*row).into_iter().flat_map(gadget_cells));
+                }
                 Placement::Range { row, bit, .. } => {
                     cells.push((AdviceColumn::Key, *row));
                     cells.push((AdviceColumn::Entry, *row));
@@ -238,6 +272,10 @@ impl Layout {
                 }
             }
         }
+        if let Some(row) = self.zero_row {
+            cells.extend([AdviceColumn::Value, AdviceColumn::Key, AdviceColumn::Entry].map(|column| (column, row)));
+        }
+        cells.extend(self.surplus_rows().map(|row| (AdviceColumn::Accumulator, row)));
         cells.extend(self.memory_rows.clone().map(|row| (AdviceColumn::Memory, row)));
         cells.extend((0..self.table.len()).map(|index| (AdviceColumn::Multiplicity, FIRST_ROW + index)));
         cells
@@ -293,6 +331,10 @@ struct Builder<'a> {
     next_row: usize,
     /// First rows that still have room for one more gadget, by the gadget's length.
     slots: HashMap<usize, Vec<usize>>,
+    /// Sums that are laid out as convolutions, `(step, sum)`.
+    elsewhere: HashSet<(usize, usize)>,
+    /// Convolutions by their first step, with the sums behind their outputs and the constants of those.
+    pending: HashMap<usize, Vec<(Combination, Vec<(usize, usize, i128)>)>>,
     bit_tag: u64,
     zero_tag: u64,
     memory_tag: u64,
@@ -316,6 +358,10 @@ impl<'a> Builder<'a> {
             positions: HashMap::new(),
             trees: HashMap::new(),
             memory_rows: FIRST_ROW..FIRST_ROW,
+            zero_row: None,
+            combined: Vec::new(),
+            evaluations: Vec::new(),
+            ties: Vec::new(),
             rows: FIRST_ROW,
         };
         let functions = program.tables.len() as u64;
@@ -342,6 +388,8 @@ impl<'a> Builder<'a> {
             unchecked: vec![false; program.cells],
             next_row,
             slots: HashMap::new(),
+            elsewhere: HashSet::new(),
+            pending: HashMap::new(),
             bit_tag,
             zero_tag,
             memory_tag,
@@ -525,20 +573,25 @@ impl<'a> Builder<'a> {
     }
 
     fn layer(&mut self, step: usize, layer: &Layer) -> Result<(), CircuitError> {
-        if layer.sums.is_empty() {
-            return Ok(());
-        }
-        let lanes = self.layout.shape.lanes;
-        let per_lane = self.digits_per_lane(layer)?;
-        let chains = layer.sums.len().div_ceil(per_lane);
-        let blocks = chains.div_ceil(lanes);
-        let balanced = layer.sums.len().div_ceil(blocks * lanes);
-        let all: Vec<usize> = (0..layer.sums.len()).collect();
-        let chains: Vec<&[usize]> = all.chunks(balanced).collect();
-        for block in chains.chunks(lanes) {
-            self.block(step, layer, block)?;
+        for block in self.blocks(step, layer)? {
+            self.block(step, layer, &block)?;
         }
         Ok(())
+    }
+
+    /// The sums of a layer that are laid out with it, by block and lane.
+    fn blocks(&self, step: usize, layer: &Layer) -> Result<Vec<Vec<Vec<usize>>>, CircuitError> {
+        let all = 0..layer.sums.len();
+        let all: Vec<usize> = all.filter(|sum| !self.elsewhere.contains(&(step, *sum))).collect();
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lanes = self.layout.shape.lanes;
+        let chains = all.len().div_ceil(self.digits_per_lane(layer)?);
+        let blocks = chains.div_ceil(lanes);
+        let balanced = all.len().div_ceil(blocks * lanes);
+        let chains: Vec<Vec<usize>> = all.chunks(balanced).map(<[usize]>::to_vec).collect();
+        Ok(chains.chunks(lanes).map(<[Vec<usize>]>::to_vec).collect())
     }
 
     /// How many sums share an accumulator. Sums that are themselves the constraint stand alone: nothing bounds them
@@ -576,20 +629,37 @@ impl<'a> Builder<'a> {
         f64::from(4 * self.program.limb_bits) + (self.domain(layer) as f64).log2()
     }
 
-    /// One block: `C` load rows, the accumulating rows, then the digits, the lanes interleaved.
-    fn block(&mut self, step: usize, layer: &Layer, chains: &[&[usize]]) -> Result<(), CircuitError> {
+    /// What a block reads and takes.
+    fn block_size(&self, layer: &Layer, chains: &[Vec<usize>]) -> BlockSize {
         let lanes = self.layout.shape.lanes;
-        let sums: Vec<usize> = chains.iter().flat_map(|chain| chain.iter().copied()).collect();
+        let sums = || chains.iter().flatten();
         // Only the cells that the block's sums read are copied.
         let read: Vec<usize> = (0..layer.inputs.len())
-            .filter(|offset| sums.iter().any(|sum| layer.sums[*sum].weights[*offset] != 0))
+            .filter(|offset| sums().any(|sum| layer.sums[*sum].weights[*offset] != 0))
             .collect();
         let dot_steps = (read.len() + lanes - 1).div_ceil(lanes);
-        let products = sums.iter().map(|sum| layer.sums[*sum].products.len()).max();
+        let products = sums().map(|sum| layer.sums[*sum].products.len()).max();
         let product_steps = 2 * products.unwrap_or(0);
-        let digits = chains.iter().map(|chain| chain.len()).max().unwrap_or(0);
+        let digits = chains.iter().map(Vec::len).max().unwrap_or(0);
+        BlockSize {
+            read,
+            dot_steps,
+            product_steps,
+            rows: lanes * (1 + dot_steps + product_steps + 3 * digits),
+        }
+    }
+
+    /// One block: `C` load rows, the accumulating rows, then the digits, the lanes interleaved.
+    fn block(&mut self, step: usize, layer: &Layer, chains: &[Vec<usize>]) -> Result<(), CircuitError> {
+        let lanes = self.layout.shape.lanes;
+        let BlockSize {
+            read,
+            dot_steps,
+            product_steps,
+            rows,
+        } = self.block_size(layer, chains);
         let accumulate_steps = dot_steps + product_steps;
-        let load_row = self.take_rows(lanes * (1 + accumulate_steps + 3 * digits));
+        let load_row = self.take_rows(rows);
         let first_dot = load_row + lanes;
         // Lane a sees x(first_value + t) at its row first_dot + a + C·s through the window's place t + C−1 − a − C·s.
         let first_value = first_dot + lanes - 1;
@@ -627,29 +697,35 @@ impl<'a> Builder<'a> {
             let digit_row = lane_first + lanes * accumulate_steps;
             for (position, sum) in chain.iter().enumerate() {
                 let row = digit_row + 3 * lanes * position;
-                self.layout.fixed.set_gadget(row, gadget::DIGIT);
                 let rest = if position + 1 < chain.len() { radix } else { Fr::zero() };
                 self.layout.fixed.set_weight(0, row, rest);
-                match layer.sums[*sum].finish {
-                    Finish::Lookup { table, output } => {
-                        self.set_lookups(row, table.into_tag(), &self.program.tables[table.index()]);
-                        self.define(output, row);
-                    }
-                    Finish::Zero | Finish::NonNegative => {
-                        self.layout.fixed.set_tag(row, self.zero_tag);
-                        self.layout.fixed.set_tag(row + lanes, self.zero_tag);
-                    }
-                }
+                self.digit(layer, *sum, row);
             }
             self.layout.placements.push(Placement::Lane(Lane {
                 step,
                 load_row: load_row + lane,
                 accumulate_steps,
                 digit_row,
-                sums: chain.to_vec(),
+                sums: chain.clone(),
             }));
         }
         Ok(())
+    }
+
+    /// The gadget that takes the lowest digit off an accumulator.
+    fn digit(&mut self, layer: &Layer, sum: usize, row: usize) {
+        let lanes = self.layout.shape.lanes;
+        self.layout.fixed.set_gadget(row, gadget::DIGIT);
+        match layer.sums[sum].finish {
+            Finish::Lookup { table, output } => {
+                self.set_lookups(row, table.into_tag(), &self.program.tables[table.index()]);
+                self.define(output, row);
+            }
+            Finish::Zero | Finish::NonNegative => {
+                self.layout.fixed.set_tag(row, self.zero_tag);
+                self.layout.fixed.set_tag(row + lanes, self.zero_tag);
+            }
+        }
     }
 
     /// `domain · 2^(4L)`: no sum of the layer reaches it.
@@ -666,6 +742,14 @@ impl<'a> Builder<'a> {
             Finish::Lookup { .. } | Finish::NonNegative => value,
         }
     }
+}
+
+/// What a block reads, as offsets into its layer's inputs, and what it takes.
+struct BlockSize {
+    read: Vec<usize>,
+    dot_steps: usize,
+    product_steps: usize,
+    rows: usize,
 }
 
 /// `Σ_j radix^j · coefficient(chain[j])`
@@ -705,6 +789,10 @@ impl FixedColumns {
 
     fn set_tree(&mut self, row: usize, kind: u64) {
         Self::set(&mut self.q_tree, row, kind);
+    }
+
+    fn set_evaluate(&mut self, row: usize, kind: u64) {
+        Self::set(&mut self.q_evaluate, row, kind);
     }
 
     fn set_tag(&mut self, row: usize, tag: u64) {

@@ -20,6 +20,7 @@
 
 pub mod chips;
 mod circuit;
+mod combination;
 mod compiled;
 mod config;
 mod error;
@@ -35,7 +36,9 @@ pub use compiled::{CIRCUIT_VERSION, CompiledModel};
 pub use config::ModelConfig;
 pub use error::CircuitError;
 pub use field::from_i128;
-pub use layout::{AdviceColumn, Layout, PublicInputs};
-pub use plan::{Candidate, HostFactors, MAX_K, Objective, ProveCpu, candidates, choose, smallest_k};
+pub use layout::{AdviceColumn, ConvolutionRows, Layout, PublicInputs};
+pub use plan::{
+    Candidate, HostFactors, MAX_K, Objective, ProveCpu, candidates, choose, convolution_rows, smallest_k, worthwhile,
+};
 pub use shape::Shape;
 pub use trace::Trace;

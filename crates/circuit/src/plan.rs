@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use zkverdict_model::Program;
 
-use crate::{CircuitError, CompiledModel, DEGREE, Layout, PublicInputs, Shape, constraint_system, usable_rows};
+use crate::{
+    CircuitError, CompiledModel, DEGREE, Layout, PublicInputs, Shape, constraint_system,
+    layout::{ConvolutionRows, compare},
+    usable_rows,
+};
 
 /// Largest supported size: the known ceremonies end at `2^28`.
 pub const MAX_K: u32 = 28;
@@ -82,6 +86,8 @@ impl ProveCpu {
 pub struct Candidate {
     /// The shape.
     pub shape: Shape,
+    /// Numbers of the program's convolutions that are proven at a challenge.
+    pub combined: Vec<usize>,
     /// Size: `2^k` rows.
     pub k: u32,
     /// Rows used.
@@ -136,9 +142,14 @@ pub fn candidates(
     let mut found = Vec::new();
     let mut last = None;
     for lanes in LANES {
-        match Candidate::new(program, lanes, public, max_error) {
-            Ok(candidate) => found.push(candidate),
-            Err(error) => last = Some(error),
+        let mut ways = vec![Vec::new()];
+        let combined = worthwhile(&convolution_rows(program, lanes)?);
+        ways.extend((!combined.is_empty()).then_some(combined));
+        for combined in ways {
+            match Candidate::new(program, lanes, combined, public, max_error) {
+                Ok(candidate) => found.push(candidate),
+                Err(error) => last = Some(error),
+            }
         }
     }
     match last {
@@ -147,14 +158,31 @@ pub fn candidates(
     }
 }
 
+/// What each convolution of a program takes over `lanes`: as sums of layers, and at a challenge.
+///
+/// # Errors
+/// A program that is malformed, or a sum too wide for the field.
+pub fn convolution_rows(program: &Program, lanes: usize) -> Result<Vec<ConvolutionRows>, CircuitError> {
+    compare(program, lanes)
+}
+
+/// Numbers of the convolutions that take fewer rows at the challenge.
+pub fn worthwhile(rows: &[ConvolutionRows]) -> Vec<usize> {
+    let numbered = rows.iter().enumerate();
+    numbered
+        .filter_map(|(number, rows)| rows.is_combined.then_some(number))
+        .collect()
+}
+
 impl Candidate {
     fn new(
         program: &Program,
         lanes: usize,
+        combined: Vec<usize>,
         public: PublicInputs,
         max_error: Option<f64>,
     ) -> Result<Self, CircuitError> {
-        let layout = Layout::new(program, lanes, public)?;
+        let layout = Layout::new(program, lanes, &combined, public)?;
         let shape = layout.shape();
         if layout.has_idle_column() {
             return Err(CircuitError::IdleColumn { lanes });
@@ -176,6 +204,7 @@ impl Candidate {
         let rows = f64::powi(2.0, k as i32);
         Ok(Self {
             shape,
+            combined,
             k,
             rows: layout.rows(),
             table_rows: layout.table_rows(),
@@ -198,6 +227,7 @@ impl Candidate {
             program,
             public,
             lanes: self.shape.lanes,
+            combined: self.combined.clone(),
             k: self.k,
         }
     }

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
+use zkverdict_model::Program;
 
-use crate::{CircuitError, DEGREE};
+use crate::{CircuitError, DEGREE, chips::evaluate};
 
 /// Everything of the circuit that the constraint system fixes, without `k` and without the fixed values.
 ///
@@ -14,9 +15,22 @@ pub struct Shape {
     /// Whether there are columns for decision trees.
     #[serde(default)]
     pub trees: bool,
+    /// Whether there are columns for convolutions at a challenge.
+    #[serde(default)]
+    pub convolutions: bool,
 }
 
 impl Shape {
+    /// The shape of a program over `lanes`, with these convolutions at a challenge.
+    pub(crate) fn of(program: &Program, lanes: usize, combined: &[usize]) -> Self {
+        Self {
+            lanes,
+            limb_bits: program.limb_bits,
+            trees: program.compares_floats(),
+            convolutions: !combined.is_empty(),
+        }
+    }
+
     /// Checks the bounds of the catalogue, and that nothing changes the circuit's degree behind its back.
     ///
     /// # Errors
@@ -28,7 +42,7 @@ impl Shape {
         {
             return Err(CircuitError::DegreeClamped { value });
         }
-        if (1..=32).contains(&self.lanes) && (self.smallest_limb()..=14).contains(&self.limb_bits) {
+        if (self.fewest_lanes()..=32).contains(&self.lanes) && (self.smallest_limb()..=14).contains(&self.limb_bits) {
             Ok(self)
         } else {
             Err(CircuitError::BadShape {
@@ -44,16 +58,22 @@ impl Shape {
     fn smallest_limb(self) -> u32 {
         if self.trees { 8 } else { 5 }
     }
+
+    /// A step of an evaluation takes some weights.
+    fn fewest_lanes(self) -> usize {
+        if self.convolutions { evaluate::LEAST_LANES } else { 1 }
+    }
 }
 
 impl std::fmt::Display for Shape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "c{}l{}{}",
+            "c{}l{}{}{}",
             self.lanes,
             self.limb_bits,
-            if self.trees { "t" } else { "" }
+            if self.trees { "t" } else { "" },
+            if self.convolutions { "r" } else { "" }
         )
     }
 }

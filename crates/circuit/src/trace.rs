@@ -4,13 +4,14 @@ use halo2_proofs::halo2curves::{
     bn256::Fr,
     ff::{BatchInvert, Field, PrimeField},
 };
-use zkverdict_model::{Digit, Finish, Program, Step, TableId};
+use zkverdict_model::{CellId, Digit, Finish, Layer, Program, Step, TableId};
 
 use crate::{
     AdviceColumn, Layout, Shape,
-    chips::{accumulate, tree},
+    chips::{accumulate, evaluate, tree},
+    combination::Group,
     field::from_i128,
-    layout::{CLOSING_ROWS, Lane, Placement},
+    layout::{CLOSING_ROWS, Combined, Evaluation, EvaluationSource, Lane, Placement},
     subtree::joined,
 };
 
@@ -31,6 +32,8 @@ pub struct Trace {
     pub multiplicity: Vec<Fr>,
     /// `memory`
     pub memory: Vec<Fr>,
+    /// What is added to evaluations of the second phase, by row: nothing, unless somebody cheats.
+    pub forged_evaluations: Vec<(usize, Fr)>,
 }
 
 impl Trace {
@@ -45,6 +48,7 @@ impl Trace {
             entry: zeros(),
             multiplicity: zeros(),
             memory: zeros(),
+            forged_evaluations: Vec::new(),
         };
         let mut filler = Filler {
             trace: &mut trace,
@@ -129,6 +133,49 @@ impl Trace {
     }
 }
 
+impl Trace {
+    /// The evaluations of the second phase for this challenge.
+    pub fn evaluations(&self, layout: &Layout, point: Fr) -> Vec<Fr> {
+        let lanes = layout.shape.lanes;
+        let powers: Vec<Fr> = std::iter::successors(Some(Fr::one()), |power| Some(power * point))
+            .take(lanes + 1)
+            .collect();
+        let weight = |column: usize, row: usize| layout.fixed.weights[column].get(row).copied().unwrap_or_default();
+        let mut evaluations = vec![Fr::zero(); self.value.len()];
+        for evaluation in &layout.evaluations {
+            let (row, result) = match *evaluation {
+                Evaluation::Copy { from, row } => match from {
+                    EvaluationSource::Value(from) => (row, self.value[from]),
+                    EvaluationSource::Evaluation(from) => (row, evaluations[from]),
+                },
+                Evaluation::Gate { row } => {
+                    let [start, one, two] = [0, 1, 2].map(|distance| evaluations[row + distance]);
+                    let result = match layout.fixed.q_evaluate[row] {
+                        evaluate::TERM => {
+                            let coefficients = (0..lanes).map(|lane| powers[lane] * weight(lane, row));
+                            start + one * coefficients.sum::<Fr>()
+                        }
+                        evaluate::PRODUCT => start + one * two,
+                        _ => {
+                            powers[lanes] * start
+                                + weight(evaluate::CELL, row) * self.value[row]
+                                + weight(evaluate::ACCUMULATOR, row)
+                                    * (self.accumulator[row] - (powers[lanes] - point) * start)
+                                + weight(evaluate::CONSTANT, row)
+                        }
+                    };
+                    (row + layout.reach(row), result)
+                }
+            };
+            evaluations[row] = result;
+        }
+        for (row, error) in &self.forged_evaluations {
+            evaluations[*row] += error;
+        }
+        evaluations
+    }
+}
+
 impl Layout {
     /// Writes cells to every place they stand at in the value column, and nothing else.
     pub fn put_cells(&self, trace: &mut Trace, cells: &[i64]) {
@@ -169,9 +216,51 @@ impl Filler<'_> {
                     self.low_limbs(*row, point.middle, point.remainder);
                 }
                 Placement::Lane(lane) => self.lane(lane),
+                Placement::Digit { step, sum, row } => {
+                    if let Step::Layer(layer) = &self.program.steps[*step] {
+                        self.trace.accumulator[*row] = from_i128(layer.sum(*sum, self.cells));
+                        self.digit(layer, *sum, *row);
+                    }
+                }
                 Placement::Bin { table, input, row } => self.bin(*table, self.cells[input.index()], *row),
                 Placement::Walk { step, output, row } => self.walk(*step, *output, *row),
             }
+        }
+        for combined in &self.layout.combined {
+            self.surplus(combined);
+        }
+    }
+
+    /// Coefficients of a convolution's polynomials that are no output.
+    fn surplus(&mut self, combined: &Combined) {
+        let lanes = self.layout.shape.lanes;
+        let combination = &combined.combination;
+        let value = |cell: &CellId| self.cells[cell.index()];
+        let coefficients = |group: &Group| {
+            let first = group.places.0;
+            let mut coefficients = vec![0_i128; (group.places.1 - first + 1) as usize * lanes];
+            for (place, terms) in &group.terms {
+                for term in terms {
+                    let mut kernel: Vec<i128> = term.weights.iter().map(|weight| i128::from(*weight)).collect();
+                    for (lane, cell) in &term.factors {
+                        kernel[*lane] += i128::from(value(cell));
+                    }
+                    for (above, cell) in &combination.channels[term.channel].cells {
+                        let at = (place + above - first) as usize * lanes;
+                        let difference = i128::from(value(cell) - combination.shift);
+                        for (coefficient, weight) in coefficients[at..at + lanes].iter_mut().zip(&kernel) {
+                            *coefficient += weight * difference;
+                        }
+                    }
+                }
+            }
+            coefficients
+        };
+        let groups: Vec<Vec<i128>> = combination.groups.iter().map(coefficients).collect();
+        for (group, lane, place, row) in combined.surplus(lanes) {
+            let first = combination.groups[group].places.0;
+            let coefficient = groups[group][(place - first) as usize * lanes + lane];
+            self.trace.accumulator[row] = from_i128(coefficient);
         }
     }
 
@@ -201,21 +290,7 @@ impl Filler<'_> {
         for (position, sum) in lane.sums.iter().enumerate() {
             let row = lane.digit_row + 3 * lanes * position;
             self.trace.accumulator[row] = accumulator;
-            let value = layer.sum(*sum, self.cells);
-            let digit = match layer.sums[*sum].finish {
-                Finish::Lookup { table, .. } => {
-                    let digit = self.program.split(value);
-                    self.pair(row, table, digit.high);
-                    digit
-                }
-                Finish::NonNegative => self.program.split(value),
-                Finish::Zero => Digit {
-                    remainder: 0,
-                    middle: 0,
-                    high: 0,
-                },
-            };
-            self.low_limbs(row, digit.middle, digit.remainder);
+            let digit = self.digit(layer, *sum, row);
             if position + 1 < lane.sums.len() {
                 let number = (digit.high as i128) << (4 * limb_bits)
                     | i128::from(digit.middle) << (2 * limb_bits)
@@ -224,6 +299,26 @@ impl Filler<'_> {
                 accumulator = (accumulator - from_i128(number)) * radix.invert().unwrap_or(Fr::zero());
             }
         }
+    }
+
+    /// The digit of a sum, and its parts.
+    fn digit(&mut self, layer: &Layer, sum: usize, row: usize) -> Digit {
+        let value = layer.sum(sum, self.cells);
+        let digit = match layer.sums[sum].finish {
+            Finish::Lookup { table, .. } => {
+                let digit = self.program.split(value);
+                self.pair(row, table, digit.high);
+                digit
+            }
+            Finish::NonNegative => self.program.split(value),
+            Finish::Zero => Digit {
+                remainder: 0,
+                middle: 0,
+                high: 0,
+            },
+        };
+        self.low_limbs(row, digit.middle, digit.remainder);
+        digit
     }
 
     fn bin(&mut self, table: TableId, value: i64, row: usize) {

@@ -338,6 +338,10 @@ pub struct Node {
     pub inputs: Vec<ValueId>,
     /// Number of elements of the result.
     pub len: usize,
+    /// Shape of the result in the ONNX file, row-major, where it is known. It says where elements may lie side by side
+    /// and changes no meaning.
+    #[serde(default)]
+    pub shape: Option<Vec<usize>>,
 }
 
 /// A model as a list of nodes in topological order.

@@ -27,6 +27,7 @@
 //! Lowest crate of the workspace: no circuit, no EVM.
 
 mod calibrate;
+mod convolution;
 mod curves;
 mod error;
 mod evaluate;
@@ -43,6 +44,7 @@ mod region;
 mod validate;
 
 pub use calibrate::{Calibration, Interval};
+pub use convolution::{Convolution, Kernel, Placed, SumIndex, Tap};
 pub use error::ModelError;
 pub use facts::{ScoreFacts, TreeFacts, Variable};
 pub use fidelity::{Fidelity, References};

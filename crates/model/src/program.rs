@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelError, OutputKind, ordered::ordered};
+use crate::{Convolution, ModelError, OutputKind, ordered::ordered};
 
 /// Names one cell of a [`Program`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,6 +114,16 @@ pub enum Finish {
     Zero,
     /// The sum must lie in `[0, 2^(4L))`.
     NonNegative,
+}
+
+impl Finish {
+    /// The cell it computes.
+    pub fn output(&self) -> Option<CellId> {
+        match self {
+            Self::Lookup { output, .. } => Some(*output),
+            Self::Zero | Self::NonNegative => None,
+        }
+    }
 }
 
 /// One weighted sum of a [`Layer`].
@@ -403,6 +413,9 @@ pub struct Program {
     pub functions: Vec<TabulatedFunction>,
     /// Steps in order; a step reads only cells of earlier ones.
     pub steps: Vec<Step>,
+    /// Sums among the steps that are convolutions; no sum is in two of them.
+    #[serde(default)]
+    pub convolutions: Vec<Convolution>,
     /// Names of the graph's inputs, in order.
     pub input_names: Vec<String>,
     /// Input elements in graph order.

@@ -1,6 +1,10 @@
 //! Checks of a program that comes from a file: every index in range, every cell computed once and before its use.
 
-use crate::{CellId, Combination, Finish, Format, Layer, ModelError, Program, Source, Step, TableId, TreePath};
+use std::collections::HashSet;
+
+use crate::{
+    CellId, Combination, Finish, Format, Layer, ModelError, Program, Source, Step, SumIndex, TableId, TreePath,
+};
 
 type Check = Result<(), &'static str>;
 
@@ -39,6 +43,7 @@ impl Program {
         for step in &self.steps {
             self.check_step(step, &mut defined)?;
         }
+        self.check_convolutions()?;
         let mut lengths = vec![0; self.input_names.len()];
         for input in &self.inputs {
             *lengths.get_mut(input.tensor).ok_or("an input belongs to no tensor")? += 1;
@@ -60,6 +65,21 @@ impl Program {
             .iter()
             .flat_map(|output| &output.cells)
             .try_for_each(|cell| read(*cell, &defined))
+    }
+
+    /// Each convolution is what its sums say.
+    fn check_convolutions(&self) -> Check {
+        let index = SumIndex::new(self);
+        let mut known = HashSet::new();
+        for convolution in &self.convolutions {
+            convolution.kernel(self, &index)?;
+            let outputs = &convolution.outputs;
+            require(
+                outputs.iter().all(|output| known.insert(output.cell)),
+                "a sum belongs to two convolutions",
+            )?;
+        }
+        Ok(())
     }
 
     fn check_step(&self, step: &Step, defined: &mut [bool]) -> Check {

@@ -176,9 +176,29 @@ impl Builder {
             op,
             inputs,
             len,
+            shape: None,
         });
         self.lengths.push(len);
         ValueId(self.lengths.len().saturating_sub(1))
+    }
+
+    /// Notes the shape of a node's result where a tensor is all of it; the first shape stays.
+    pub(crate) fn shape(&mut self, elements: &[Element], shape: &[usize]) {
+        let Some(&Element::Of { value, index: 0 }) = elements.first() else {
+            return;
+        };
+        let whole = self.lengths.get(value.0) == Some(&elements.len())
+            && elements
+                .iter()
+                .enumerate()
+                .all(|(position, &element)| element == Element::Of { value, index: position });
+        let node = value
+            .0
+            .checked_sub(self.inputs.len())
+            .and_then(|node| self.nodes.get_mut(node));
+        if let Some(node) = node.filter(|node| whole && node.shape.is_none()) {
+            node.shape = Some(shape.to_vec());
+        }
     }
 
     /// A value that holds exactly the elements of a view.

@@ -102,21 +102,22 @@ pub(crate) fn pool_first(mut graph: Graph) -> Graph {
         };
         // Each operator moves one place up the chain, the ReLU to its end; every place keeps its name's position.
         let places: Vec<usize> = [Some(relu), wire, Some(position)].into_iter().flatten().collect();
-        let parts: Vec<(String, Op, usize)> = places
+        let parts: Vec<Node> = places
             .iter()
-            .filter_map(|place| graph.nodes.get(*place))
-            .map(|node| (node.name.clone(), node.op.clone(), node.len))
+            .filter_map(|place| graph.nodes.get(*place).cloned())
             .collect();
-        let Some(((relu_name, relu_op, _), rest)) = parts.split_first() else {
+        let (Some((relu, rest)), Some(pooled)) = (parts.split_first(), parts.last()) else {
             continue;
         };
-        let len = parts.last().map_or(0, |(_, _, len)| *len);
-        let moved = rest.iter().cloned().chain([(relu_name.clone(), relu_op.clone(), len)]);
-        for (place, (name, op, len)) in places.iter().zip(moved) {
+        let last = Node {
+            len: pooled.len,
+            shape: pooled.shape.clone(),
+            ..relu.clone()
+        };
+        for (place, moved) in places.iter().zip(rest.iter().cloned().chain([last])) {
             if let Some(node) = graph.nodes.get_mut(*place) {
-                node.name = name;
-                node.op = op;
-                node.len = len;
+                let inputs = std::mem::take(&mut node.inputs);
+                *node = Node { inputs, ..moved };
             }
         }
     }
@@ -214,6 +215,7 @@ fn substitute(node: &Node, rows: &[AffineRow], inner: &BTreeMap<ValueId, &Node>,
         op: Op::Affine { rows },
         inputs: offsets.into_keys().collect(),
         len: node.len,
+        shape: node.shape.clone(),
     })
 }
 

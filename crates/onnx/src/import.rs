@@ -313,6 +313,9 @@ impl<'a> Walk<'a> {
             }));
         }
         for (output, value) in node.output.iter().zip(values) {
+            if let Value::Tensor(tensor) = &value {
+                self.builder.shape(&tensor.elements, &tensor.shape);
+            }
             if !output.is_empty() {
                 self.values.insert(output, Rc::new(value));
             }

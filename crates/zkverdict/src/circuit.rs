@@ -1,7 +1,10 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use zkverdict_circuit::{CIRCUIT_VERSION, Candidate, CompiledModel, Objective, PublicInputs, candidates, choose};
+use zkverdict_circuit::{
+    CIRCUIT_VERSION, Candidate, CompiledModel, ConvolutionRows, Objective, PublicInputs, candidates, choose,
+    convolution_rows,
+};
 use zkverdict_model::{Graph, Input};
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
@@ -63,6 +66,8 @@ pub struct Planned {
     pub file: CircuitFile,
     /// Everything that was considered.
     pub candidates: Vec<Candidate>,
+    /// Rows of the convolutions with the chosen number of lanes.
+    pub convolutions: Vec<ConvolutionRows>,
 }
 
 /// Compiles a model.
@@ -89,6 +94,10 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
         .ok_or(Error::NoLayout)?;
     let width = calibration.width(plan.shape.limb_bits).ok_or(Error::NoLayout)?;
     let program = width.program(&model.graph, &calibration.calibration)?;
+    let mut convolutions = convolution_rows(&program, plan.shape.lanes)?;
+    for (number, rows) in convolutions.iter_mut().enumerate() {
+        rows.is_combined = plan.combined.contains(&number);
+    }
     let compiled = plan.compile(program, options.public);
     Ok(Planned {
         file: CircuitFile {
@@ -99,6 +108,7 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
             plan,
         },
         candidates: all,
+        convolutions,
     })
 }
 

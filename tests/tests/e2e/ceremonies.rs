@@ -46,6 +46,7 @@ fn tiny() -> Pipeline {
                 plan,
             },
             candidates,
+            convolutions: vec![],
         },
         model,
     }

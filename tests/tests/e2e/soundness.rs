@@ -45,10 +45,11 @@ fn catalogue() -> impl Iterator<Item = Shape> {
         .into_iter()
         .flat_map(|lanes| (7..=12).map(move |limb_bits| (lanes, limb_bits)))
         .flat_map(|(lanes, limb_bits)| {
-            [false, true].map(|trees| Shape {
+            [(false, false), (true, false), (false, true), (true, true)].map(|(trees, convolutions)| Shape {
                 lanes,
                 limb_bits,
                 trees,
+                convolutions,
             })
         })
         .filter(|shape| shape.check().is_ok())
@@ -445,7 +446,7 @@ fn clamped_degree_child() {
     let graph = mlp(2, &[2], &mut rng(1));
     let calibration = zkverdict::models::Calibration::measure(&graph, &samples(&graph, 8, &mut rng(2)), 2.0).unwrap();
     let program = Program::compile(&graph, &calibration, 7).unwrap();
-    let layout = Layout::new(&program, 1, PublicInputs::default());
+    let layout = Layout::new(&program, 1, &[], PublicInputs::default());
     let planned = zkverdict::circuits::candidates(&program, PublicInputs::default(), None);
     if expected == "refused" {
         let value = env::var("MAX_DEGREE").unwrap();

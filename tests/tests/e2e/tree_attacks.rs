@@ -52,7 +52,7 @@ fn by_another_program(what: &str, change: impl Fn(&mut Program)) {
         let mut program = honest.program.clone();
         change(&mut program);
         program.validate().unwrap();
-        let layout = Arc::new(Layout::new(&program, 1, PublicInputs::default()).unwrap());
+        let layout = Arc::new(Layout::new(&program, 1, &[], PublicInputs::default()).unwrap());
         let forger = Case {
             program,
             layout,

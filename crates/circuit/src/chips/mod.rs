@@ -4,6 +4,7 @@
 pub mod accumulate;
 pub mod curve;
 pub mod digit;
+pub mod evaluate;
 pub mod lookup;
 pub mod range;
 pub mod tree;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
     CompileOptions, HostSpeed,
-    circuits::{Candidate, HostFactors, Objective},
+    circuits::{Candidate, ConvolutionRows, HostFactors, Objective},
     compile,
     models::{Fidelity, FormatChoice, TabulatedFunction, TreeFacts},
     srs::SrsError,
@@ -39,6 +39,9 @@ struct Compiled {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trees: Vec<TreeFacts>,
     candidates: Vec<Candidate>,
+    /// Rows of convolutions and products of matrices with the chosen number of lanes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    convolutions: Vec<ConvolutionRows>,
     /// What the predicted CPU seconds hold for.
     host: HostFactors,
     output: PathBuf,
@@ -80,6 +83,7 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         formats: width.map_or_else(Vec::new, |width| width.formats.clone()),
         functions: planned.file.compiled.program.functions.clone(),
         reason: reason(&options, &chosen, &candidates),
+        convolutions: planned.convolutions,
         trees: model.graph.tree_facts(),
         chosen,
         candidates,
@@ -199,6 +203,7 @@ impl Report for Compiled {
         let mut text = format!("{} compiled\n{}", style.bold(&self.model), pairs(style, 2, &rows));
         if self.explain {
             text.push_str(&explain(style, &self.candidates, plan));
+            text.push_str(&explain_convolutions(style, &self.convolutions));
         }
         text.push_str(&format!("wrote {}\n", self.output.display()));
         text
@@ -209,6 +214,7 @@ fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String
     let head = [
         "limb bits",
         "lanes",
+        "combined",
         "k",
         "rows",
         "advice",
@@ -227,6 +233,7 @@ fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String
             let cells = vec![
                 candidate.shape.limb_bits.to_string(),
                 candidate.shape.lanes.to_string(),
+                candidate.combined.len().to_string(),
                 candidate.k.to_string(),
                 candidate.rows.to_string(),
                 candidate.advice_columns.to_string(),
@@ -240,6 +247,27 @@ fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String
                 candidate.max_error.map_or_else(|| "-".to_owned(), tiny),
             ];
             (candidate == chosen, cells)
+        })
+        .collect();
+    table(style, &head, &rows)
+}
+
+/// How the rows of each convolution were chosen.
+fn explain_convolutions(style: Style, convolutions: &[ConvolutionRows]) -> String {
+    if convolutions.is_empty() {
+        return String::new();
+    }
+    let head = ["convolution or product", "sums", "rows", "rows combined"];
+    let rows: Vec<_> = convolutions
+        .iter()
+        .map(|rows| {
+            let cells = vec![
+                rows.name.clone(),
+                rows.sums.to_string(),
+                rows.direct.to_string(),
+                rows.combined.map_or_else(|| "-".to_owned(), |rows| rows.to_string()),
+            ];
+            (rows.is_combined, cells)
         })
         .collect();
     table(style, &head, &rows)

@@ -2,9 +2,7 @@ use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
     ContractFile, Proof,
-    evm::{
-        DeployRequest, Placement, Quote, Receipt, SubmitRequest, block_on, code_hash, deploy, dry_run, submit,
-    },
+    evm::{DeployRequest, Placement, Quote, Receipt, SubmitRequest, block_on, code_hash, deploy, dry_run, submit},
 };
 
 use super::{Status, chain};

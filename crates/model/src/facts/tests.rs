@@ -31,6 +31,7 @@ fn graph(features: usize, before: Vec<Node>, trees: Vec<Tree>, aggregate: Aggreg
         }),
         inputs: vec![ValueId(before.len())],
         len: 1,
+        shape: None,
     };
     Graph {
         inputs: vec![Input {
@@ -138,12 +139,14 @@ fn variables_are_traced_to_the_inputs() {
         },
         inputs: vec![ValueId(1)],
         len: 2,
+        shape: None,
     };
     let code = Node {
         name: "code".to_owned(),
         op: Op::Wire { indices: vec![2] },
         inputs: vec![ValueId(0)],
         len: 1,
+        shape: None,
     };
     let rows = [0, 3, 4].map(|index| SingleRow {
         index,
@@ -154,6 +157,7 @@ fn variables_are_traced_to_the_inputs() {
         op: Op::Singles { rows: rows.to_vec() },
         inputs: vec![ValueId(0), ValueId(2)],
         len: 3,
+        shape: None,
     };
     let nodes = vec![
         branch(0, Less, 1.0, 1, 2),

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use crate::{
     AffineRow, CellId, Graph, ModelError, Node, ValueId,
-    lower::{Ends, Expression, Lowering, expression::to_expressions, formats::range_format},
+    lower::{Ends, Expression, Lowering, convolutions::Place, expression::to_expressions, formats::range_format},
 };
 
 /// Sums that share one copy of their cells, roughly: what a block of four lanes holds.
@@ -27,6 +27,7 @@ impl Lowering<'_> {
         node: &Node,
         rows: &[AffineRow],
     ) -> Result<Vec<Expression>, ModelError> {
+        let value = ValueId(self.values.len());
         let places: Vec<(usize, usize)> = node
             .inputs
             .iter()
@@ -43,13 +44,22 @@ impl Lowering<'_> {
             }
         }
         let operand: Vec<&Expression> = node.inputs.iter().flat_map(|value| &self.values[value.0]).collect();
-        Ok(rows
+        let mut results: Vec<Expression> = rows
             .iter()
             .map(|row| {
                 let parts = row.terms.iter().map(|(index, weight)| (operand[*index], *weight));
                 Expression::combine(row.bias, parts)
             })
-            .collect())
+            .collect();
+        let singles: Vec<Option<Option<Place>>> = rows
+            .iter()
+            .map(|row| match row.terms.as_slice() {
+                [(index, _)] => Some(operand[*index].place),
+                _ => None,
+            })
+            .collect();
+        self.place_affine(node, value, &places, &mut results, |row| singles[row]);
+        Ok(results)
     }
 
     /// Turns the elements of a tensor that are more than a cell into cells, for all who read it from now on.

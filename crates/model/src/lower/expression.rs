@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::CellId;
+use crate::{CellId, lower::convolutions::Place};
 
 /// `Σ weight·cell + bias` in real numbers.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Expression {
     pub(super) terms: BTreeMap<CellId, f64>,
     pub(super) bias: f64,
+    /// Where it belongs, as far as that is known.
+    pub(super) place: Option<Place>,
 }
 
 impl Expression {
@@ -16,6 +18,7 @@ impl Expression {
         Self {
             terms: BTreeMap::from([(id, 1.0)]),
             bias: 0.0,
+            place: None,
         }
     }
 
@@ -23,6 +26,7 @@ impl Expression {
         Self {
             terms: BTreeMap::new(),
             bias,
+            place: None,
         }
     }
 
@@ -58,6 +62,7 @@ impl Expression {
         Self {
             terms: terms.into_iter().filter(|(_, weight)| *weight != 0.0).collect(),
             bias,
+            place: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     Format, ModelError,
     calibrate::Interval,
-    lower::{Ends, Expression, Lowering, expression::to_expressions, formats::unsigned_format},
+    lower::{Ends, Expression, Lowering, convolutions::Place, expression::to_expressions, formats::unsigned_format},
 };
 
 impl Lowering<'_> {
@@ -19,28 +19,43 @@ impl Lowering<'_> {
             drop_repeated(group);
         }
         let (format, ends) = self.gap_format(&groups, range);
+        let windows: Vec<Option<(Place, Vec<usize>)>> = groups.iter().map(|group| window(group)).collect();
+        let mut round = 0;
         while groups.iter().any(|group| group.len() > 1) {
-            let gaps: Vec<Expression> = groups
-                .iter()
-                .flat_map(|group| group.chunks_exact(2).map(|pair| pair[1].minus(&pair[0])))
-                .collect();
+            let mut gaps: Vec<Expression> = Vec::new();
+            for (group, window) in groups.iter().zip(&windows) {
+                for (number, pair) in group.chunks_exact(2).enumerate() {
+                    let mut gap = pair[1].minus(&pair[0]);
+                    gap.place = self.match_place(window.as_ref(), [round, number]);
+                    gaps.push(gap);
+                }
+            }
             let mut ramps = to_expressions(self.clamped(name, &gaps, format, ends)?).into_iter();
-            for group in &mut groups {
-                *group = group
-                    .chunks(2)
-                    .map(|pair| {
-                        let mut winner = pair[0].clone();
-                        if pair.len() == 2
-                            && let Some(ramp) = ramps.next()
-                        {
-                            winner.add_scaled(&ramp, 1.0);
-                        }
-                        winner
-                    })
-                    .collect();
+            round += 1;
+            for (group, window) in groups.iter_mut().zip(&windows) {
+                let winners = group.chunks(2).enumerate().map(|(number, pair)| {
+                    let mut winner = pair[0].clone();
+                    if pair.len() == 2
+                        && let Some(ramp) = ramps.next()
+                    {
+                        winner.add_scaled(&ramp, 1.0);
+                    }
+                    // Distinct from every match.
+                    winner.place = self.match_place(window.as_ref(), [usize::MAX - round, number]);
+                    winner
+                });
+                *group = winners.collect();
             }
         }
         Ok(groups.into_iter().flatten().collect())
+    }
+
+    /// Where a match of a window stands: with the window, told apart by the round, its number in it, and the window's
+    /// form.
+    fn match_place(&mut self, window: Option<&(Place, Vec<usize>)>, game: [usize; 2]) -> Option<Place> {
+        let (first, form) = window?;
+        let variant = self.places.variant([game.as_slice(), form].concat());
+        Some(Place { variant, ..*first })
     }
 
     /// The format of `max(a − b, 0)`. Among cells of one format it is theirs and exact.
@@ -60,11 +75,24 @@ impl Lowering<'_> {
     }
 }
 
+/// The place of a window's first element, and the window's form: where the others stand from there.
+fn window(group: &[Expression]) -> Option<(Place, Vec<usize>)> {
+    let first = group.first()?.place?;
+    let distance = |expression: &Expression| {
+        let place = expression.place.filter(|place| place.value == first.value)?;
+        let distance = place.element.checked_sub(first.element)?;
+        Some([place.variant, distance])
+    };
+    let form: Option<Vec<[usize; 2]>> = group.iter().map(distance).collect();
+    Some((first, form?.concat()))
+}
+
 /// Keeps the first of equal expressions: windows at a border repeat an element.
 fn drop_repeated(group: &mut Vec<Expression>) {
     let mut kept: Vec<Expression> = Vec::with_capacity(group.len());
     for expression in group.drain(..) {
-        if !kept.contains(&expression) {
+        let is_same = |other: &Expression| other.terms == expression.terms && other.bias == expression.bias;
+        if !kept.iter().any(is_same) {
             kept.push(expression);
         }
     }

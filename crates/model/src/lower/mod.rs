@@ -6,6 +6,7 @@
 
 mod affine;
 mod conditions;
+mod convolutions;
 mod expression;
 mod formats;
 mod functions;
@@ -27,6 +28,7 @@ use crate::{
     OutputCells, OutputKind, Program, Range, SingleRow, Source, Step, Table, TableId, ValueId, calibrate::Interval,
     ordered::HIGHEST, origin::Origins,
 };
+use convolutions::Places;
 use expression::{Expression, to_expressions};
 use formats::{fraction_format, input_format, signed_format, unsigned_format};
 
@@ -74,6 +76,7 @@ struct Lowering<'a> {
     consulted: RefCell<BTreeSet<usize>>,
     origins: Origins,
     one_hot_groups: usize,
+    places: Places,
 }
 
 /// A program, and the nodes whose calibrated range decided a format of it.
@@ -124,6 +127,7 @@ pub(crate) fn lower(
             limited: Vec::new(),
             functions: Vec::new(),
             steps: Vec::new(),
+            convolutions: Vec::new(),
             input_names: graph.inputs.iter().map(|input| input.name.clone()).collect(),
             inputs: Vec::new(),
             outputs: Vec::new(),
@@ -137,6 +141,7 @@ pub(crate) fn lower(
         consulted: RefCell::default(),
         origins: Origins::of(graph),
         one_hot_groups: 0,
+        places: Places::new(graph),
     };
     lowering.inputs(graph)?;
     for (index, node) in graph.nodes.iter().enumerate() {
@@ -461,6 +466,7 @@ impl Lowering<'_> {
         self.program.cells = self.cells.len();
         tables::share_tables(&mut self.program);
         sums::merge_layers(&mut self.program);
+        self.program.convolutions = self.convolutions();
         Ok(self.program)
     }
 }

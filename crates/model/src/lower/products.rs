@@ -56,6 +56,7 @@ impl Lowering<'_> {
             zero: if range.low >= 0.0 { 0 } else { full / 2 },
         };
         let outputs = self.new_cells(rows.len(), format, full);
+        self.remember(&node.name, &[], &outputs);
         self.limit(&node.name, &outputs, (format.zero > 0, true));
         let offset = (i128::from(format.zero) << cell_bits) + (1 << (cell_bits - 1));
         let sums: Vec<SparseSum> = rows.iter().map(|pairs| self.expand(pairs, &cells, offset)).collect();

@@ -8,7 +8,9 @@ use std::{
 use crate::{
     CellId, Combination, Comparison, Finish, Format, Layer, Limit, Limited, ModelError, Node, Program, Step, Sum,
     Table,
-    lower::{Ends, Expression, Lowering, formats::signed_format, groups::group_by_support, unsupported},
+    lower::{
+        Ends, Expression, Lowering, convolutions::Place, formats::signed_format, groups::group_by_support, unsupported,
+    },
 };
 
 /// Largest number of table rows one clamp may take.
@@ -28,11 +30,13 @@ impl Lowering<'_> {
         let cell_bits = self.program.cell_bits();
         let full = self.program.cell_max();
         let scale = format.scale + cell_bits as i32;
+        let places: Vec<Option<Place>> = expressions.iter().map(|expression| expression.place).collect();
         let expressions = expressions
             .iter()
             .map(|expression| self.countable(name, expression, scale));
         let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
         let outputs = self.new_cells(expressions.len(), format, full);
+        self.remember(name, &places, &outputs);
         if ends == Ends::Report {
             self.limit(name, &outputs, (format.zero > 0, true));
         }

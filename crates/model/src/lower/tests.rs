@@ -31,6 +31,7 @@ fn graph(before: Option<Op>, trees: Vec<Vec<TreeNode>>, aggregate: Aggregate) ->
             op,
             inputs: vec![last],
             len: 2,
+            shape: None,
         });
         last = ValueId(1);
     }
@@ -44,6 +45,7 @@ fn graph(before: Option<Op>, trees: Vec<Vec<TreeNode>>, aggregate: Aggregate) ->
         }),
         inputs: vec![last],
         len: 1,
+        shape: None,
     });
     Graph {
         inputs: vec![Input {

@@ -40,6 +40,99 @@ impl GraphBuilder {
         }
     }
 
+    /// A model of one image.
+    pub(crate) fn image(shape: [usize; 3]) -> Self {
+        let mut builder = Self::new(shape.iter().product());
+        builder.graph.inputs[0].shape = [&[1], shape.as_slice()].concat();
+        builder
+    }
+
+    fn set_shape(&mut self, shape: &[usize]) {
+        let node = self.graph.nodes.last_mut().unwrap();
+        assert_eq!(node.len, shape.iter().product::<usize>());
+        node.shape = Some([&[1], shape].concat());
+    }
+
+    /// A convolution with random weights, and the shape of its result.
+    pub(crate) fn convolution(
+        &mut self,
+        input: ValueId,
+        [channels, height, width]: [usize; 3],
+        window: Window,
+        rng: &mut StdRng,
+    ) -> (ValueId, [usize; 3]) {
+        let [rows, columns] = window.kernel;
+        let depth = channels / window.groups;
+        let scale = 1.5 / ((depth * rows * columns) as f64).sqrt();
+        let mut number = || rng.gen_range(-scale..scale);
+        let [out_height, out_width] =
+            [(height, rows), (width, columns)].map(|(size, kernel)| window.outputs(size, kernel));
+        let mut all = vec![];
+        for map in 0..window.maps {
+            let bias = number();
+            let weights: Vec<f64> = (0..depth * rows * columns).map(|_| number()).collect();
+            let first = map / (window.maps / window.groups) * depth;
+            for place in 0..out_height * out_width {
+                let [top, left] = [place / out_width, place % out_width].map(|at| at * window.stride);
+                let mut terms = vec![];
+                for (index, weight) in weights.iter().enumerate() {
+                    let channel = first + index / (rows * columns);
+                    let row = top + index / columns % rows * window.dilation;
+                    let column = left + index % columns * window.dilation;
+                    let inside = (window.pad..height + window.pad).contains(&row)
+                        && (window.pad..width + window.pad).contains(&column);
+                    if inside {
+                        terms.push((
+                            (channel * height + row - window.pad) * width + column - window.pad,
+                            *weight,
+                        ));
+                    }
+                }
+                all.push(AffineRow { terms, bias });
+            }
+        }
+        let shape = [window.maps, out_height, out_width];
+        let result = self.node(Op::Affine { rows: all }, input, shape.iter().product());
+        self.set_shape(&shape);
+        (result, shape)
+    }
+
+    /// The largest number of each window of `size` by `size`.
+    pub(crate) fn pool(&mut self, input: ValueId, shape: [usize; 3], size: usize) -> (ValueId, [usize; 3]) {
+        let [channels, height, width] = shape;
+        let pooled = [channels, height / size, width / size];
+        let mut indices = vec![];
+        for place in 0..pooled.iter().product() {
+            let (channel, row, column) = (
+                place / (pooled[1] * pooled[2]),
+                place / pooled[2] % pooled[1],
+                place % pooled[2],
+            );
+            let corner = (channel * height + row * size) * width + column * size;
+            indices.extend((0..size * size).map(|at| corner + at / size * width + at % size));
+        }
+        let len = indices.len();
+        let windows = self.node(Op::Wire { indices }, input, len);
+        let result = self.node(Op::Maximum { width: size * size }, windows, len / (size * size));
+        self.set_shape(&pooled);
+        (result, pooled)
+    }
+
+    /// The same dense layer for each of `rows` vectors.
+    pub(crate) fn shared_dense(&mut self, input: ValueId, rows: usize, outputs: usize, rng: &mut StdRng) -> ValueId {
+        let inputs = self.len(input) / rows;
+        let scale = 1.5 / (inputs as f64).sqrt();
+        let weights: Vec<f64> = (0..inputs * outputs).map(|_| rng.gen_range(-scale..scale)).collect();
+        let row = |index: usize| AffineRow {
+            terms: (0..inputs)
+                .map(|at| (index / outputs * inputs + at, weights[at * outputs + index % outputs]))
+                .collect(),
+            bias: 0.125,
+        };
+        let affine = (0..rows * outputs).map(row).collect();
+        self.node(Op::Affine { rows: affine }, input, rows * outputs)
+    }
+
     pub(crate) fn len(&self, value: ValueId) -> usize {
         self.lens[value.0]
     }
@@ -55,6 +148,7 @@ impl GraphBuilder {
             op,
             inputs: inputs.to_vec(),
             len,
+            shape: None,
         });
         self.lens.push(len);
         ValueId(self.lens.len() - 1)
@@ -106,6 +200,85 @@ impl GraphBuilder {
     pub(crate) fn finish(self) -> Graph {
         self.graph
     }
+}
+
+/// The windows of a convolution.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub(crate) maps: usize,
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: usize,
+    pub(crate) pad: usize,
+    pub(crate) dilation: usize,
+    pub(crate) groups: usize,
+}
+
+impl Window {
+    pub(crate) const fn plain(maps: usize, kernel: [usize; 2]) -> Self {
+        Self {
+            maps,
+            kernel,
+            stride: 1,
+            pad: 0,
+            dilation: 1,
+            groups: 1,
+        }
+    }
+
+    fn outputs(&self, size: usize, kernel: usize) -> usize {
+        (size + 2 * self.pad - self.dilation * (kernel - 1) - 1) / self.stride + 1
+    }
+}
+
+/// Padded windows, a pooling, windows with a stride, all of few channels.
+pub(crate) fn vision(rng: &mut StdRng) -> Graph {
+    let shape = [2, 6, 6];
+    let mut builder = GraphBuilder::image(shape);
+    let padded = Window {
+        pad: 1,
+        ..Window::plain(3, [3, 3])
+    };
+    let (maps, shape) = builder.convolution(X, shape, padded, rng);
+    let (pooled, shape) = builder.pool(maps, shape, 2);
+    let ramps = builder.map(Op::Relu, pooled);
+    builder.set_shape(&shape);
+    let strided = Window {
+        stride: 2,
+        pad: 1,
+        ..Window::plain(5, [3, 2])
+    };
+    let (maps, _) = builder.convolution(ramps, shape, strided, rng);
+    let features = builder.map(Op::Relu, maps);
+    let logits = builder.dense(features, 2, rng);
+    builder.output("logits", logits, OutputKind::Real);
+    builder.finish()
+}
+
+/// Rows that share weights, products of computed matrices, and what they were made from added again.
+pub(crate) fn sequence(rng: &mut StdRng) -> Graph {
+    let (rows, width) = (4, 3);
+    let mut builder = GraphBuilder::new(rows * width);
+    let [left, right] = [0, 1].map(|_| builder.shared_dense(X, rows, 5, rng));
+    // Two heads: the first two rows by each other, and the last two.
+    let entry = |row: usize, column: usize| (0..5).map(|at| (row * 5 + at, 20 + column * 5 + at)).collect();
+    let pairs = (0..8).map(|at| entry(at / 2, at / 4 * 2 + at % 2)).collect();
+    let scores = builder.join(Op::Products { rows: pairs }, &[left, right], 8);
+    let mix = |row: usize, column: usize| {
+        let inputs = (0..2).map(|at| (row * 2 + at, 8 + (row / 2 * 2 + at) * width + column));
+        inputs.collect()
+    };
+    let pairs = (0..rows * width).map(|at| mix(at / width, at % width)).collect();
+    let mixed = builder.join(Op::Products { rows: pairs }, &[scores, X], rows * width);
+    let dense = builder.shared_dense(mixed, rows, width, rng);
+    let sum = |at: usize| AffineRow {
+        terms: vec![(at, 1.0), (rows * width + at, 0.5)],
+        bias: 0.0,
+    };
+    let sums = (0..rows * width).map(sum).collect();
+    let added = builder.join(Op::Affine { rows: sums }, &[dense, X], rows * width);
+    let last = builder.map(Op::Relu, added);
+    builder.output("last", last, OutputKind::Real);
+    builder.finish()
 }
 
 /// ReLU layers, a sigmoid, the decision beside the probability.

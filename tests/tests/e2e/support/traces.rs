@@ -15,7 +15,8 @@ use halo2_proofs::{
 use rand::{SeedableRng, rngs::StdRng};
 use zkverdict::{
     circuits::{
-        AdviceColumn, Layout, ModelCircuit, PublicInputs, Shape, Trace, chips::tree, from_i128, smallest_k, usable_rows,
+        AdviceColumn, Layout, ModelCircuit, PublicInputs, Shape, Trace, chips::tree, convolution_rows, from_i128,
+        smallest_k, usable_rows,
     },
     models::{Calibration, CellId, Finish, Graph, Program, Step},
 };
@@ -33,7 +34,12 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn new(program: Program, lanes: usize) -> Self {
-        let layout = Arc::new(Layout::new(&program, lanes, PublicInputs::default()).unwrap());
+        Self::combined(program, lanes, &[])
+    }
+
+    /// With convolutions at a challenge.
+    pub(crate) fn combined(program: Program, lanes: usize, combined: &[usize]) -> Self {
+        let layout = Arc::new(Layout::new(&program, lanes, combined, PublicInputs::default()).unwrap());
         let k = smallest_k(layout.shape(), layout.rows()).unwrap();
         let usable = usable_rows(layout.shape(), k);
         Self {
@@ -42,6 +48,17 @@ impl Case {
             k,
             usable,
         }
+    }
+
+    /// The same with every convolution at a challenge that can be there.
+    pub(crate) fn with_all_combined(self) -> Self {
+        let rows = convolution_rows(&self.program, self.shape().lanes).unwrap();
+        let numbered = rows.iter().enumerate();
+        let combined: Vec<usize> = numbered
+            .filter_map(|(number, rows)| rows.combined.map(|_| number))
+            .collect();
+        assert!(!combined.is_empty());
+        Self::combined(self.program, self.layout.shape().lanes, &combined)
     }
 
     /// Calibrated on 64 random samples.
@@ -121,9 +138,12 @@ impl Case {
                 .iter()
                 .any(|leaf| row == *leaf || row == leaf + self.shape().lanes)
         };
+        let surplus: HashSet<usize> = self.layout.surplus_rows().collect();
         columns
             .into_iter()
-            .filter_map(|(row, columns)| (is_digit(&columns) && !is_leaf(row)).then_some(row))
+            .filter_map(|(row, columns)| {
+                (is_digit(&columns) && !is_leaf(row) && !surplus.contains(&row)).then_some(row)
+            })
             .collect()
     }
 
@@ -332,5 +352,6 @@ fn empty(rows: usize) -> Trace {
         entry: zeros(),
         multiplicity: zeros(),
         memory: zeros(),
+        forged_evaluations: vec![],
     }
 }
