@@ -9,6 +9,7 @@ mod documents;
 mod gadget_attacks;
 mod gadgets;
 mod progress;
+mod project;
 mod proofs;
 mod properties;
 mod snapshots;

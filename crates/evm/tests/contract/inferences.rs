@@ -138,7 +138,10 @@ fn the_proofs_of_the_forge_tests_are_current() {
         committed["otherInitCode"] == hexadecimal(&compiled.init_code),
         "otherInitCode: {remedy}"
     );
-    assert!(committed["requestHash"] == json!(request_hash()), "requestHash: {remedy}");
+    assert!(
+        committed["requestHash"] == json!(request_hash()),
+        "requestHash: {remedy}"
+    );
     let proofs = committed["proofs"].as_object().unwrap();
     assert_eq!(proofs.len(), statements.len(), "{remedy}");
     // The proofs' blinding is random, so what counts is that the committed ones are valid.
