@@ -41,6 +41,12 @@ pub enum Error {
     /// An EVM.
     #[error(transparent)]
     Evm(#[from] zkverdict_evm::EvmError),
+    /// A file stands where one would be written.
+    #[error("{path} is there already; choose another folder, or move it away", path = path.display())]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
+    },
     /// A JSON file of ours does not parse.
     #[error("{path} is no {what}; make it again with {command}", path = path.display())]
     NotOurs {

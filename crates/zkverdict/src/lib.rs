@@ -12,6 +12,7 @@
 //! | `proof` | proofs, contexts |
 //! | `schema` | what each public input means |
 //! | `contract` | verifier contracts |
+//! | `project` | a Foundry project around a contract |
 //! | `machine` | free memory, and how fast this machine is |
 //!
 //! The crates below are re-exported under their own names.
@@ -26,6 +27,7 @@ mod error;
 mod keys;
 mod machine;
 mod model;
+mod project;
 mod proof;
 mod schema;
 
@@ -44,5 +46,6 @@ pub use error::Error;
 pub use keys::{Keys, Provenance, SETUP_OVER_PROVE, VerifyingKeyFile, load_proving_key};
 pub use machine::{HostSpeed, available_memory, wall_seconds};
 pub use model::{CalibrationFile, FormatRule, Model, Width};
+pub use project::FoundryProject;
 pub use proof::{Proof, context_from_text, prove, prove_observed};
 pub use schema::{Field, Role, public_schema};

@@ -10,6 +10,7 @@ mod documents;
 mod gadget_attacks;
 mod gadgets;
 mod progress;
+mod project;
 mod proofs;
 mod properties;
 mod snapshots;

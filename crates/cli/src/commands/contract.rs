@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    ContractFile, VerifyingKeyFile,
+    ContractFile, FoundryProject, VerifyingKeyFile,
     evm::{DeploymentReport, VerificationReport},
     solidity::find_solc,
     verifier::{Digest, Kind},
@@ -32,6 +32,8 @@ struct Built {
     abi: PathBuf,
     init_code: PathBuf,
     contract: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    foundry: Option<PathBuf>,
 }
 
 pub(super) fn run(args: Contract, settings: &Settings, printer: &Printer) -> Result<Status> {
@@ -55,6 +57,10 @@ pub(super) fn run(args: Contract, settings: &Settings, printer: &Printer) -> Res
     let busy = printer.busy("generating, compiling and trying the contract");
     let built = ContractFile::build(&key, &name, &solc)?;
     drop(busy);
+    // The only step that may find somebody's work in its way, so it goes first.
+    if let Some(folder) = &args.foundry {
+        FoundryProject::new(&built, &key)?.write(folder)?;
+    }
     let compiled = &built.build.compiled;
     write(&source, compiled.source.as_bytes())?;
     write(&abi, format!("{:#}\n", compiled.abi).as_bytes())?;
@@ -81,6 +87,7 @@ pub(super) fn run(args: Contract, settings: &Settings, printer: &Printer) -> Res
         abi,
         init_code,
         contract,
+        foundry: args.foundry,
     })?;
     Ok(Status::Done)
 }
@@ -135,8 +142,12 @@ impl Report for Built {
             ),
             ("public inputs", self.public_inputs.join(", ")),
         ];
+        let project = match &self.foundry {
+            Some(folder) => format!("wrote a Foundry project to {}\n", folder.display()),
+            None => String::new(),
+        };
         format!(
-            "{} accepts a valid proof and rejects forged ones\n{}wrote {}, {}, {} and {}\n",
+            "{} accepts a valid proof and rejects forged ones\n{}wrote {}, {}, {} and {}\n{project}",
             style.bold(&self.name),
             pairs(style, 2, &rows),
             self.source.display(),

@@ -1,0 +1,1 @@
+../../../contracts/src/libraries/VerdictContext.sol
