@@ -355,10 +355,20 @@ impl Connection {
         } else if says(&["nonce too low", "oldnonce", "invalid nonce"]) {
             EvmError::NonceUsed { account, nonce }
         } else if says(&["nonce too high", "nonce gap", "noncegap", "gapped-nonce"]) {
-            EvmError::NonceGap { account, nonce, next: None }
+            EvmError::NonceGap {
+                account,
+                nonce,
+                next: None,
+            }
         } else if says(&["replacement", "feetoolowtocompete"]) {
             EvmError::ReplacementUnderpriced { account, nonce }
-        } else if says(&["underpriced", "less than block base fee", "tip too low", "fee too low", "feetoolow"]) {
+        } else if says(&[
+            "underpriced",
+            "less than block base fee",
+            "tip too low",
+            "fee too low",
+            "feetoolow",
+        ]) {
             EvmError::FeeTooLow { message }
         } else if says(&["insufficient funds", "insufficient balance"]) {
             EvmError::InsufficientFunds { account, message }

@@ -203,5 +203,8 @@ pub async fn quote_deploy(
         return Ok(Deployed::Before { address, chain_id });
     }
     let sender = options.sender.unwrap_or_default();
-    connection.quote(sender, &request.intent(), options).await.map(Deployed::Now)
+    connection
+        .quote(sender, &request.intent(), options)
+        .await
+        .map(Deployed::Now)
 }

@@ -94,8 +94,8 @@ pub enum EvmError {
     },
     /// The RPC stopped answering after a transaction was signed.
     #[error(
-        "the connection broke when transaction {transaction} was signed and perhaps sent: {source}; run the same command \
-         again, it goes on with the same transaction"
+        "transaction {transaction} is signed and perhaps sent, and what became of it is not known: {source}; run the \
+         same command again, it goes on with the same transaction"
     )]
     RpcGone {
         /// The transaction's hash.
@@ -257,7 +257,9 @@ pub enum EvmError {
         needed: Wei,
     },
     /// The chain has one gas price.
-    #[error("chain {chain_id} has no priority fees (EIP-1559); leave --priority-fee out, --fee-cap limits the gas price")]
+    #[error(
+        "chain {chain_id} has no priority fees (EIP-1559); leave --priority-fee out, --fee-cap limits the gas price"
+    )]
     NoPriorityFee {
         /// The chain.
         chain_id: u64,
@@ -411,12 +413,13 @@ impl EvmError {
     /// The same, of a transaction that may be on its way.
     pub(crate) fn after_signing(self, transaction: B256) -> Self {
         match self {
-            Self::RpcUnreachable { .. } | Self::RpcTimeout { .. } | Self::RpcAnswer { .. } | Self::RpcRefused { .. } => {
-                Self::RpcGone {
-                    transaction,
-                    source: Box::new(self),
-                }
-            }
+            Self::RpcUnreachable { .. }
+            | Self::RpcTimeout { .. }
+            | Self::RpcAnswer { .. }
+            | Self::RpcRefused { .. } => Self::RpcGone {
+                transaction,
+                source: Box::new(self),
+            },
             other => other,
         }
     }

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{U256, utils::{ParseUnits, Unit}},
+    primitives::{
+        U256,
+        utils::{ParseUnits, Unit},
+    },
     providers::Provider,
 };
 use serde::{Deserialize, Serialize};
@@ -272,7 +275,18 @@ mod tests {
             assert_eq!(text.parse(), Ok(Wei(wei)), "{text}");
         }
         for text in [
-            "", "gwei", "-1", "1.5", "1.5wei", "0.0000000001gwei", "1 Gwei", "1e9", "0x10", "1.2.3gwei", ".5gwei", "+1",
+            "",
+            "gwei",
+            "-1",
+            "1.5",
+            "1.5wei",
+            "0.0000000001gwei",
+            "1 Gwei",
+            "1e9",
+            "0x10",
+            "1.2.3gwei",
+            ".5gwei",
+            "+1",
             "999999999999999999999999999999ether",
         ] {
             assert_eq!(text.parse::<Wei>(), Err(WeiMalformed), "{text}");
@@ -326,9 +340,7 @@ mod tests {
     #[test]
     fn a_replacement_offers_a_tenth_more_of_everything() {
         let old = asked(100, 20);
-        let fees = FeeLimits::default()
-            .choose(asked(90, 5), Some(old.bumped()))
-            .unwrap();
+        let fees = FeeLimits::default().choose(asked(90, 5), Some(old.bumped())).unwrap();
         let Fees::Eip1559 {
             priority_fee, max_fee, ..
         } = fees
@@ -336,7 +348,9 @@ mod tests {
             panic!("{fees:?}")
         };
         assert!(priority_fee.0 * 10 >= 20 * 11 && max_fee.0 * 10 >= 220 * 11, "{fees:?}");
-        let dear = FeeLimits::default().choose(asked(9_000, 5), Some(old.bumped())).unwrap();
+        let dear = FeeLimits::default()
+            .choose(asked(9_000, 5), Some(old.bumped()))
+            .unwrap();
         assert_eq!(dear.most(), Wei(18_023));
         let capped = FeeLimits {
             cap: Some(Wei(241)),

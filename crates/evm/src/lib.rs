@@ -42,9 +42,7 @@ pub use alloy::primitives::{Address, B256, U256};
 pub use anvil::{Anvil, AnvilOptions};
 pub use build::{KnownProof, VerifiedBuild, build_verified};
 pub use chain::{ChainTarget, SrsPolicy, block_on};
-pub use deploy::{
-    CREATE2_DEPLOYER, CREATE2_DEPLOYER_CODE, DeployRequest, Deployed, Placement, deploy, quote_deploy,
-};
+pub use deploy::{CREATE2_DEPLOYER, CREATE2_DEPLOYER_CODE, DeployRequest, Deployed, Placement, deploy, quote_deploy};
 pub use error::EvmError;
 pub use fees::{FeeLimits, Fees, Wei, WeiMalformed};
 pub use journal::JournalPlace;

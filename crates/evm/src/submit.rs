@@ -72,11 +72,7 @@ pub async fn submit(
 ///
 /// # Errors
 /// As [`submit`], keys and sending aside.
-pub async fn dry_run(
-    target: &ChainTarget,
-    request: &SubmitRequest,
-    options: &SendOptions,
-) -> Result<Quote, EvmError> {
+pub async fn dry_run(target: &ChainTarget, request: &SubmitRequest, options: &SendOptions) -> Result<Quote, EvmError> {
     let connection = Connection::open(target).await?;
     request.check_code(&connection).await?;
     let sender = options.sender.unwrap_or_default();

@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::{
-    ChainTarget, EvmError, FeeLimits, Fees, JournalPlace, KeySource, Outcome, RevertReason, SrsPolicy, TRANSACTION_GAS_LIMIT, Wei,
+    ChainTarget, EvmError, FeeLimits, Fees, JournalPlace, KeySource, Outcome, RevertReason, SrsPolicy,
+    TRANSACTION_GAS_LIMIT, Wei,
     chain::{About, Connection, TransactionReceipt, TransactionRequest},
     journal::{Journal, Signed, Subject},
 };
@@ -86,7 +87,12 @@ impl Intent {
     /// The least gas limit that a node mines: 21,000 and 10 for each token (EIP-7623), where a zero byte is one token and
     /// any other byte four.
     fn least_gas(&self) -> u64 {
-        21_000 + self.input.iter().map(|&byte| if byte == 0 { 10 } else { 40 }).sum::<u64>()
+        21_000
+            + self
+                .input
+                .iter()
+                .map(|&byte| if byte == 0 { 10 } else { 40 })
+                .sum::<u64>()
     }
 }
 
@@ -417,10 +423,17 @@ impl Account {
         // Whether no node can know it.
         let mut is_unsent = is_new;
         loop {
-            replaced = if matches!(found, Found::Replaced) { replaced + 1 } else { 0 };
+            replaced = if matches!(found, Found::Replaced) {
+                replaced + 1
+            } else {
+                0
+            };
             match found {
                 Found::Included(included) => {
-                    let receipt = self.connection.receipt_of(&included, intent.contract(self.address(), nonce)).await?;
+                    let receipt = self
+                        .connection
+                        .receipt_of(&included, intent.contract(self.address(), nonce))
+                        .await?;
                     let confirmations = receipt.confirmations;
                     if confirmations >= options.confirmations {
                         if included.status() {

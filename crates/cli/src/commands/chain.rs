@@ -166,7 +166,8 @@ impl<'a> Cashier<'a> {
 impl Attendant for Cashier<'_> {
     fn approve(&mut self, quote: &Quote) -> bool {
         self.busy = None;
-        self.printer.note(&format!("{} at {}: {}", self.what, quote.address, cost(quote)));
+        self.printer
+            .note(&format!("{} at {}: {}", self.what, quote.address, cost(quote)));
         if self.asks && !self.printer.confirm("send the transaction?") {
             return false;
         }
@@ -177,9 +178,11 @@ impl Attendant for Cashier<'_> {
     fn on(&mut self, progress: Progress<'_>) {
         match progress {
             Progress::Resumed { transaction, journal } => {
-                let journal = journal.map_or_else(String::new, |path| format!(" (remove {} to forget it)", path.display()));
-                self.printer
-                    .note(&format!("going on with transaction {transaction} of an earlier run{journal}"));
+                let journal =
+                    journal.map_or_else(String::new, |path| format!(" (remove {} to forget it)", path.display()));
+                self.printer.note(&format!(
+                    "going on with transaction {transaction} of an earlier run{journal}"
+                ));
             }
             Progress::Sending { transaction } => self.printer.note(&format!("sending transaction {transaction}")),
             Progress::Confirming { confirmations } => {

@@ -64,14 +64,16 @@ impl Report for Shown {
                 ],
             ),
             TransactionStatus::Included(receipt) => (
-                style.warn(&format!("included, {} of {wanted} confirmations", receipt.confirmations)),
+                style.warn(&format!(
+                    "included, {} of {wanted} confirmations",
+                    receipt.confirmations
+                )),
                 chain::receipt_rows(receipt),
             ),
             TransactionStatus::Confirmed(receipt) => (style.good("confirmed"), chain::receipt_rows(receipt)),
-            TransactionStatus::Failed { receipt, outcome } => (
-                style.bad(&format!("failed: {outcome}")),
-                chain::receipt_rows(receipt),
-            ),
+            TransactionStatus::Failed { receipt, outcome } => {
+                (style.bad(&format!("failed: {outcome}")), chain::receipt_rows(receipt))
+            }
         };
         format!("{verdict}\n{}", pairs(style, 2, &rows))
     }

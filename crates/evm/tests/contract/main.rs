@@ -2,6 +2,8 @@
 
 mod anvil;
 mod fixture;
+mod proxy;
 mod refusals;
+mod send;
 mod support;
 mod tamper;
