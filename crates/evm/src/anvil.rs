@@ -22,11 +22,13 @@ pub struct AnvilOptions {
     pub program: Option<PathBuf>,
     /// The chain id; anvil's own is 31337.
     pub chain_id: Option<u64>,
+    /// The rules of the chain, such as `berlin`; `None` is Osaka.
+    pub hardfork: Option<String>,
     /// More arguments for anvil.
     pub arguments: Vec<String>,
 }
 
-/// A running anvil under Osaka's rules, on a port of the OS's choice; it is stopped when this is dropped.
+/// A running anvil on a port of the OS's choice; it is stopped when this is dropped.
 pub struct Anvil {
     instance: AnvilInstance,
 }
@@ -53,7 +55,7 @@ impl Anvil {
         let mut builder = Builder::at(&program)
             .host("127.0.0.1")
             .timeout(START_TIMEOUT)
-            .args(["--hardfork", HARDFORK]);
+            .args(["--hardfork", options.hardfork.as_deref().unwrap_or(HARDFORK)]);
         if let Some(chain_id) = options.chain_id {
             builder = builder.chain_id(chain_id);
         }

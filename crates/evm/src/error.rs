@@ -94,8 +94,8 @@ pub enum EvmError {
     },
     /// The RPC stopped answering after a transaction was signed.
     #[error(
-        "the connection broke when transaction {transaction} was signed and perhaps sent: {source}; run the same command \
-         again, it goes on with the same transaction"
+        "transaction {transaction} is signed and perhaps sent, and what became of it is not known: {source}; run the \
+         same command again, it goes on with the same transaction"
     )]
     RpcGone {
         /// The transaction's hash.

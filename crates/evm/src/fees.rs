@@ -76,11 +76,11 @@ impl FromStr for Wei {
 
 impl fmt::Display for Wei {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Six digits of an ether are a cent or less.
+        // Eight decimals of an ether are enough for a person.
         let (unit, name, amount) = match self.0 {
             0..1_000_000 => return write!(f, "{} wei", self.0),
-            1_000_000..1_000_000_000_000_000 => (Unit::GWEI, "gwei", self.0),
-            _ => (Unit::ETHER, "ether", self.0 / 1_000_000_000_000 * 1_000_000_000_000),
+            1_000_000..10_000_000_000_000 => (Unit::GWEI, "gwei", self.0),
+            _ => (Unit::ETHER, "ether", self.0 / 10_000_000_000 * 10_000_000_000),
         };
         let text = ParseUnits::from(U256::from(amount)).format_units(unit);
         write!(f, "{} {name}", text.trim_end_matches('0').trim_end_matches('.'))
@@ -300,7 +300,9 @@ mod tests {
             (999_999, "999999 wei"),
             (1_000_000, "0.001 gwei"),
             (1_000_000_007, "1.000000007 gwei"),
-            (3_610_361_123_456_789, "0.00361 ether"),
+            (9_999_000_000_000, "9999 gwei"),
+            (366_123_456_789_012, "0.00036612 ether"),
+            (3_610_361_123_456_789, "0.00361036 ether"),
             (2_000_000_000_000_000_000, "2 ether"),
         ] {
             assert_eq!(Wei(wei).to_string(), text);

@@ -26,7 +26,7 @@ pub enum TransactionStatus {
         sender: Address,
         /// Its nonce.
         nonce: u64,
-        /// Its account's transactions that are included: it waits for all below its nonce.
+        /// The nonce of the account's next transaction to be included.
         next_nonce: u64,
     },
     /// It succeeded, and fewer blocks follow it than were asked for.

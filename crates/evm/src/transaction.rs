@@ -313,11 +313,14 @@ impl Account {
             self.connection.check_balance(&quote).await?;
             self.sign(&mut journal, intent, &quote, attendant)?;
         }
-        let receipt = self.follow(journal, intent, options, is_new, attendant).await?;
-        Ok(Receipt {
-            resumed: resumed.is_some(),
-            ..receipt
-        })
+        let transaction = journal.newest().map(Signed::hash).unwrap_or_default();
+        match self.follow(journal, intent, options, is_new, attendant).await {
+            Ok(receipt) => Ok(Receipt {
+                resumed: resumed.is_some(),
+                ..receipt
+            }),
+            Err(error) => Err(error.after_signing(transaction)),
+        }
     }
 
     /// Signs a transaction with the nonce of the last one and higher fees.
@@ -464,11 +467,13 @@ impl Account {
                     };
                     let sent = self.connection.broadcast(&newest.raw(), about, &mut is_unsent).await;
                     if let Err(refusal) = sent {
-                        let refusal = refusal.after_signing(transaction);
-                        // It, or one that it replaces, may have arrived before the answer did.
-                        let found = self.look(&journal).await;
-                        let may_count = matches!(found, Ok(Found::Included(_) | Found::Pending))
-                            || (!is_unsent && matches!(found, Ok(Found::Replaced)));
+                        // It, or one that it should replace, may have arrived all the same.
+                        let may_count = match self.look(&journal).await {
+                            Ok(Found::Included(_) | Found::Pending) => true,
+                            Ok(Found::Replaced) => !is_unsent,
+                            Ok(Found::Unknown) => !is_unsent && self.knows_any(&journal).await,
+                            Err(_) => false,
+                        };
                         if !may_count {
                             if is_unsent && refusal.refuses_transaction() {
                                 journal.forget()?;
@@ -495,10 +500,7 @@ impl Account {
             }
             tokio::time::sleep(interval).await;
             interval = (interval * 3 / 2).min(longest);
-            found = self
-                .look(&journal)
-                .await
-                .map_err(|error| error.after_signing(transaction))?;
+            found = self.look(&journal).await?;
         }
     }
 
@@ -521,6 +523,15 @@ impl Account {
             Some(_) => Found::Pending,
             None => Found::Unknown,
         })
+    }
+
+    async fn knows_any(&self, journal: &Journal) -> bool {
+        for signed in journal.transactions() {
+            if matches!(self.connection.transaction(signed.hash()).await, Ok(Some(_))) {
+                return true;
+            }
+        }
+        false
     }
 
     async fn receipt(&self, journal: &Journal) -> Result<Option<TransactionReceipt>, EvmError> {

@@ -5,8 +5,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use zkverdict::{
     Proof,
     evm::{
-        Address, Anvil, AnvilOptions, ChainTarget, EvmError, Rejection, SendOptions, Simulator, SrsPolicy,
-        SubmitRequest, U256, block_on, deploy, dry_run, submit,
+        self, Address, Anvil, AnvilOptions, ChainTarget, DeployRequest, Deployed, EvmError, KeySource, Placement,
+        Quote, Receipt, Rejection, SendOptions, Simulator, SrsPolicy, SubmitRequest, U256, block_on,
     },
     solidity::find_program,
 };
@@ -42,6 +42,30 @@ fn request(keyed: &Keyed, address: Address, proof: &Proof) -> SubmitRequest {
         public_inputs: proof.words(),
         expected_code_hash: Some(keccak256(&keyed.contract().build.compiled.runtime_code)),
     }
+}
+
+/// Deploys by CREATE, whose gas is that of the embedded chain.
+fn deploy(target: &ChainTarget, key: KeySource, keyed: &Keyed, policy: SrsPolicy) -> Result<Receipt, EvmError> {
+    let request = DeployRequest::new(&keyed.contract().build.compiled, Placement::Create);
+    let options = SendOptions::default();
+    block_on(evm::deploy(target, key, &request, policy, &options, &mut ())).map(|deployed| match deployed {
+        Deployed::Now(receipt) => receipt,
+        Deployed::Before { .. } => panic!("CREATE never finds its contract deployed"),
+    })
+}
+
+fn submit(
+    target: &ChainTarget,
+    key: KeySource,
+    request: &SubmitRequest,
+    policy: SrsPolicy,
+    options: &SendOptions,
+) -> Result<Receipt, EvmError> {
+    block_on(evm::submit(target, key, request, policy, options, &mut ()))
+}
+
+fn dry_run(target: &ChainTarget, request: &SubmitRequest) -> Result<Quote, EvmError> {
+    block_on(evm::dry_run(target, request, &SendOptions::default()))
 }
 
 #[test]
@@ -91,16 +115,15 @@ fn a_decision_is_accepted_on_a_real_chain() {
     let key = || anvil.key(0).unwrap();
     let options = SendOptions::default();
     let compiled = &contract.build.compiled;
-    let deployed = block_on(deploy(&anvil.target(), key(), compiled, policy(keyed), options)).unwrap();
+    let deployed = deploy(&anvil.target(), key(), keyed, policy(keyed)).unwrap();
     assert_eq!(deployed.gas_used, contract.build.deployment.gas);
-    assert_eq!(deployed.code_bytes, contract.build.deployment.code_bytes);
 
     let honest = request(keyed, deployed.address, &keyed.proof);
     let mut simulator = Simulator::deploy(compiled).unwrap();
     let simulated = simulator.verify(&honest.proof, &honest.public_inputs).unwrap();
-    let trial = block_on(dry_run(&anvil.target(), None, &honest)).unwrap();
-    assert!(trial.code_checked && trial.gas_estimate >= simulated.transaction_gas);
-    let receipt = block_on(submit(&anvil.target(), key(), &honest, policy(keyed), options)).unwrap();
+    let trial = dry_run(&anvil.target(), &honest).unwrap();
+    assert!(trial.gas_estimate >= simulated.transaction_gas);
+    let receipt = submit(&anvil.target(), key(), &honest, policy(keyed), &options).unwrap();
     assert_eq!(receipt.gas_used, simulated.transaction_gas);
     report!("anvil: accepted for {} gas, as the simulator said", receipt.gas_used);
 
@@ -126,10 +149,10 @@ fn a_decision_is_accepted_on_a_real_chain() {
     ] {
         let anyway = SendOptions {
             gas_limit: Some(2_000_000),
-            nonce: None,
+            ..SendOptions::default()
         };
-        let tried = block_on(dry_run(&anvil.target(), None, request)).map(drop);
-        let sent = block_on(submit(&anvil.target(), key(), request, policy(keyed), anyway)).map(drop);
+        let tried = dry_run(&anvil.target(), request).map(drop);
+        let sent = submit(&anvil.target(), key(), request, policy(keyed), &anyway).map(drop);
         for (verdict, is_sent) in [(tried, false), (sent, true)] {
             let Err(EvmError::Reverted { transaction, reason }) = verdict else {
                 panic!("{what}: {verdict:?}");
@@ -141,20 +164,20 @@ fn a_decision_is_accepted_on_a_real_chain() {
 
     // A proof under another context is a proof: the chain accepts it for its own context.
     let other = request(keyed, deployed.address, &replay);
-    block_on(submit(&anvil.target(), key(), &other, policy(keyed), options)).unwrap();
+    submit(&anvil.target(), key(), &other, policy(keyed), &options).unwrap();
 
     let mut nobody = honest.clone();
     nobody.address = Address::repeat_byte(0x42);
-    let error = block_on(submit(&anvil.target(), key(), &nobody, policy(keyed), options)).unwrap_err();
+    let error = submit(&anvil.target(), key(), &nobody, policy(keyed), &options).unwrap_err();
     assert!(matches!(error, EvmError::NoCode { .. }), "{error}");
-    let error = block_on(dry_run(&anvil.target(), None, &nobody)).unwrap_err();
+    let error = dry_run(&anvil.target(), &nobody).unwrap_err();
     assert!(matches!(error, EvmError::NoCode { .. }), "{error}");
 
     let elsewhere = ChainTarget {
         expected_chain_id: Some(11_155_111),
         ..anvil.target()
     };
-    let error = block_on(submit(&elsewhere, key(), &honest, policy(keyed), options)).unwrap_err();
+    let error = submit(&elsewhere, key(), &honest, policy(keyed), &options).unwrap_err();
     assert!(
         matches!(
             error,
@@ -165,7 +188,7 @@ fn a_decision_is_accepted_on_a_real_chain() {
         ),
         "{error}"
     );
-    let error = block_on(deploy(&elsewhere, key(), compiled, policy(keyed), options)).unwrap_err();
+    let error = deploy(&elsewhere, key(), keyed, policy(keyed)).unwrap_err();
     assert!(matches!(error, EvmError::WrongChain { .. }), "{error}");
 }
 
@@ -177,22 +200,13 @@ fn another_models_verifier_is_refused() {
     }
     let (keyed, other) = (EXAMPLE.keyed(), Example::DiagnosisMlp.keyed());
     let anvil = Anvil::start(&AnvilOptions::default()).unwrap();
-    let options = SendOptions::default();
-    let compiled = &other.contract().build.compiled;
-    let deployed = block_on(deploy(
-        &anvil.target(),
-        anvil.key(0).unwrap(),
-        compiled,
-        policy(other),
-        options,
-    ))
-    .unwrap();
+    let deployed = deploy(&anvil.target(), anvil.key(0).unwrap(), other, policy(other)).unwrap();
     let mut request = request(keyed, deployed.address, &keyed.proof);
-    let error = block_on(dry_run(&anvil.target(), None, &request)).unwrap_err();
+    let error = dry_run(&anvil.target(), &request).unwrap_err();
     assert!(matches!(error, EvmError::OtherCode { .. }), "{error}");
     // Without the artifact the chain itself says no.
     request.expected_code_hash = None;
-    let error = block_on(dry_run(&anvil.target(), None, &request)).unwrap_err();
+    let error = dry_run(&anvil.target(), &request).unwrap_err();
     assert!(matches!(error, EvmError::Reverted { .. }), "{error}");
 }
 
@@ -208,17 +222,9 @@ fn artifacts_of_a_development_srs_stay_on_local_chains() {
         ..AnvilOptions::default()
     })
     .unwrap();
-    let compiled = &keyed.contract().build.compiled;
+    let key = || anvil.key(0).unwrap();
     let options = SendOptions::default();
-    let try_with = |policy| {
-        block_on(deploy(
-            &anvil.target(),
-            anvil.key(0).unwrap(),
-            compiled,
-            policy,
-            options,
-        ))
-    };
+    let try_with = |policy| deploy(&anvil.target(), key(), keyed, policy);
     let error = try_with(policy(keyed)).unwrap_err();
     assert!(matches!(error, EvmError::UnsafeSrs { chain_id: 1, .. }), "{error}");
     assert!(error.to_string().contains("--allow-unsafe-srs"), "{error}");
@@ -228,15 +234,7 @@ fn artifacts_of_a_development_srs_stay_on_local_chains() {
     };
     let deployed = try_with(allowed).unwrap();
     let request = request(keyed, deployed.address, &keyed.proof);
-    let sent = |policy| {
-        block_on(submit(
-            &anvil.target(),
-            anvil.key(0).unwrap(),
-            &request,
-            policy,
-            options,
-        ))
-    };
+    let sent = |policy| submit(&anvil.target(), key(), &request, policy, &options);
     assert!(matches!(
         sent(policy(keyed)),
         Err(EvmError::UnsafeSrs { chain_id: 1, .. })

@@ -26,9 +26,9 @@ pub(super) fn run(args: Anvil, printer: &Printer) -> Result<Status> {
     })
     .context("cannot listen for Ctrl-C")?;
     let options = evm::AnvilOptions {
-        program: None,
         chain_id: args.chain_id,
         arguments: args.arguments,
+        ..evm::AnvilOptions::default()
     };
     let anvil = evm::Anvil::start(&options)?;
     printer.result(&Started {

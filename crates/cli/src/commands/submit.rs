@@ -2,7 +2,10 @@ use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
     ContractFile, Proof,
-    evm::{DeployRequest, Placement, Quote, Receipt, SubmitRequest, block_on, code_hash, deploy, dry_run, submit},
+    evm::{
+        DeployRequest, Placement, Quote, Receipt, SendOptions, SubmitRequest, block_on, code_hash, deploy, dry_run,
+        submit,
+    },
 };
 
 use super::{Status, chain};
@@ -48,6 +51,7 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
             let key = chain::key(&args.chain, settings, &reached)?;
             let request = DeployRequest::new(compiled, Placement::default());
             let mut cashier = chain::Cashier::new(printer, &args.chain, "deploying");
+            let options = SendOptions::default();
             let deployed = deploy(&reached.target, key, &request, policy, &options, &mut cashier);
             block_on(deployed)?.address()
         }

@@ -1,10 +1,19 @@
 use std::{
+    fs,
     io::{BufRead, BufReader},
     net::TcpStream,
+    path::PathBuf,
     process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
-use alloy::signers::local::PrivateKeySigner;
+use alloy::{
+    providers::{Provider, ProviderBuilder},
+    signers::local::PrivateKeySigner,
+};
+use serde_json::{Value, json};
+use zkverdict::evm::{Anvil, AnvilOptions, block_on};
 
 use crate::harness::{Work, keys, pipeline, snapshot};
 
@@ -18,16 +27,19 @@ fn deploy_and_submit_with_their_own_anvil() {
     status 0
     --- stdout
     CreditVerifier is deployed
-      address      0x5FbDB2315678afecb367f032d93F642f64180aa3
+      address      [ADDRESS]
       chain        31337
       transaction  [WORD]
       block        1
-      paid by      0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266
-      gas          3,610,361 at [PRICE] wei
+      paid by      [ADDRESS]
+      gas          [GAS] at [PRICE]
+      cost         [COST]
       code         16,481 bytes
     --- stderr
     note: anvil runs at http://[ENDPOINT] for this command
     warning: this verifier was made with the UNSAFE development SRS
+    note: deploying at [ADDRESS]: about [COST] for [GAS] gas at [PRICE], at most [COST]
+    note: sending transaction [WORD]
     ");
     let json = work
         .run("submit CreditVerifier.contract --proof logreg.proof --anvil --json")
@@ -188,7 +200,7 @@ fn what_is_missing_for_a_chain_is_named() {
     status 2
     --- stderr
     error: no chain was named
-    hint: name one with --rpc-url, or start a local one with --anvil
+    hint: name one with --rpc-url, or start a local one with --anvil or `zkverdict anvil`
     ");
     snapshot!(work.run("deploy CreditVerifier.contract --rpc-url http://127.0.0.1:1"), @r"
     status 2
@@ -215,4 +227,267 @@ fn what_is_missing_for_a_chain_is_named() {
     error: no anvil was found in ZKVERDICT_ANVIL, PATH or nowhere; run scripts/tools/install, or install Foundry
     hint: run `zkverdict doctor` to see all that is missing
     ");
+}
+
+fn rpc(anvil: &Anvil, method: &'static str, params: Value) -> Value {
+    block_on(async {
+        let provider = ProviderBuilder::new().connect_http(anvil.endpoint().parse().unwrap());
+        Ok(provider.raw_request(method.into(), params).await.unwrap())
+    })
+    .unwrap()
+}
+
+fn environment(endpoint: &str) -> [(&str, &str); 3] {
+    [
+        ("KEY", KEY),
+        ("ZKVERDICT_RPC_URL", endpoint),
+        ("ZKVERDICT_PRIVATE_KEY_ENV", "KEY"),
+    ]
+}
+
+/// Deploys the contract, and says the command that submits the proof to it.
+fn deploy_for_submit(work: &Work, environment: &[(&str, &str)]) -> String {
+    let deployed = work
+        .run_with("deploy CreditVerifier.contract --json", environment)
+        .expect_status(0)
+        .json();
+    let address = deployed["address"].as_str().unwrap();
+    format!("submit CreditVerifier.contract --proof logreg.proof --address {address}")
+}
+
+fn journals(work: &Work, artifact: &str) -> Vec<PathBuf> {
+    let is_journal = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        name.starts_with(artifact) && name.ends_with(".journal")
+    };
+    let entries = fs::read_dir(work.path(".")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).filter(is_journal).collect()
+}
+
+/// The process dies by SIGKILL after it signed; the chain has the transaction, or lost it. Run again, it is one transaction.
+#[test]
+fn a_submission_that_was_killed_goes_on_where_it_stopped() {
+    for is_lost in [false, true] {
+        let work = pipeline().with(&["CreditVerifier.contract", "logreg.proof"]);
+        let anvil = Anvil::start(&AnvilOptions::default()).unwrap();
+        let endpoint = anvil.endpoint();
+        let environment = environment(&endpoint);
+        let submit = deploy_for_submit(&work, &environment);
+        rpc(&anvil, "evm_setAutomine", json!([false]));
+        let mut command = work.command(&submit);
+        command.envs(environment).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut looks = 0;
+        while rpc(&anvil, "txpool_status", json!([]))["pending"] != "0x1" {
+            looks += 1;
+            assert!(looks < 600, "no transaction was sent within a minute");
+            thread::sleep(Duration::from_millis(100));
+        }
+        child.kill().unwrap();
+        assert!(!child.wait().unwrap().success());
+
+        let journal = journals(&work, "logreg.proof");
+        assert_eq!(journal.len(), 1);
+        let written = fs::read_to_string(&journal[0]).unwrap();
+        assert!(!written.contains(&KEY[2..]), "the key stands in the journal");
+        let written: Value = serde_json::from_str(&written).unwrap();
+        let hash = written["transactions"][0]["hash"].as_str().unwrap();
+        let status = format!("status {hash}");
+        let expect = |status_code, verdict: &str| {
+            let json = work
+                .run_with(&format!("{status} --json"), &environment)
+                .expect_status(status_code)
+                .json();
+            assert_eq!(json["status"], verdict, "{json}");
+        };
+        expect(1, "pending");
+        if is_lost {
+            rpc(&anvil, "anvil_dropTransaction", json!([hash]));
+            expect(1, "unknown");
+        }
+        rpc(&anvil, "evm_setAutomine", json!([true]));
+        if !is_lost {
+            rpc(&anvil, "evm_mine", json!([]));
+        }
+        for _ in 0..2 {
+            let said = work
+                .run_with(&format!("{submit} --json"), &environment)
+                .expect_status(0);
+            assert!(
+                said.stderr
+                    .contains(&format!("going on with transaction {hash} of an earlier run")),
+                "{said}"
+            );
+            let json = said.json();
+            assert_eq!((&json["transaction"], &json["resumed"]), (&json!(hash), &json!(true)));
+        }
+        expect(0, "confirmed");
+        let said = work
+            .run_with(&format!("{status} --confirmations 9"), &environment)
+            .expect_status(1);
+        assert!(said.stdout.starts_with("included, 1 of 9 confirmations"), "{said}");
+        let sender = json!([written["sender"], "latest"]);
+        let nonce = rpc(&anvil, "eth_getTransactionCount", sender);
+        assert_eq!(nonce, "0x2", "the deployment and one submission");
+    }
+}
+
+#[test]
+fn deploying_twice_sends_once() {
+    let work = pipeline().with(&["CreditVerifier.contract"]);
+    let anvil = Anvil::start(&AnvilOptions::default()).unwrap();
+    let endpoint = anvil.endpoint();
+    let environment = environment(&endpoint);
+    let run = |arguments: &str| work.run_with(&format!("deploy CreditVerifier.contract {arguments}"), &environment);
+    snapshot!(run("--dry-run"), @r"
+    status 0
+    --- stdout
+    CreditVerifier would be deployed
+      address    [ADDRESS]
+      chain      31337
+      gas        about [GAS]
+      gas price  [PRICE] now, at most [PRICE]
+      cost       about [COST], at most [COST]
+      code       16,481 bytes
+    ");
+    let tried = run("--dry-run --json").expect_status(0).json();
+    let deployed = run("--json").expect_status(0).json();
+    assert_eq!(
+        keys(&deployed),
+        [
+            "address",
+            "already_deployed",
+            "block",
+            "chain_id",
+            "code_bytes",
+            "confirmations",
+            "cost",
+            "gas_price",
+            "gas_used",
+            "name",
+            "resumed",
+            "sender",
+            "transaction",
+            "unsafe_srs"
+        ]
+    );
+    assert_eq!(tried["address"], deployed["address"]);
+    assert_eq!(deployed["already_deployed"], false);
+    snapshot!(run(""), @r"
+    status 0
+    --- stdout
+    CreditVerifier is already deployed, nothing is sent
+      address  [ADDRESS]
+      chain    31337
+      code     16,481 bytes
+    --- stderr
+    warning: this verifier was made with the UNSAFE development SRS
+    ");
+    let again = run("--json").expect_status(0).json();
+    assert_eq!(
+        (&again["already_deployed"], &again["address"]),
+        (&json!(true), &deployed["address"])
+    );
+    let salted = run(&format!("--json --salt 0x{}", "07".repeat(32)))
+        .expect_status(0)
+        .json();
+    assert_ne!(salted["address"], deployed["address"]);
+    let created = run("--json --create").expect_status(0).json();
+    assert_ne!(created["address"], deployed["address"]);
+    assert_eq!(journals(&work, "CreditVerifier.contract").len(), 3);
+
+    let said = run("--salt 0x07").expect_status(2);
+    assert!(said.stderr.contains("is not 32 bytes"), "{said}");
+    run("--create --salt 0x07").expect_status(2);
+}
+
+#[test]
+fn fees_and_journals_are_refused_by_name() {
+    let work = pipeline().with(&["CreditVerifier.contract", "logreg.proof"]);
+    let anvil = Anvil::start(&AnvilOptions::default()).unwrap();
+    let endpoint = anvil.endpoint();
+    let environment = environment(&endpoint);
+    let submit = deploy_for_submit(&work, &environment);
+    let run = |arguments: &str| work.run_with(&format!("{submit} {arguments}"), &environment);
+    snapshot!(run("--fee-cap 0.1gwei"), @r"
+    status 2
+    --- stderr
+    warning: this verifier was made with the UNSAFE development SRS
+    error: one gas costs [PRICE] now and --fee-cap is [PRICE]; wait until gas is cheaper, or raise the cap
+    ");
+    snapshot!(run("--fee-cap 3apples"), @r"
+    status 2
+    --- stderr
+    error: invalid value '3apples' for '--fee-cap <PRICE>': it takes a number of wei, or a number with the unit wei, gwei or ether, such as 30gwei
+
+    For more information, try '--help'.
+    ");
+    snapshot!(run("--bump"), @r"
+    status 2
+    --- stderr
+    warning: this verifier was made with the UNSAFE development SRS
+    error: there is no transaction in the journal to bump; run the command without --bump
+    ");
+    assert!(journals(&work, "logreg.proof").is_empty());
+    let deployment = journals(&work, "CreditVerifier.contract").remove(0);
+    let said = run(&format!("--journal {}", deployment.display())).expect_status(2);
+    assert!(said.stderr.contains("belongs to another purpose"), "{said}");
+    snapshot!(work.run_with("status 0x12", &environment), @r#"
+    status 2
+    --- stderr
+    error: "0x12" is not the hash of a transaction
+    hint: copy the transaction that `zkverdict deploy` or `zkverdict submit` printed: 0x and 64 digits
+    "#);
+    let unknown = format!("status 0x{}", "09".repeat(32));
+    snapshot!(work.run_with(&unknown, &environment), @r"
+    status 1
+    --- stdout
+    the chain does not know this transaction
+      transaction  [WORD]
+      chain        31337
+    ");
+    run("--fee-cap 30gwei --priority-fee 0.1gwei --confirmations 1").expect_status(0);
+}
+
+/// `script` gives the command a terminal.
+#[test]
+fn on_a_terminal_the_cost_is_shown_and_asked_about() {
+    if !cfg!(target_os = "linux") || Command::new("script").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no `script` of util-linux, which makes terminals");
+        return;
+    }
+    let work = pipeline().with(&["CreditVerifier.contract", "logreg.proof"]);
+    let anvil = Anvil::start(&AnvilOptions::default()).unwrap();
+    let endpoint = anvil.endpoint();
+    let environment = environment(&endpoint);
+    let submit = deploy_for_submit(&work, &environment);
+    let answer = |line: &str, flags: &str| {
+        use std::io::Write as _;
+        let command = format!("{} {submit} {flags}", env!("CARGO_BIN_EXE_zkverdict"));
+        let mut child = Command::new("script")
+            .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .envs(environment)
+            .current_dir(work.path("."))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
+        let said = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        (said.status.code().unwrap(), text)
+    };
+    let (status, text) = answer("n\n", "");
+    assert!(
+        status == 2 && text.contains("send the transaction? [y/N]"),
+        "{status}: {text}"
+    );
+    assert!(text.contains("at most") && text.contains("nothing was sent"), "{text}");
+    assert!(journals(&work, "logreg.proof").is_empty());
+    let (status, text) = answer("y\n", "");
+    assert!(status == 0 && text.contains("accepted the proof"), "{status}: {text}");
+    assert_eq!(journals(&work, "logreg.proof").len(), 1);
+    // With --yes nobody is asked.
+    let (status, text) = answer("", "--yes --journal other.journal");
+    assert!(status == 0 && !text.contains("[y/N]"), "{status}: {text}");
 }

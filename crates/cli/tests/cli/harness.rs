@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// What varies from run to run.
-pub(crate) const FILTERS: [(&str, &str); 8] = [
+pub(crate) const FILTERS: [(&str, &str); 13] = [
     (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
     // In tables a time is as wide as it is long, and so is the column's head.
     (r"( ?) *\b\d+ ms\b", "$1[TIME]"),
@@ -19,7 +19,13 @@ pub(crate) const FILTERS: [(&str, &str); 8] = [
     (r" +prove( +(?:memory|gas))", " prove$1"),
     (r"127\.0\.0\.1:\d+", "[ENDPOINT]"),
     (r"0x[0-9a-fA-F]{64}", "[WORD]"),
-    (r"at \d+ wei", "at [PRICE] wei"),
+    (r"\b[\d.]+ (?:wei|gwei)\b", "[PRICE]"),
+    (r"\b[\d.]+ ether\b", "[COST]"),
+    (r"0x[0-9a-fA-F]{40}\b", "[ADDRESS]"),
+    (r"\b[\d,]+ at \[PRICE\]", "[GAS] at [PRICE]"),
+    // Estimates of gas differ with the zero bytes of a proof.
+    (r"for [\d,]+ gas", "for [GAS] gas"),
+    (r"gas( +)about [\d,]+", "gas$1about [GAS]"),
     // A proof's bytes are random, and zero bytes are cheaper.
     (r"\b[\d,]+ gas a (proof|transaction)", "[GAS] gas a $1"),
 ];

@@ -21,6 +21,7 @@ fn the_overview_lists_every_command() {
       simulate     Deploy a contract on the embedded chain and send it a proof
       deploy       Deploy a contract on a chain
       submit       Submit a proof to a deployed contract
+      status       Show what became of a transaction: unknown, pending, included, confirmed or failed, and why
       anvil        Start anvil, print its endpoint, and stop it on Ctrl-C or at the end of the input
       srs          Import, make and show structured reference strings (powers of tau)
       run          Run the fixed-point model beside the floats, without a proof
@@ -54,6 +55,7 @@ fn every_command_has_a_summary_and_an_example() {
         "simulate",
         "deploy",
         "submit",
+        "status",
         "anvil",
         "srs import",
         "srs dev",

@@ -8,19 +8,19 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use zkverdict_evm::{
-    Anvil, AnvilOptions, ChainTarget, EvmError, KeySource, Rejection, SendOptions, SrsPolicy, SubmitRequest, block_on,
-    code_hash, deploy, dry_run, submit,
+    Anvil, AnvilOptions, ChainTarget, DeployRequest, Deployed, EvmError, KeySource, Placement, Receipt, Rejection,
+    SendOptions, SrsPolicy, SubmitRequest, block_on, code_hash, deploy, dry_run, submit,
 };
 use zkverdict_solidity::CompiledVerifier;
 
 use crate::support::{Fixture, fixture};
 
-const UNSAFE: SrsPolicy = SrsPolicy {
+pub(crate) const UNSAFE: SrsPolicy = SrsPolicy {
     srs_is_unsafe: true,
     allow_unsafe_srs: false,
 };
 
-fn anvil(arguments: &[&str]) -> Anvil {
+pub(crate) fn anvil(arguments: &[&str]) -> Anvil {
     let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
     Anvil::start(&AnvilOptions {
         arguments,
@@ -29,20 +29,29 @@ fn anvil(arguments: &[&str]) -> Anvil {
     .unwrap()
 }
 
-fn key(anvil: &Anvil) -> KeySource {
+pub(crate) fn key(anvil: &Anvil) -> KeySource {
     anvil.key(0).unwrap()
 }
 
-fn deployed(anvil: &Anvil) -> SubmitRequest {
+/// Deploys a contract by CREATE.
+fn create(
+    target: &ChainTarget,
+    key: KeySource,
+    verifier: &CompiledVerifier,
+    policy: SrsPolicy,
+    options: &SendOptions,
+) -> Result<Receipt, EvmError> {
+    let request = DeployRequest::new(verifier, Placement::Create);
+    match block_on(deploy(target, key, &request, policy, options, &mut ()))? {
+        Deployed::Now(receipt) => Ok(receipt),
+        Deployed::Before { .. } => panic!("CREATE never finds its contract deployed"),
+    }
+}
+
+pub(crate) fn deployed(anvil: &Anvil) -> SubmitRequest {
     let Fixture { build, known, .. } = fixture();
-    let receipt = block_on(deploy(
-        &anvil.target(),
-        key(anvil),
-        &build.compiled,
-        UNSAFE,
-        SendOptions::default(),
-    ))
-    .unwrap();
+    let options = SendOptions::default();
+    let receipt = create(&anvil.target(), key(anvil), &build.compiled, UNSAFE, &options).unwrap();
     SubmitRequest {
         address: receipt.address,
         proof: known.proof.clone(),
@@ -51,33 +60,36 @@ fn deployed(anvil: &Anvil) -> SubmitRequest {
     }
 }
 
+fn ask(target: &ChainTarget, request: &SubmitRequest) -> Result<u64, EvmError> {
+    block_on(dry_run(target, request, &SendOptions::default())).map(|quote| quote.gas_estimate)
+}
+
+pub(crate) fn submit_to(
+    target: &ChainTarget,
+    key: KeySource,
+    request: &SubmitRequest,
+    options: &SendOptions,
+) -> Result<Receipt, EvmError> {
+    block_on(submit(target, key, request, UNSAFE, options, &mut ()))
+}
+
 fn send(anvil: &Anvil, request: &SubmitRequest, options: SendOptions) -> Result<u64, EvmError> {
-    block_on(submit(&anvil.target(), key(anvil), request, UNSAFE, options)).map(|receipt| receipt.gas_used)
+    submit_to(&anvil.target(), key(anvil), request, &options).map(|receipt| receipt.gas_used)
 }
 
 #[test]
 fn a_proof_is_accepted_for_the_gas_that_the_simulator_said() {
     let Fixture { build, .. } = fixture();
     let anvil = anvil(&[]);
-    let receipt = block_on(deploy(
-        &anvil.target(),
-        key(&anvil),
-        &build.compiled,
-        UNSAFE,
-        SendOptions::default(),
-    ))
-    .unwrap();
+    let options = SendOptions::default();
+    let receipt = create(&anvil.target(), key(&anvil), &build.compiled, UNSAFE, &options).unwrap();
     assert_eq!(receipt.gas_used, build.deployment.gas);
-    assert_eq!(
-        (receipt.chain_id, receipt.code_bytes),
-        (31_337, build.deployment.code_bytes)
-    );
+    assert_eq!((receipt.chain_id, receipt.block, receipt.confirmations), (31_337, 1, 1));
 
     let request = deployed(&anvil);
-    let trial = block_on(dry_run(&anvil.target(), None, &request)).unwrap();
-    assert!(trial.code_checked && trial.gas_estimate >= build.verification.transaction_gas);
+    assert!(ask(&anvil.target(), &request).unwrap() >= build.verification.transaction_gas);
     assert_eq!(
-        send(&anvil, &request, SendOptions::default()).unwrap(),
+        send(&anvil, &request, options).unwrap(),
         build.verification.transaction_gas
     );
 }
@@ -89,7 +101,7 @@ fn rejected_proofs_are_named_before_and_after_sending() {
     request.public_inputs[0] += U256::from(1);
     let on_chain = SendOptions {
         gas_limit: Some(1_000_000),
-        nonce: None,
+        ..SendOptions::default()
     };
     for (options, is_sent) in [(SendOptions::default(), false), (on_chain, true)] {
         let Err(EvmError::Reverted { transaction, reason }) = send(&anvil, &request, options) else {
@@ -98,10 +110,10 @@ fn rejected_proofs_are_named_before_and_after_sending() {
         assert_eq!(transaction.is_some(), is_sent);
         assert_eq!(reason.rejection(), Some(Rejection::InvalidProof));
     }
-    let error = block_on(dry_run(&anvil.target(), None, &request)).unwrap_err();
+    let error = ask(&anvil.target(), &request).unwrap_err();
     assert!(error.to_string().contains("ProofInvalid()"), "{error}");
     request.proof.truncate(64);
-    let error = block_on(dry_run(&anvil.target(), None, &request)).unwrap_err();
+    let error = ask(&anvil.target(), &request).unwrap_err();
     assert!(
         error
             .to_string()
@@ -120,10 +132,7 @@ fn an_address_without_the_verifier_is_refused() {
         send(&anvil, &request, SendOptions::default()),
         Err(EvmError::NoCode { .. })
     ));
-    assert!(matches!(
-        block_on(dry_run(&anvil.target(), None, &request)),
-        Err(EvmError::NoCode { .. })
-    ));
+    assert!(matches!(ask(&anvil.target(), &request), Err(EvmError::NoCode { .. })));
     request.address = verifier;
     request.expected_code_hash = Some(keccak256("another contract"));
     assert!(matches!(
@@ -140,7 +149,8 @@ fn another_chain_is_refused() {
         expected_chain_id: Some(1),
         ..anvil.target()
     };
-    let error = block_on(submit(&target, key(&anvil), &request, UNSAFE, SendOptions::default())).unwrap_err();
+    let options = SendOptions::default();
+    let error = submit_to(&target, key(&anvil), &request, &options).unwrap_err();
     assert!(
         matches!(
             error,
@@ -161,15 +171,8 @@ fn an_unsafe_srs_stays_on_local_chains() {
     })
     .unwrap();
     let compiled = &fixture().build.compiled;
-    let try_with = |policy| {
-        block_on(deploy(
-            &anvil.target(),
-            key(&anvil),
-            compiled,
-            policy,
-            SendOptions::default(),
-        ))
-    };
+    let options = SendOptions::default();
+    let try_with = |policy| create(&anvil.target(), key(&anvil), compiled, policy, &options);
     assert!(matches!(try_with(UNSAFE), Err(EvmError::UnsafeSrs { chain_id: 1, .. })));
     try_with(SrsPolicy {
         allow_unsafe_srs: true,
@@ -183,17 +186,45 @@ fn an_unsafe_srs_stays_on_local_chains() {
 fn gas_nonce_and_funds_have_names() {
     let anvil = anvil(&[]);
     let request = deployed(&anvil);
-    let with = |gas_limit, nonce| send(&anvil, &request, SendOptions { gas_limit, nonce }).unwrap_err();
+    let with = |gas_limit, nonce| {
+        let options = SendOptions {
+            gas_limit,
+            nonce,
+            ..SendOptions::default()
+        };
+        send(&anvil, &request, options).unwrap_err()
+    };
     for limit in [30_000, 120_000] {
         let error = with(Some(limit), None);
         assert!(matches!(error, EvmError::OutOfGas { .. }), "{limit}: {error}");
     }
     let error = with(None, Some(0));
-    assert!(matches!(error, EvmError::NonceConflict { .. }), "{error}");
+    assert!(matches!(error, EvmError::NonceUsed { nonce: Some(0), .. }), "{error}");
+    // The deployment, and the second try above, which burned its gas.
+    let error = with(None, Some(7));
+    assert!(
+        matches!(
+            error,
+            EvmError::NonceGap {
+                nonce: Some(7),
+                next: Some(2),
+                ..
+            }
+        ),
+        "{error}"
+    );
 
     let poor = KeySource::Signer(PrivateKeySigner::random());
-    let error = block_on(submit(&anvil.target(), poor, &request, UNSAFE, SendOptions::default())).unwrap_err();
+    let options = SendOptions::default();
+    let error = submit_to(&anvil.target(), poor, &request, &options).unwrap_err();
     assert!(matches!(error, EvmError::InsufficientFunds { .. }), "{error}");
+
+    let options = SendOptions {
+        sender: Some(Address::repeat_byte(0x11)),
+        ..SendOptions::default()
+    };
+    let error = send(&anvil, &request, options).unwrap_err();
+    assert!(matches!(error, EvmError::WrongSender { .. }), "{error}");
 }
 
 #[test]
@@ -204,18 +235,16 @@ fn too_large_contracts_are_refused_here_and_there() {
         runtime_code: vec![0; 24_577],
         ..honest.clone()
     };
-    let try_deploy = |verifier: &CompiledVerifier, gas_limit| {
-        let options = SendOptions { gas_limit, nonce: None };
-        block_on(deploy(&anvil.target(), key(&anvil), verifier, UNSAFE, options)).unwrap_err()
-    };
-    let error = try_deploy(&large, None);
+    let options = SendOptions::default();
+    let try_deploy = |verifier| create(&anvil.target(), key(&anvil), verifier, UNSAFE, &options).unwrap_err();
+    let error = try_deploy(&large);
     assert!(matches!(error, EvmError::Solidity(_)), "{error}");
     // PUSH2 24577 PUSH0 RETURN: an artifact that lies about its size meets the chain's own limit.
     let lying = CompiledVerifier {
         init_code: vec![0x61, 0x60, 0x01, 0x5f, 0xf3],
         ..honest.clone()
     };
-    let error = try_deploy(&lying, None);
+    let error = try_deploy(&lying);
     assert!(matches!(error, EvmError::CodeSizeLimit { .. }), "{error}");
 }
 
@@ -225,11 +254,11 @@ fn an_rpc_that_is_gone_is_named() {
     let stopped = anvil(&[]);
     let target = stopped.target();
     drop(stopped);
-    let error = block_on(dry_run(&target, None, &request)).unwrap_err();
+    let error = ask(&target, &request).unwrap_err();
     assert!(matches!(error, EvmError::RpcUnreachable { .. }), "{error}");
 
     for address in ["", "nonsense", "ftp://127.0.0.1", "127.0.0.1:8545"] {
-        let error = block_on(dry_run(&ChainTarget::new(address), None, &request)).unwrap_err();
+        let error = ask(&ChainTarget::new(address), &request).unwrap_err();
         assert!(matches!(error, EvmError::RpcAddress { .. }), "{address}: {error}");
     }
 }
@@ -240,16 +269,15 @@ fn an_rpc_that_goes_away_after_sending_names_the_transaction() {
     let anvil = anvil(&["--no-mining"]);
     let (target, signer) = (anvil.target(), key(&anvil));
     let verifier = fixture().build.compiled.clone();
-    let waiting = std::thread::spawn(move || {
-        block_on(deploy(&target, signer, &verifier, UNSAFE, SendOptions::default())).unwrap_err()
-    });
+    let waiting =
+        std::thread::spawn(move || create(&target, signer, &verifier, UNSAFE, &SendOptions::default()).unwrap_err());
     wait_for_a_pending_transaction(&anvil);
     drop(anvil);
     let error = waiting.join().unwrap();
     assert!(matches!(error, EvmError::RpcGone { .. }), "{error}");
 }
 
-fn wait_for_a_pending_transaction(anvil: &Anvil) {
+pub(crate) fn wait_for_a_pending_transaction(anvil: &Anvil) {
     block_on(async {
         let provider = ProviderBuilder::new().connect_http(anvil.endpoint().parse().unwrap());
         for _ in 0..600 {
@@ -272,7 +300,7 @@ fn a_transaction_that_is_not_mined_times_out_by_name() {
         ..anvil.target()
     };
     let compiled = &fixture().build.compiled;
-    let error = block_on(deploy(&target, key(&anvil), compiled, UNSAFE, SendOptions::default())).unwrap_err();
+    let error = create(&target, key(&anvil), compiled, UNSAFE, &SendOptions::default()).unwrap_err();
     assert!(matches!(error, EvmError::ReceiptTimeout { .. }), "{error}");
 }
 
@@ -285,17 +313,11 @@ fn anvil_stops_with_its_guard() {
     if cfg!(target_os = "linux") {
         assert!(!std::path::Path::new(&process).exists());
     }
-    assert!(
-        block_on(dry_run(
-            &target,
-            None,
-            &SubmitRequest {
-                address: Address::ZERO,
-                proof: Vec::new(),
-                public_inputs: Vec::new(),
-                expected_code_hash: None,
-            }
-        ))
-        .is_err()
-    );
+    let request = SubmitRequest {
+        address: Address::ZERO,
+        proof: Vec::new(),
+        public_inputs: Vec::new(),
+        expected_code_hash: None,
+    };
+    assert!(ask(&target, &request).is_err());
 }

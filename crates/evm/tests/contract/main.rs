@@ -3,6 +3,8 @@
 mod anvil;
 mod fixture;
 mod inferences;
+mod proxy;
 mod refusals;
+mod send;
 mod support;
 mod tamper;
