@@ -1,42 +1,46 @@
 //! A convolution as polynomials in one variable: which power every cell, coefficient and output belongs to.
 //!
-//! With `C` lanes, up to `C` output channels form a *group*. The output of lane `j` at place `s` is the coefficient of
-//! `ρ^(C·s + C−1−j)` of the group's polynomial, and that polynomial is `Σ_c X_c(ρ^C)·F_c(ρ)` over the input channels.
+//! Up to `G` output channels form a *group*, with `C` lanes `G = 2C`. The output of member `j` at place `s` is the
+//! coefficient of `ρ^(G·s + G−1−j)` of the group's polynomial, and that polynomial is `Σ_c X_c(ρ^G)·F_c(ρ)` over the
+//! input channels.
 //! `docs/spec/combination.md` has the derivation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use zkverdict_model::{CellId, Convolution, Kernel};
 
-/// Ways to cut positions into more channels that are tried: where the output channels do not fill the lanes, several
+use crate::chips::evaluate;
+
+/// Ways to cut positions into more channels that are tried: where the output channels do not fill a group, several
 /// neighbours along a row do.
 const UNROLLS: [i32; 4] = [1, 2, 4, 8];
 /// No evaluation is longer.
 const MOST_ROWS: i64 = 1 << 28;
 
 /// An input channel, `X(τ) = Σ τ^place·(cell − shift)`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Channel {
     /// Places from 0, falling.
     pub(crate) cells: Vec<(i64, CellId)>,
+    pub(crate) shift: i64,
 }
 
 /// What one input channel adds to a group at one place.
 #[derive(Debug, Clone)]
 pub(crate) struct Term {
     pub(crate) channel: usize,
-    /// Constant coefficients per lane.
+    /// Constant coefficients per member of the group.
     pub(crate) weights: Vec<i64>,
-    /// Coefficients that are cells, as `(lane, cell)`.
+    /// Coefficients that are cells, as `(member, cell)`.
     pub(crate) factors: Vec<(usize, CellId)>,
 }
 
-/// Up to `C` output channels.
+/// Up to `G` output channels.
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
     /// By place, the last one first.
     pub(crate) terms: Vec<(i64, Vec<Term>)>,
-    /// Outputs of the convolution by place and lane.
+    /// Outputs of the convolution by place and member.
     pub(crate) outputs: BTreeMap<i64, Vec<Option<usize>>>,
     /// First and last place of the polynomial.
     pub(crate) places: (i64, i64),
@@ -47,18 +51,18 @@ pub(crate) struct Group {
 pub(crate) struct Combination {
     pub(crate) channels: Vec<Channel>,
     pub(crate) groups: Vec<Group>,
-    pub(crate) shift: i64,
 }
 
 impl Combination {
     /// The shortest way to lay out a convolution over `lanes`, or nothing if there is none.
     pub(crate) fn new(convolution: &Convolution, kernel: &Kernel, lanes: usize) -> Option<Self> {
-        let ways = UNROLLS.iter().filter(|unroll| **unroll as usize <= lanes);
-        let found = ways.filter_map(|unroll| Self::unrolled(convolution, kernel, lanes, *unroll));
+        let size = evaluate::group(lanes);
+        let ways = UNROLLS.iter().filter(|unroll| **unroll as usize <= size);
+        let found = ways.filter_map(|unroll| Self::unrolled(convolution, kernel, size, *unroll));
         found.min_by_key(|found| found.rows(lanes))
     }
 
-    fn unrolled(convolution: &Convolution, kernel: &Kernel, lanes: usize, unroll: i32) -> Option<Self> {
+    fn unrolled(convolution: &Convolution, kernel: &Kernel, size: usize, unroll: i32) -> Option<Self> {
         let first = convolution.outputs.first()?.position;
         let mut pitch = [0, 0];
         for output in &convolution.outputs {
@@ -134,28 +138,31 @@ impl Combination {
             let bottom = cells.last().map_or(0, |(place, _)| *place);
             cells.iter_mut().for_each(|(place, _)| *place -= bottom);
             bottoms.push(bottom);
-            placed.push(Channel { cells });
+            placed.push(Channel {
+                cells,
+                shift: kernel.shift,
+            });
         }
         let classes: Vec<&Vec<([i32; 2], usize)>> = classes.values().collect();
         let mut groups = Vec::new();
-        for (classes, kernels) in classes.chunks(lanes).zip(kernels.chunks(lanes)) {
+        for (classes, kernels) in classes.chunks(size).zip(kernels.chunks(size)) {
             let mut terms: BTreeMap<std::cmp::Reverse<i64>, BTreeMap<usize, Term>> = BTreeMap::new();
             let mut outputs: BTreeMap<i64, Vec<Option<usize>>> = BTreeMap::new();
-            for (lane, (class, kernel)) in classes.iter().zip(kernels).enumerate() {
+            for (member, (class, kernel)) in classes.iter().zip(kernels).enumerate() {
                 for (at, output) in *class {
-                    outputs.entry(place(*at)).or_insert_with(|| vec![None; lanes])[lane] = Some(*output);
+                    outputs.entry(place(*at)).or_insert_with(|| vec![None; size])[member] = Some(*output);
                 }
                 for ((channel, at), coefficient) in kernel {
                     let at = place(*at) + bottoms[*channel];
                     let term = terms.entry(std::cmp::Reverse(at)).or_default();
                     let term = term.entry(*channel).or_insert_with(|| Term {
                         channel: *channel,
-                        weights: vec![0; lanes],
+                        weights: vec![0; size],
                         factors: Vec::new(),
                     });
                     match coefficient {
-                        Coefficient::Weight(weight) => term.weights[lane] = *weight,
-                        Coefficient::Cell(cell) => term.factors.push((lane, *cell)),
+                        Coefficient::Weight(weight) => term.weights[member] = *weight,
+                        Coefficient::Cell(cell) => term.factors.push((member, *cell)),
                     }
                 }
             }
@@ -182,14 +189,19 @@ impl Combination {
         Some(Self {
             channels: placed,
             groups,
-            shift: kernel.shift,
         })
     }
 
-    /// Rows that it takes, without the one of the zero.
+    /// Rows that it takes alone, without the one of the zero.
     pub(crate) fn rows(&self, lanes: usize) -> usize {
-        let channels = self.channels.iter().map(Channel::rows);
-        channels.chain(self.groups.iter().map(|group| group.rows(lanes))).sum()
+        self.rows_beside(&HashSet::new(), lanes)
+    }
+
+    /// Rows that it takes where these channels are evaluated already.
+    pub(crate) fn rows_beside(&self, known: &HashSet<Channel>, lanes: usize) -> usize {
+        let channels = self.channels.iter().filter(|channel| !known.contains(channel));
+        let groups = self.groups.iter().map(|group| group.rows(lanes));
+        channels.map(Channel::rows).chain(groups).sum()
     }
 }
 
@@ -229,20 +241,32 @@ impl Group {
         let steps = self.terms.first().map_or(0, |(place, _)| place - self.places.0) as usize;
         let mut rows = terms + steps + 1;
         let mut blocks = Blocks::default();
-        for place in self.falling_places() {
-            rows += blocks.next(self.outputs.contains_key(&place)).new_rows() * lanes;
+        for (place, first) in self.falling(lanes) {
+            rows += blocks.next(self.has_outputs(place, first, lanes)).new_rows() * lanes;
         }
         rows + usize::from(blocks.is_full())
     }
 
-    /// All places of the polynomial, the last one first.
-    pub(crate) fn falling_places(&self) -> impl Iterator<Item = i64> {
-        (self.places.0..=self.places.1).rev()
+    /// All coefficients of the polynomial, the highest first, as many at a time as there are lanes: place and first
+    /// member.
+    pub(crate) fn falling(&self, lanes: usize) -> impl Iterator<Item = (i64, usize)> {
+        let places = (self.places.0..=self.places.1).rev();
+        places.flat_map(move |place| (0..evaluate::group(lanes)).step_by(lanes).map(move |first| (place, first)))
+    }
+
+    /// The output of a member at a place.
+    pub(crate) fn output(&self, place: i64, member: usize) -> Option<usize> {
+        self.outputs.get(&place)?.get(member).copied().flatten()
+    }
+
+    /// Whether any of as many members as there are lanes has an output at a place.
+    pub(crate) fn has_outputs(&self, place: i64, first: usize, lanes: usize) -> bool {
+        (first..first + lanes).any(|member| self.output(place, member).is_some())
     }
 }
 
-/// Where the coefficients of a place go. A place with outputs takes the first third of a block of digits; one without
-/// takes what is free of the block before, where it follows at once.
+/// Where `C` coefficients go. Where there are outputs among them, the first third of a block of digits; elsewhere what is
+/// free of the block before, if they follow at once.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Blocks {
     /// Thirds of the last block that are free.

@@ -19,7 +19,7 @@ pub(crate) use combine::{Combined, Evaluation, EvaluationSource, compare};
 use crate::{
     CircuitError, Shape,
     chips::{accumulate, gadget, lookup, tree},
-    combination::Combination,
+    combination::{Channel, Combination},
     field::{from_i128, power_of_two},
     subtree::{Subtree, Subtrees},
 };
@@ -335,6 +335,8 @@ struct Builder<'a> {
     elsewhere: HashSet<(usize, usize)>,
     /// Convolutions by their first step, with the sums behind their outputs and the constants of those.
     pending: HashMap<usize, Vec<(Combination, Vec<(usize, usize, i128)>)>>,
+    /// Channels that are evaluated already, and on which rows.
+    channels: HashMap<Channel, usize>,
     bit_tag: u64,
     zero_tag: u64,
     memory_tag: u64,
@@ -390,6 +392,7 @@ impl<'a> Builder<'a> {
             slots: HashMap::new(),
             elsewhere: HashSet::new(),
             pending: HashMap::new(),
+            channels: HashMap::new(),
             bit_tag,
             zero_tag,
             memory_tag,

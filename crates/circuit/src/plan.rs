@@ -298,6 +298,8 @@ struct CostModel {
     code_per_public_input: f64,
     /// Gates of trees.
     code_of_trees: f64,
+    /// The gate of evaluations, and its column.
+    code_of_convolutions: f64,
     cpu_base_s: f64,
     /// Per row and column: transforms.
     cpu_per_cell_s: f64,
@@ -320,6 +322,7 @@ impl Default for CostModel {
             code_per_lane: 733.0,
             code_per_public_input: 169.0,
             code_of_trees: 5_530.0,
+            code_of_convolutions: 3_460.0,
             cpu_base_s: 0.035,
             cpu_per_cell_s: 1.05e-6,
             cpu_per_row_s: 1.21e-3,
@@ -350,8 +353,9 @@ impl CostModel {
     fn code_bytes(&self, shape: Shape, public_inputs: usize) -> usize {
         let lanes = if shape.lanes > 1 { shape.lanes as f64 } else { 0.0 };
         let trees = if shape.trees { self.code_of_trees } else { 0.0 };
+        let convolutions = if shape.convolutions { self.code_of_convolutions } else { 0.0 };
         let inputs = self.code_per_public_input * public_inputs as f64;
-        (self.code_base + self.code_per_lane * lanes + trees + inputs) as usize
+        (self.code_base + self.code_per_lane * lanes + trees + convolutions + inputs) as usize
     }
 
     fn memory_bytes(&self, rows: f64, columns: f64) -> u64 {

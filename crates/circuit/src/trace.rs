@@ -138,7 +138,7 @@ impl Trace {
     pub fn evaluations(&self, layout: &Layout, point: Fr) -> Vec<Fr> {
         let lanes = layout.shape.lanes;
         let powers: Vec<Fr> = std::iter::successors(Some(Fr::one()), |power| Some(power * point))
-            .take(lanes + 1)
+            .take(evaluate::group(lanes) + 1)
             .collect();
         let weight = |column: usize, row: usize| layout.fixed.weights[column].get(row).copied().unwrap_or_default();
         let mut evaluations = vec![Fr::zero(); self.value.len()];
@@ -152,15 +152,17 @@ impl Trace {
                     let [start, one, two] = [0, 1, 2].map(|distance| evaluations[row + distance]);
                     let result = match layout.fixed.q_evaluate[row] {
                         evaluate::TERM => {
-                            let coefficients = (0..lanes).map(|lane| powers[lane] * weight(lane, row));
+                            let next = powers[lanes];
+                            let coefficients = (0..lanes)
+                                .map(|lane| powers[lane] * (weight(lane, row) + next * weight(lane, row + 1)));
                             start + one * coefficients.sum::<Fr>()
                         }
                         evaluate::PRODUCT => start + one * two,
                         _ => {
-                            powers[lanes] * start
+                            let taken = weight(evaluate::ACCUMULATOR, row);
+                            powers[evaluate::group(lanes)] * (start - taken * start)
+                                + taken * (self.accumulator[row] + point * start)
                                 + weight(evaluate::CELL, row) * self.value[row]
-                                + weight(evaluate::ACCUMULATOR, row)
-                                    * (self.accumulator[row] - (powers[lanes] - point) * start)
                                 + weight(evaluate::CONSTANT, row)
                         }
                     };
@@ -234,21 +236,23 @@ impl Filler<'_> {
     /// Coefficients of a convolution's polynomials that are no output.
     fn surplus(&mut self, combined: &Combined) {
         let lanes = self.layout.shape.lanes;
+        let size = evaluate::group(lanes);
         let combination = &combined.combination;
         let value = |cell: &CellId| self.cells[cell.index()];
         let coefficients = |group: &Group| {
             let first = group.places.0;
-            let mut coefficients = vec![0_i128; (group.places.1 - first + 1) as usize * lanes];
+            let mut coefficients = vec![0_i128; (group.places.1 - first + 1) as usize * size];
             for (place, terms) in &group.terms {
                 for term in terms {
                     let mut kernel: Vec<i128> = term.weights.iter().map(|weight| i128::from(*weight)).collect();
-                    for (lane, cell) in &term.factors {
-                        kernel[*lane] += i128::from(value(cell));
+                    for (member, cell) in &term.factors {
+                        kernel[*member] += i128::from(value(cell));
                     }
-                    for (above, cell) in &combination.channels[term.channel].cells {
-                        let at = (place + above - first) as usize * lanes;
-                        let difference = i128::from(value(cell) - combination.shift);
-                        for (coefficient, weight) in coefficients[at..at + lanes].iter_mut().zip(&kernel) {
+                    let channel = &combination.channels[term.channel];
+                    for (above, cell) in &channel.cells {
+                        let at = (place + above - first) as usize * size;
+                        let difference = i128::from(value(cell) - channel.shift);
+                        for (coefficient, weight) in coefficients[at..at + size].iter_mut().zip(&kernel) {
                             *coefficient += weight * difference;
                         }
                     }
@@ -257,9 +261,9 @@ impl Filler<'_> {
             coefficients
         };
         let groups: Vec<Vec<i128>> = combination.groups.iter().map(coefficients).collect();
-        for (group, lane, place, row) in combined.surplus(lanes) {
+        for (group, member, place, row) in combined.surplus(lanes) {
             let first = combination.groups[group].places.0;
-            let coefficient = groups[group][(place - first) as usize * lanes + lane];
+            let coefficient = groups[group][(place - first) as usize * size + member];
             self.trace.accumulator[row] = from_i128(coefficient);
         }
     }

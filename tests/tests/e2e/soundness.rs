@@ -91,24 +91,26 @@ fn reads(expression: &Expression<Fr>) -> BTreeSet<Read> {
     )
 }
 
-/// Rule 1, by the constraint system: the lookup argument alone reads challenges; everything that it checks is committed
-/// in the first phase, after which the challenges are squeezed; nothing else uses what was made with them.
+/// Rule 1, by the constraint system: the lookup argument and the evaluations alone read challenges, each its own;
+/// everything that they check is committed in the first phase, after which the challenges are squeezed; nothing else uses
+/// what was made with them.
 #[test]
 fn challenges_follow_what_they_check() {
     for shape in catalogue() {
         let mut system = ConstraintSystem::default();
         let config = ModelConfig::configure(&mut system, shape);
         let sum = config.lookup_sum.index();
+        let evaluation = config.evaluation.map(|columns| columns.evaluation.index());
         assert_eq!(
             system.challenge_phase(),
-            [0, 0],
-            "{shape}: alpha and gamma follow the first phase"
+            vec![0; 2 + usize::from(evaluation.is_some())],
+            "{shape}: all challenges follow the first phase"
         );
         let phases = system.advice_column_phase();
         for (column, phase) in phases.iter().enumerate() {
             assert_eq!(
                 *phase,
-                u8::from(column == sum),
+                u8::from(column == sum || Some(column) == evaluation),
                 "{shape}: phase of advice column {column}"
             );
         }
@@ -121,17 +123,26 @@ fn challenges_follow_what_they_check() {
                 .count();
             let late = read.iter().any(|read| matches!(read, Read::Advice { phase: 1.., .. }));
             let is_lookup = gate.name() == "lookup";
+            let is_evaluation = gate.name() == "evaluate";
             assert_eq!(
                 challenges,
-                if is_lookup { 2 } else { 0 },
+                if is_lookup { 2 } else { usize::from(is_evaluation) },
                 "{shape}: challenges in {}",
                 gate.name()
             );
-            assert_eq!(late, is_lookup, "{shape}: second-phase columns in {}", gate.name());
+            assert_eq!(late, is_lookup || is_evaluation, "{shape}: second-phase columns in {}", gate.name());
             for column in read.iter().filter_map(|read| match read {
-                Read::Advice { column, .. } if is_lookup => Some(*column),
-                _ => None,
+                Read::Advice { column, .. } => Some(*column),
+                Read::Challenge { .. } => None,
             }) {
+                if is_evaluation {
+                    let expected = [config.value.index(), config.accumulator.index()];
+                    let expected = expected.into_iter().chain(evaluation);
+                    assert!(expected.into_iter().any(|known| known == column), "{shape}: column {column}");
+                }
+                if !is_lookup {
+                    continue;
+                }
                 let expected = [
                     config.key,
                     config.limb,
@@ -148,9 +159,13 @@ fn challenges_follow_what_they_check() {
                 );
             }
         }
-        // No copy constraint reaches into the second phase, and no column is shared by accident.
+        // Copy constraints reach into the second phase for evaluations alone: their challenges are squeezed after it.
         let equal: Vec<_> = system.permutation().get_columns();
-        assert_eq!(equal.len(), 2, "{shape}: the values and the instance");
+        assert_eq!(
+            equal.len(),
+            2 + usize::from(evaluation.is_some()),
+            "{shape}: the values, the instance, the evaluations"
+        );
     }
     // The verifier squeezes in that order: six commitments, then two challenges, then the running sum.
     let protocol = &Example::CreditLogreg.keyed().keys.verifying.key.protocol;

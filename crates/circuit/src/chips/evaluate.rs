@@ -21,16 +21,28 @@ const KINDS: u64 = 3;
 
 /// The weight that a [`STEP`] multiplies its cell by.
 pub const CELL: usize = 1;
-/// The weight that is 1 where a [`STEP`] takes the accumulator and one power of the challenge, not `C`.
+/// The weight that is 1 where a [`STEP`] takes the accumulator and one power of the challenge, not `2C`.
 pub const ACCUMULATOR: usize = 2;
 /// The weight that a [`STEP`] adds.
 pub const CONSTANT: usize = 3;
 /// Lanes that a shape must have: those weights.
 pub const LEAST_LANES: usize = 4;
 
+/// Coefficients that a [`TERM`] has, `2C`: the weights of its row and of the next one.
+pub(crate) fn group(lanes: usize) -> usize {
+    2 * lanes
+}
+
+/// The row, counted from the term's, and the weight that hold the coefficient of member `member` of a group: the first
+/// member has the highest power.
+pub(crate) fn coefficient(lanes: usize, member: usize) -> (usize, usize) {
+    let power = group(lanes) - 1 - member;
+    (power / lanes, power % lanes)
+}
+
 pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, columns: EvaluationColumns) {
-    // q = 1:  T(i+1) = ρ^C·T(i) + w_1(i)·x(i) + w_2(i)·(a(i) − (ρ^C − ρ)·T(i)) + w_3(i)
-    // q = 2:  T(i+2) = T(i) + T(i+1)·Σ_j ρ^j·w_j(i)
+    // q = 1:  T(i+1) = ρ^(2C)·(T(i) − w_2(i)·T(i)) + w_2(i)·(a(i) + ρ·T(i)) + w_1(i)·x(i) + w_3(i)
+    // q = 2:  T(i+2) = T(i) + T(i+1)·Σ_j (ρ^j·w_j(i) + ρ^(C+j)·w_j(i+1))
     // q = 3:  T(i+3) = T(i) + T(i+1)·T(i+2)
     // docs/spec/combination.md
     meta.create_gate("evaluate", |meta| {
@@ -38,14 +50,14 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, c
         let [start, one, two, three] =
             [0, 1, 2, 3].map(|distance| meta.query_advice(columns.evaluation, Rotation(distance)));
         let point = meta.query_challenge(columns.point);
-        let weights: Vec<_> = config
-            .weights
-            .iter()
-            .map(|column| meta.query_fixed(*column, Rotation::cur()))
-            .collect();
+        let mut read = |rotation: Rotation| -> Vec<_> {
+            let weights = config.weights.iter();
+            weights.map(|column| meta.query_fixed(*column, rotation)).collect()
+        };
+        let (weights, weights_next) = (read(Rotation::cur()), read(Rotation::next()));
         let value = meta.query_advice(config.value, Rotation::cur());
         let accumulator = meta.query_advice(config.accumulator, Rotation::cur());
-        let leap = power(&point, config.shape.lanes);
+        let leap = power(&point, group(config.shape.lanes));
         let taken = weights[ACCUMULATOR].clone();
         let step = leap * (start.clone() - taken.clone() * start.clone())
             + taken * (accumulator + point.clone() * start.clone())
@@ -53,6 +65,7 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, c
             + weights[CONSTANT].clone();
         let coefficients = weights
             .into_iter()
+            .chain(weights_next)
             .rev()
             .reduce(|sum, weight| sum * point.clone() + weight)
             .unwrap_or(Expression::Constant(Fr::zero()));

@@ -3,15 +3,15 @@
 use super::*;
 use crate::{
     chips::evaluate,
-    combination::{Blocks, Channel, Combination, Group, Spot, Term},
+    combination::{Blocks, Group, Spot, Term},
 };
 
 /// A convolution whose sums are proven at the challenge.
 #[derive(Debug, Clone)]
 pub(crate) struct Combined {
     pub(crate) combination: Combination,
-    /// First row of each place of each group.
-    pub(crate) rows: Vec<Vec<(i64, usize)>>,
+    /// Of each group, as many coefficients at a time as there are lanes: place, first member, row.
+    pub(crate) rows: Vec<Vec<(i64, usize, usize)>>,
 }
 
 /// How the evaluations are computed, in order. Rows are those of the evaluation column.
@@ -63,6 +63,7 @@ pub(crate) fn compare(program: &Program, lanes: usize) -> Result<Vec<Convolution
     );
     builder.find_unchecked();
     let computed_by = steps_by_cell(program);
+    let mut evaluated = HashSet::new();
     let mut found = Vec::with_capacity(program.convolutions.len());
     for convolution in &program.convolutions {
         let kernel = kernel(program, convolution, &index)?;
@@ -78,9 +79,11 @@ pub(crate) fn compare(program: &Program, lanes: usize) -> Result<Vec<Convolution
         let mut cells = convolution.cells.iter().map(|placed| placed.cell).chain(factors);
         let is_ready = cells.all(|cell| computed_by[cell.index()] < steps[0]);
         let way = Combination::new(convolution, &kernel, lanes).filter(|_| is_ready);
-        let combined = way.map(|way| way.rows(lanes));
+        let combined = way.as_ref().map(|way| way.rows_beside(&evaluated, lanes));
         let is_combined = combined.is_some_and(|combined| combined < direct);
-        if !is_combined {
+        if is_combined {
+            evaluated.extend(way.into_iter().flat_map(|way| way.channels));
+        } else {
             sums.iter().for_each(|sum| _ = builder.elsewhere.remove(sum));
         }
         found.push(ConvolutionRows {
@@ -193,7 +196,7 @@ impl Builder<'_> {
             let channels: Vec<usize> = combination
                 .channels
                 .iter()
-                .map(|channel| self.channel(channel, combination.shift))
+                .map(|channel| self.channel(channel))
                 .collect::<Result<_, _>>()?;
             let mut rows = Vec::with_capacity(combination.groups.len());
             for group in &combination.groups {
@@ -207,8 +210,11 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Evaluates a channel, and says on which row the evaluation stands.
-    fn channel(&mut self, channel: &Channel, shift: i64) -> Result<usize, CircuitError> {
+    /// Evaluates a channel, unless another convolution did, and says on which row the evaluation stands.
+    fn channel(&mut self, channel: &Channel) -> Result<usize, CircuitError> {
+        if let Some(row) = self.channels.get(channel) {
+            return Ok(*row);
+        }
         let last = channel.cells.first().map_or(0, |(place, _)| *place);
         let first = self.take_rows(last as usize + 2);
         let end = first + last as usize + 1;
@@ -219,11 +225,12 @@ impl Builder<'_> {
             self.layout.fixed.set_weight(evaluate::CELL, row, Fr::one());
             self.layout
                 .fixed
-                .set_weight(evaluate::CONSTANT, row, from_i128(-i128::from(shift)));
+                .set_weight(evaluate::CONSTANT, row, from_i128(-i128::from(channel.shift)));
         }
         for row in first..end {
             self.gate(row, evaluate::STEP);
         }
+        self.channels.insert(channel.clone(), end);
         Ok(end)
     }
 
@@ -239,7 +246,6 @@ impl Builder<'_> {
         let mut row = self.take_rows(1);
         self.start_evaluation(row);
         let mut at = group.terms.first().map_or(group.places.0, |(place, _)| *place);
-        let lanes = self.layout.shape.lanes;
         for (place, terms) in &group.terms {
             row = self.fall(row, at - place);
             at = *place;
@@ -248,9 +254,8 @@ impl Builder<'_> {
                 if term.is_weighted() {
                     self.take_rows(2);
                     self.copy_evaluation(channel, row + 1);
-                    for (lane, weight) in term.weights.iter().enumerate() {
-                        let weight = from_i128((*weight).into());
-                        self.layout.fixed.set_weight(lanes - 1 - lane, row, weight);
+                    for (member, weight) in term.weights.iter().enumerate() {
+                        self.set_coefficient(row, member, from_i128((*weight).into()));
                     }
                     self.gate(row, evaluate::TERM);
                     row += 2;
@@ -277,16 +282,15 @@ impl Builder<'_> {
         row + places as usize
     }
 
-    /// `Σ_j ρ^(C−1−j)·cell_j` over the lanes.
+    /// `Σ_j ρ^(G−1−j)·cell_j` over the members of a group.
     fn factors(&mut self, term: &Term) -> Result<usize, CircuitError> {
-        let lanes = self.layout.shape.lanes;
         let first = self.take_rows(2 * term.factors.len() + 1);
         self.start_evaluation(first);
-        for (position, (lane, cell)) in term.factors.iter().enumerate() {
+        for (position, (member, cell)) in term.factors.iter().enumerate() {
             let row = first + 2 * position;
             let home = self.home(*cell)?;
             self.copy_evaluation(EvaluationSource::Value(home), row + 1);
-            self.layout.fixed.set_weight(lanes - 1 - lane, row, Fr::one());
+            self.set_coefficient(row, *member, Fr::one());
             self.gate(row, evaluate::TERM);
         }
         Ok(first + 2 * term.factors.len())
@@ -294,15 +298,19 @@ impl Builder<'_> {
 
     /// Digits of the outputs, and what else the polynomial has of coefficients, in the accumulator: the rows of its
     /// places, and the row where its evaluation stands.
-    fn digits_at_places(&mut self, group: &Group, sums: &[(usize, usize, i128)]) -> (Vec<(i64, usize)>, usize) {
+    fn digits_at_places(
+        &mut self,
+        group: &Group,
+        sums: &[(usize, usize, i128)],
+    ) -> (Vec<(i64, usize, usize)>, usize) {
         let lanes = self.layout.shape.lanes;
         let mut places = Vec::new();
         let mut blocks = Blocks::default();
         // Row of the evaluation so far.
         let mut cursor = None;
-        for place in group.falling_places() {
-            let outputs = group.outputs.get(&place);
-            let row = match (blocks.next(outputs.is_some()), cursor) {
+        for (place, first) in group.falling(lanes) {
+            let spot = blocks.next(group.has_outputs(place, first, lanes));
+            let row = match (spot, cursor) {
                 (Spot::Block, _) => self.take_rows(3 * lanes),
                 (Spot::Third, Some(row)) => row,
                 (Spot::Plain | Spot::Third, _) => self.take_rows(lanes),
@@ -318,9 +326,9 @@ impl Builder<'_> {
                     .set_weight(evaluate::ACCUMULATOR, row + lane, Fr::one());
                 self.gate(row + lane, evaluate::STEP);
             }
-            for (lane, output) in outputs.into_iter().flatten().enumerate() {
-                let Some(output) = output else { continue };
-                let (step, sum, bias) = sums[*output];
+            for lane in 0..lanes {
+                let Some(output) = group.output(place, first + lane) else { continue };
+                let (step, sum, bias) = sums[output];
                 let row = row + lane;
                 self.layout.fixed.set_weight(evaluate::CONSTANT, row, from_i128(-bias));
                 if let Step::Layer(layer) = &self.program.steps[step] {
@@ -328,13 +336,18 @@ impl Builder<'_> {
                 }
                 self.layout.placements.push(Placement::Digit { step, sum, row });
             }
-            places.push((place, row));
+            places.push((place, first, row));
             cursor = Some(row + lanes);
         }
         if blocks.is_full() {
             self.take_rows(1);
         }
         (places, cursor.unwrap_or(self.next_row))
+    }
+
+    fn set_coefficient(&mut self, row: usize, member: usize, coefficient: Fr) {
+        let (below, weight) = evaluate::coefficient(self.layout.shape.lanes, member);
+        self.layout.fixed.set_weight(weight, row + below, coefficient);
     }
 
     fn gate(&mut self, row: usize, kind: u64) {
@@ -388,15 +401,14 @@ impl Layout {
 }
 
 impl Combined {
-    /// Rows of coefficients that are no output, with their group, lane and place.
+    /// Rows of coefficients that are no output, after their group, member and place.
     pub(crate) fn surplus(&self, lanes: usize) -> impl Iterator<Item = (usize, usize, i64, usize)> {
         let groups = self.combination.groups.iter().zip(&self.rows).enumerate();
         groups.flat_map(move |(number, (group, rows))| {
-            rows.iter().flat_map(move |(place, row)| {
-                let outputs = group.outputs.get(place);
-                let is_free = move |lane: &usize| outputs.is_none_or(|outputs| outputs[*lane].is_none());
+            rows.iter().flat_map(move |(place, first, row)| {
+                let is_free = move |lane: &usize| group.output(*place, first + lane).is_none();
                 let free = (0..lanes).filter(is_free);
-                free.map(move |lane| (number, lane, *place, row + lane))
+                free.map(move |lane| (number, first + lane, *place, row + lane))
             })
         })
     }
