@@ -227,7 +227,7 @@ impl Fidelity {
                 .zip(expected)
             {
                 for (got, expected) in got.iter().zip(expected) {
-                    if output.kind == OutputKind::Real {
+                    if matches!(output.kind, OutputKind::Real | OutputKind::Quantized { .. }) {
                         let error = (got - expected).abs();
                         fidelity.max_error = fidelity.max_error.max(error);
                         total += error;
