@@ -217,24 +217,18 @@ mod tests {
         }
     }
 
-    /// The level that one line, or several that count, give.
-    fn by_lines(row: &QuantizeRow, stairs: &Staircase, ends: (i64, i64), number: i64, shift: u32) -> Option<i64> {
-        let held = |level: i128, most: i64| level.clamp(0, most.into()) as i64;
+    /// The line, or the lines that count, with what is added to their levels.
+    fn lines(row: &QuantizeRow, stairs: &Staircase, ends: (i64, i64), shift: u32) -> (i64, Vec<(Line, usize)>) {
         match stairs.line(ends, (row.low, row.high), shift) {
-            Some(line) => Some(row.low + held(line.level(number, shift), row.high - row.low)),
-            None => {
-                let parts = stairs.parts(shift)?;
-                let counts = parts
-                    .iter()
-                    .map(|(line, count)| held(line.level(number, shift), *count as i64));
-                Some(stairs.first + counts.sum::<i64>())
-            }
+            Some(line) => (row.low, vec![(line, (row.high - row.low) as usize)]),
+            None => (stairs.first, stairs.parts(shift).unwrap()),
         }
     }
 
     /// At, below and above every boundary, at the ends, and at random numbers.
     fn check(row: &QuantizeRow, ends: (i64, i64), shift: u32, rng: &mut StdRng) {
         let stairs = row.of_integers(ends.0, ends.1);
+        let (base, lines) = lines(row, &stairs, ends, shift);
         let near = stairs
             .thresholds
             .iter()
@@ -246,11 +240,9 @@ mod tests {
             let expected = row.apply(number as f32);
             let counted = stairs.first + stairs.thresholds.partition_point(|threshold| *threshold <= number) as i64;
             assert_eq!(counted, expected, "{row:?} at {number}");
-            assert_eq!(
-                by_lines(row, &stairs, ends, number, shift),
-                Some(expected),
-                "{row:?} at {number}"
-            );
+            let held = |(line, most): &(Line, usize)| line.level(number, shift).clamp(0, *most as i128) as i64;
+            let got = base + lines.iter().map(held).sum::<i64>();
+            assert_eq!(got, expected, "{row:?} at {number}");
         }
     }
 

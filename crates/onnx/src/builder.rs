@@ -525,6 +525,22 @@ impl Builder {
         Some((numbers, zero, scale))
     }
 
+    /// The whole numbers behind elements that became reals in one way, which keeps their order, and that way.
+    fn alike(&self, elements: &[Element]) -> Option<(Vec<Element>, Behind)> {
+        let first = self.behind(*elements.first()?)?.clone();
+        let keeps_order = match &first.origin {
+            WholeNumber::Code(steps) => steps.iter().all(|step| !step.turns()),
+            _ => false,
+        };
+        let same =
+            |behind: &&Behind| behind.origin == first.origin && behind.low == first.low && behind.high == first.high;
+        let numbers = elements
+            .iter()
+            .map(|element| self.behind(*element).filter(same).map(|behind| behind.number));
+        let numbers: Vec<Element> = numbers.collect::<Option<_>>()?;
+        keeps_order.then_some((numbers, first))
+    }
+
     /// The reals of some whole numbers, `(number − zero)·scale`.
     pub(crate) fn dequantize(
         &mut self,
@@ -611,6 +627,26 @@ impl Builder {
             let codes = vec![(zero, scale); numbers.len()];
             return self.dequantize(name, &numbers, &codes);
         }
+        // The same holds of reals that are held between bounds.
+        let alike = self.alike(&groups.concat()).map(|(numbers, behind)| {
+            let mut numbers = numbers.into_iter();
+            let groups = groups.iter().map(|group| numbers.by_ref().take(group.len()).collect());
+            (groups.collect::<Vec<Vec<Element>>>(), behind)
+        });
+        let behind = match alike {
+            Some((groups, behind)) => {
+                let numbers = self.maximum(name, groups)?.into_iter();
+                numbers
+                    .map(|number| {
+                        Some(Behind {
+                            number,
+                            ..behind.clone()
+                        })
+                    })
+                    .collect()
+            }
+            None => Vec::new(),
+        };
         // Shorter groups repeat an element, which changes no maximum.
         self.charge(groups.len().saturating_mul(width))?;
         let elements: Vec<Element> = groups
@@ -618,7 +654,9 @@ impl Builder {
             .flat_map(|group| group.iter().chain(group.iter().cycle()).take(width))
             .copied()
             .collect();
-        self.apply(name, Op::Maximum { width }, &elements, groups.len())
+        let maxima = self.apply(name, Op::Maximum { width }, &elements, groups.len())?;
+        self.put_behind(&maxima, behind);
+        Ok(maxima)
     }
 
     /// The smallest element of each group.

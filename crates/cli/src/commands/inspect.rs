@@ -123,7 +123,10 @@ impl Inspected {
         self.parameters = Some(parameters(&model.graph));
         self.trees = model.graph.tree_facts();
         let outputs = model.graph.outputs.iter().zip(model.graph.exact_outputs());
-        self.exact_outputs = outputs.filter(|(_, exact)| *exact).map(|(output, _)| output.name.clone()).collect();
+        self.exact_outputs = outputs
+            .filter(|(_, exact)| *exact)
+            .map(|(output, _)| output.name.clone())
+            .collect();
         let beside = beside(&args.model, "calibration.json");
         let (calibration, from) = match CalibrationFile::load(&beside, model) {
             Ok(calibration) => (Ok(calibration), "calibration"),

@@ -24,6 +24,7 @@ impl Family {
     /// Where a table of this family starts.
     fn origin(self, table: &Table) -> Option<usize> {
         let origin = match self {
+            Self::Ramp(top) if !is_ramp(table, top) => return None,
             Self::Clamp(_) | Self::Ramp(_) => table.entries.iter().rposition(|entry| *entry == 0)?,
             Self::Step => table.entries.iter().position(|entry| *entry == 1)?,
         };
@@ -31,15 +32,23 @@ impl Family {
     }
 }
 
+/// Whether a table may be a ramp that ends at `top`.
+fn is_ramp(table: &Table, top: i64) -> bool {
+    table.stride == 0 && table.entries.last() == Some(&top) && (table.entries.len() as i64) > top
+}
+
 /// Makes all clamps one table, all steps one, and all ramps of one height, by moving every sum to the common origin.
 pub(super) fn share_tables(program: &mut Program) {
     let shift = 2 * program.cell_bits();
-    let tops: BTreeSet<i64> = program
-        .tables
-        .iter()
-        .filter_map(|table| table.entries.last().copied())
-        .collect();
-    let ramps = tops.into_iter().filter(|top| *top > 1).map(Family::Ramp);
+    let last = |table: &Table| {
+        table
+            .entries
+            .last()
+            .copied()
+            .filter(|top| *top > 1 && is_ramp(table, *top))
+    };
+    let tops: BTreeSet<i64> = program.tables.iter().filter_map(last).collect();
+    let ramps = tops.into_iter().map(Family::Ramp);
     let families: Vec<Family> = [Family::Clamp(program.cell_max()), Family::Step]
         .into_iter()
         .chain(ramps)
