@@ -251,7 +251,11 @@ impl Group {
     /// member.
     pub(crate) fn falling(&self, lanes: usize) -> impl Iterator<Item = (i64, usize)> {
         let places = (self.places.0..=self.places.1).rev();
-        places.flat_map(move |place| (0..evaluate::group(lanes)).step_by(lanes).map(move |first| (place, first)))
+        places.flat_map(move |place| {
+            (0..evaluate::group(lanes))
+                .step_by(lanes)
+                .map(move |first| (place, first))
+        })
     }
 
     /// The output of a member at a place.

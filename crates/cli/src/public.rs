@@ -57,7 +57,7 @@ fn value(field: &Field, word: &[u8; 32]) -> Value {
             Some(OutputKind::IntLabel(_) | OutputKind::Index) => {
                 field.show(cell).parse::<i64>().map_or(Value::Null, Value::from)
             }
-            _ => Value::from(field.format.dequantize(cell)),
+            _ => Value::from(field.real(cell)),
         },
         _ => Value::String(format!("0x{}", hex::encode(word))),
     }

@@ -33,11 +33,16 @@ impl Graph {
         Ok(values)
     }
 
-    /// The graph outputs among the tensors of [`Graph::evaluate`].
+    /// The graph outputs among the tensors of [`Graph::evaluate`], as they are to be read.
     pub fn pick_outputs(&self, values: &[Vec<f64>]) -> Vec<Vec<f64>> {
         self.outputs
             .iter()
-            .map(|output| values[output.value.0].clone())
+            .map(|output| {
+                values[output.value.0]
+                    .iter()
+                    .map(|value| output.kind.real(*value))
+                    .collect()
+            })
             .collect()
     }
 }
@@ -77,6 +82,7 @@ impl Op {
                     )
                 })
                 .collect(),
+            Self::Quantize { rows } => rows.iter().map(|row| row.apply(x[row.index] as f32) as f64).collect(),
             Self::Relu => x.iter().map(|value| value.max(0.0)).collect(),
             Self::Clip { min, max } => x.iter().map(|value| value.max(*min).min(*max)).collect(),
             Self::Sigmoid => x.iter().copied().map(sigmoid).collect(),

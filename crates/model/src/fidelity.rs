@@ -117,7 +117,7 @@ impl Fidelity {
         let outputs = program.outputs.iter().zip(program.dequantize_outputs(cells));
         for ((output, got), expected) in outputs.zip(expected) {
             for (got, expected) in got.iter().zip(expected) {
-                if output.kind == OutputKind::Real {
+                if matches!(output.kind, OutputKind::Real | OutputKind::Quantized { .. }) {
                     let error = (got - expected).abs();
                     worst = Some(worst.unwrap_or(0.0).max(error));
                     self.reals += 1;

@@ -2,8 +2,8 @@
 //!
 //! Every tensor is flattened row-major and belongs to one sample (a batch of one). Data movement (reshape, transpose,
 //! concat, slice, …) is a [`Op::Wire`]; everything affine (matrix products, scaling, constants added) is an
-//! [`Op::Affine`], or an [`Op::Singles`] where trees compare its results; what remains is non-linear and has a variant
-//! of its own.
+//! [`Op::Affine`], or an [`Op::Singles`] where its results are compared or quantised; what remains is non-linear and has
+//! a variant of its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,13 @@ pub struct Input {
 pub enum OutputKind {
     /// Real numbers.
     Real,
+    /// Whole numbers that stand for reals: `(number − zero)·scale`, in `float32`.
+    Quantized {
+        /// Distance of neighbouring reals.
+        scale: f32,
+        /// The number that stands for zero.
+        zero: i64,
+    },
     /// 0 or 1.
     Bool,
     /// An index (ArgMax).
@@ -54,6 +61,16 @@ pub enum OutputKind {
     IntLabel(Vec<i64>),
     /// A class index into string labels.
     StringLabel(Vec<String>),
+}
+
+impl OutputKind {
+    /// The real number that a number of the graph stands for; labels and truth values stay what they are.
+    pub fn real(&self, number: f64) -> f64 {
+        match self {
+            Self::Quantized { scale, zero } => f64::from((number - *zero as f64) as f32 * scale),
+            _ => number,
+        }
+    }
 }
 
 /// A graph output, in the file's order.
@@ -100,6 +117,30 @@ pub struct SingleRow {
     pub steps: Vec<SingleStep>,
 }
 
+/// One element of an [`Op::Quantize`]: a whole number from `low` to `high`, monotone in the operand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QuantizeRow {
+    /// Index into the concatenated inputs.
+    pub index: usize,
+    /// What is done to it as a `float32`, in order; none of them turns the order around.
+    pub steps: Vec<SingleStep>,
+    /// Added to the result once it is rounded.
+    pub zero: i64,
+    /// Smallest result.
+    pub low: i64,
+    /// Largest result.
+    pub high: i64,
+}
+
+impl QuantizeRow {
+    /// The result for a `float32`: rounded half to even, as ONNX Runtime does.
+    pub fn apply(&self, x: f32) -> i64 {
+        let value = self.steps.iter().fold(x, |value, step| step.apply(value));
+        let moved = f64::from(value.round_ties_even()) + self.zero as f64;
+        moved.clamp(self.low as f64, self.high as f64) as i64
+    }
+}
+
 impl SingleStep {
     /// The result for a `float32`.
     pub fn apply(self, x: f32) -> f32 {
@@ -107,6 +148,14 @@ impl SingleStep {
             Self::Plus(constant) => x + constant,
             Self::Times(constant) => x * constant,
             Self::Over(constant) => x / constant,
+        }
+    }
+
+    /// Whether the order of numbers is turned around.
+    pub fn turns(self) -> bool {
+        match self {
+            Self::Plus(_) => false,
+            Self::Times(constant) | Self::Over(constant) => constant < 0.0,
         }
     }
 
@@ -265,10 +314,16 @@ pub enum Op {
         /// Sparse rows.
         rows: Vec<AffineRow>,
     },
-    /// `float32` arithmetic with constants, elementwise, every operation rounded: what trees compare must be exact.
+    /// `float32` arithmetic with constants, elementwise, every operation rounded: what trees compare, and what is
+    /// quantised, must be exact.
     Singles {
         /// One row per output element.
         rows: Vec<SingleRow>,
+    },
+    /// Whole numbers within bounds, elementwise: `float32` arithmetic with constants, rounded half to even.
+    Quantize {
+        /// One row per output element.
+        rows: Vec<QuantizeRow>,
     },
     /// `max(x, 0)`, elementwise.
     Relu,

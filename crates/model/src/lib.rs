@@ -20,6 +20,8 @@
 //! | `ordered` | `float32` values as integers of the same order |
 //! | `origin` | which element lies behind another, where only data movement and `float32` arithmetic lie between |
 //! | `region` | where a branch's condition holds |
+//! | `quantize` | rounding as thresholds, thresholds as lines |
+//! | `exact` | which values are whole numbers without error |
 //! | `facts` | what can be said of trees before any input |
 //! | `program` | the integer program and its evaluator |
 //! | `validate` | checks of a program that comes from a file |
@@ -31,6 +33,7 @@ mod convolution;
 mod curves;
 mod error;
 mod evaluate;
+mod exact;
 mod facts;
 mod fidelity;
 mod formats;
@@ -40,6 +43,7 @@ mod lower;
 mod ordered;
 mod origin;
 mod program;
+mod quantize;
 mod region;
 mod validate;
 
@@ -51,8 +55,8 @@ pub use fidelity::{Fidelity, References};
 pub use formats::{ChosenFormats, ENOUGH_SAMPLES, FormatChoice, FormatGain, LEAST_SAMPLES};
 pub use function::{Elementary, Formula};
 pub use graph::{
-    AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind, SingleRow,
-    SingleStep, Tree, TreeEnsemble, TreeNode, ValueId,
+    AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind,
+    QuantizeRow, SingleRow, SingleStep, Tree, TreeEnsemble, TreeNode, ValueId,
 };
 pub use ordered::{HIGHEST, LOWEST, from_ordered, ordered};
 pub use program::{

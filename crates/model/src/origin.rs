@@ -1,9 +1,9 @@
 //! Where elements come from: the element behind another one, where only data movement and `float32` arithmetic with
 //! constants lie between.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use crate::{AffineRow, Graph, Node, Op, SingleStep, ValueId};
+use crate::{AffineRow, Element, Graph, Node, Op, SingleStep, ValueId};
 
 /// The element behind another one.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,13 +89,39 @@ impl Origins {
         all
     }
 
-    /// Graph inputs `(tensor, index)` that trees compare as `float32`.
+    /// Graph inputs `(tensor, index)` that trees compare as `float32`, or that are quantised.
     pub(crate) fn compared(&self, graph: &Graph) -> HashSet<(usize, usize)> {
-        let trees = graph.nodes.iter().filter(|node| matches!(node.op, Op::TreeEnsemble(_)));
-        trees
-            .flat_map(|node| self.operand(node))
-            .filter_map(|origin| origin.input(graph))
-            .collect()
+        let mut found = HashSet::new();
+        for node in &graph.nodes {
+            let quantizes = matches!(node.op, Op::Quantize { .. });
+            if quantizes || matches!(node.op, Op::TreeEnsemble(_)) {
+                let inputs = self.operand(node).into_iter().filter_map(|origin| origin.input(graph));
+                found.extend(
+                    inputs.filter(|(tensor, _)| !quantizes || graph.inputs[*tensor].element == Element::Float32),
+                );
+            }
+        }
+        found
+    }
+
+    /// Graph inputs `(tensor, index)` of integers that are held between bounds, with the bounds.
+    pub(crate) fn bounded(&self, graph: &Graph) -> HashMap<(usize, usize), (i64, i64)> {
+        let mut found = HashMap::new();
+        for node in &graph.nodes {
+            let Op::Quantize { rows } = &node.op else { continue };
+            let operand = self.operand(node);
+            for row in rows {
+                let origin = &operand[row.index];
+                if let Some(input) = origin.input(graph)
+                    && graph.inputs[input.0].element == Element::Int64
+                    && origin.steps.is_empty()
+                    && row.steps.is_empty()
+                {
+                    found.insert(input, (row.low, row.high));
+                }
+            }
+        }
+        found
     }
 }
 

@@ -90,6 +90,17 @@ impl Table {
         Self { entries, stride: 1 }
     }
 
+    /// `0` up to the origin, then one more per index, up to `top`: whole numbers held between bounds. As long as that
+    /// takes at least.
+    pub fn ramp(origin: usize, domain: usize, top: i64) -> Self {
+        let least = usize::try_from(top).map_or(0, |top| origin + top + 1);
+        let entry = |index: usize| (index as i64 - origin as i64).clamp(0, top);
+        Self {
+            entries: (0..domain.max(least)).map(entry).collect(),
+            stride: 0,
+        }
+    }
+
     /// `0` below the origin, `1` from there on.
     pub fn step(origin: usize, domain: usize) -> Self {
         let entries = (0..domain).map(|index| i64::from(index >= origin)).collect();
@@ -342,6 +353,9 @@ pub struct OutputCells {
     pub cells: Vec<CellId>,
     /// Format of the cells.
     pub format: Format,
+    /// Whether the cells are the whole numbers of the model itself, without any error.
+    #[serde(default)]
+    pub exact: bool,
 }
 
 /// Clamped numbers of one node.
@@ -723,7 +737,7 @@ impl Program {
                 output
                     .cells
                     .iter()
-                    .map(|cell| output.format.dequantize(cells[cell.index()]))
+                    .map(|cell| output.kind.real(output.format.dequantize(cells[cell.index()])))
                     .collect()
             })
             .collect()

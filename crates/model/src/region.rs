@@ -79,11 +79,7 @@ fn apply(steps: &[SingleStep], x: f32) -> f32 {
 
 /// Whether the steps turn the order around.
 fn turns(steps: &[SingleStep]) -> bool {
-    let turns = |step: &&SingleStep| match step {
-        SingleStep::Plus(_) => false,
-        SingleStep::Times(constant) | SingleStep::Over(constant) => *constant < 0.0,
-    };
-    steps.iter().filter(turns).count() % 2 == 1
+    steps.iter().filter(|step| step.turns()).count() % 2 == 1
 }
 
 /// The integer that stands for −0 by its bits. No number is mapped to it, and bounds avoid it, so that it lies in the bin
@@ -109,7 +105,8 @@ fn first(steps: &[SingleStep], bound: i64, turned: bool) -> i64 {
     above_zero(low)
 }
 
-fn above_zero(bound: i64) -> i64 {
+/// The bound, moved off the integer that stands for −0.
+pub(crate) fn above_zero(bound: i64) -> i64 {
     if bound == BELOW_ZERO { BELOW_ZERO + 1 } else { bound }
 }
 

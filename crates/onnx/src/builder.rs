@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use zkverdict_model::{AffineRow, Formula, Input, Node, Op, SingleRow, SingleStep, ValueId};
+use zkverdict_model::{AffineRow, Formula, Input, Node, Op, QuantizeRow, SingleRow, SingleStep, ValueId};
 
 use crate::{
-    DataType, Refusal,
+    DataType, Refusal, number,
     shape::{element_count, extent},
-    tensor::{Element, Meaning, Tensor},
+    tensor::{Code, Element, Meaning, Tensor},
 };
 
 /// Elements that all values of a model together may have.
@@ -100,12 +100,69 @@ impl Single {
     }
 }
 
+/// What stands behind a real that was dequantised: a whole number, and the `float32` arithmetic that made the real of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Behind {
+    pub(crate) number: Element,
+    pub(crate) origin: WholeNumber,
+    /// The real is held between these.
+    pub(crate) low: f32,
+    pub(crate) high: f32,
+}
+
+/// Two kinds of whole numbers, which ONNX Runtime rounds in two ways.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum WholeNumber {
+    /// An integer tensor's: it becomes a real first, by these steps.
+    Code(Vec<SingleStep>),
+    /// An integer tensor's, `(number − zero)·scale`, and a constant one of the same type added to it.
+    Added { zero: f32, scale: f32, other: Code },
+    /// A sum in an integer kernel: it is multiplied by this and by the inverse of the next scale, in one.
+    Sum(f32),
+}
+
+impl Behind {
+    /// A number behind a real that is not held.
+    pub(crate) fn new(number: Element, origin: WholeNumber) -> Self {
+        Self {
+            number,
+            origin,
+            low: f32::NEG_INFINITY,
+            high: f32::INFINITY,
+        }
+    }
+
+    /// The number of an integer tensor and its `(zero, scale)`, where the real is just that.
+    pub(crate) fn code(&self) -> Option<(Element, f32, f32)> {
+        let free = self.low == f32::NEG_INFINITY && self.high == f32::INFINITY;
+        match &self.origin {
+            WholeNumber::Code(steps) if free => match steps.as_slice() {
+                &[SingleStep::Plus(zero), SingleStep::Times(scale)] => Some((self.number, -zero, scale)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// A number to round.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Rounded {
+    pub(crate) number: Element,
+    pub(crate) steps: Vec<SingleStep>,
+    pub(crate) zero: i64,
+    pub(crate) low: i64,
+    pub(crate) high: i64,
+}
+
 /// The graph under construction.
 pub(crate) struct Builder {
     pub(crate) inputs: Vec<Input>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) notes: Vec<String>,
     lengths: Vec<usize>,
+    /// What stands behind the elements of values that were dequantised.
+    behind: BTreeMap<ValueId, Vec<Option<Behind>>>,
     elements: usize,
     terms: usize,
 }
@@ -119,9 +176,15 @@ impl Builder {
             nodes: Vec::new(),
             notes: Vec::new(),
             lengths,
+            behind: BTreeMap::new(),
             elements: 0,
             terms: 0,
         }
+    }
+
+    /// The number of elements of a value.
+    pub(crate) fn length(&self, value: ValueId) -> usize {
+        self.lengths.get(value.0).copied().unwrap_or(0)
     }
 
     /// Counts elements about to be allocated.
@@ -300,6 +363,7 @@ impl Builder {
             next = next.saturating_add(self.lengths.get(value.0).copied().unwrap_or(0));
         }
         let len = rows.len();
+        let behind = rows.iter().map(|row| self.further(row)).collect();
         let rows = rows
             .into_iter()
             .filter_map(|row| {
@@ -310,7 +374,25 @@ impl Builder {
             })
             .collect();
         let value = self.push(name, Op::Singles { rows }, offsets.into_keys().collect(), len);
-        Ok(all(value, len))
+        let elements = all(value, len);
+        self.put_behind(&elements, behind);
+        Ok(elements)
+    }
+
+    /// What stands behind a dequantised element after more arithmetic.
+    fn further(&self, row: &Single) -> Option<Behind> {
+        let behind = self.behind(Element::Of {
+            value: row.value,
+            index: row.index,
+        })?;
+        let free = behind.low == f32::NEG_INFINITY && behind.high == f32::INFINITY;
+        match &behind.origin {
+            WholeNumber::Code(steps) if free => {
+                let steps = steps.iter().chain(&row.steps).copied().collect();
+                Some(Behind::new(behind.number, WholeNumber::Code(steps)))
+            }
+            _ => None,
+        }
     }
 
     /// `Σ left·right` over pairs of positions, one sum per row. Factors known at import are multiplied here.
@@ -369,6 +451,144 @@ impl Builder {
         )
     }
 
+    /// Whole numbers within bounds, elementwise; numbers known at import are rounded here.
+    pub(crate) fn quantize(&mut self, name: &str, rows: Vec<Rounded>) -> Result<Vec<Element>, Refusal> {
+        self.charge(rows.len())?;
+        let mut offsets: BTreeMap<ValueId, usize> = BTreeMap::new();
+        for row in &rows {
+            if let Element::Of { value, .. } = row.number {
+                offsets.insert(value, 0);
+            }
+        }
+        let mut next = 0usize;
+        for (value, offset) in &mut offsets {
+            *offset = next;
+            next = next.saturating_add(self.lengths.get(value.0).copied().unwrap_or(0));
+        }
+        let mut computed = Vec::new();
+        let mut results = Vec::with_capacity(rows.len());
+        for Rounded {
+            number,
+            steps,
+            zero,
+            low,
+            high,
+        } in rows
+        {
+            let (index, known) = match number {
+                Element::Of { value, index } => (offsets.get(&value).copied().unwrap_or(0).saturating_add(index), None),
+                Element::Fixed(known) => (0, Some(known)),
+            };
+            let row = QuantizeRow {
+                index,
+                steps,
+                zero,
+                low,
+                high,
+            };
+            results.push(match known {
+                Some(known) => Element::Fixed(number::real(row.apply(number::narrow(known)))),
+                None => {
+                    let index = computed.len();
+                    computed.push(row);
+                    Element::Of {
+                        value: ValueId(self.lengths.len()),
+                        index,
+                    }
+                }
+            });
+        }
+        if !computed.is_empty() {
+            let len = computed.len();
+            let op = Op::Quantize { rows: computed };
+            self.push(name, op, offsets.into_keys().collect(), len);
+        }
+        Ok(results)
+    }
+
+    /// Says what stands behind some elements.
+    pub(crate) fn put_behind(&mut self, elements: &[Element], behind: Vec<Option<Behind>>) {
+        for (element, behind) in elements.iter().zip(behind) {
+            if let &Element::Of { value, index } = element
+                && let Some(length) = self.lengths.get(value.0)
+                && let Some(slot) = self
+                    .behind
+                    .entry(value)
+                    .or_insert_with(|| vec![None; *length])
+                    .get_mut(index)
+            {
+                *slot = behind;
+            }
+        }
+    }
+
+    /// What stands behind an element that was dequantised.
+    pub(crate) fn behind(&self, element: Element) -> Option<&Behind> {
+        let Element::Of { value, index } = element else {
+            return None;
+        };
+        self.behind.get(&value)?.get(index)?.as_ref()
+    }
+
+    /// The whole numbers behind elements that were all dequantised alike, with their zero and scale.
+    pub(crate) fn codes(&self, elements: &[Element]) -> Option<(Vec<Element>, f32, f32)> {
+        let mut codes = elements.iter().map(|element| self.behind(*element)?.code());
+        let (first, zero, scale) = codes.next()??;
+        let mut numbers = vec![first];
+        for code in codes {
+            let (number, other_zero, other_scale) = code?;
+            if other_zero != zero || other_scale != scale {
+                return None;
+            }
+            numbers.push(number);
+        }
+        Some((numbers, zero, scale))
+    }
+
+    /// The whole numbers behind elements that became reals in one way, which keeps their order, and that way.
+    fn alike(&self, elements: &[Element]) -> Option<(Vec<Element>, Behind)> {
+        let first = self.behind(*elements.first()?)?.clone();
+        let keeps_order = match &first.origin {
+            WholeNumber::Code(steps) => steps.iter().all(|step| !step.turns()),
+            _ => false,
+        };
+        let same =
+            |behind: &&Behind| behind.origin == first.origin && behind.low == first.low && behind.high == first.high;
+        let numbers = elements
+            .iter()
+            .map(|element| self.behind(*element).filter(same).map(|behind| behind.number));
+        let numbers: Vec<Element> = numbers.collect::<Option<_>>()?;
+        keeps_order.then_some((numbers, first))
+    }
+
+    /// The reals of some whole numbers, `(number − zero)·scale`.
+    pub(crate) fn dequantize(
+        &mut self,
+        name: &str,
+        numbers: &[Element],
+        codes: &[(f32, f32)],
+    ) -> Result<Vec<Element>, Refusal> {
+        self.charge_terms(numbers.len())?;
+        let mut rows = Vec::with_capacity(numbers.len());
+        let mut behind = Vec::with_capacity(numbers.len());
+        for (&number, &(zero, scale)) in numbers.iter().zip(codes) {
+            let mut row = Row::default();
+            row.add(number, f64::from(scale));
+            row.add_bias(-f64::from(zero) * f64::from(scale));
+            rows.push(row);
+            let steps = vec![SingleStep::Plus(-zero), SingleStep::Times(scale)];
+            let is_computed = matches!(number, Element::Of { .. });
+            behind.push(is_computed.then(|| Behind::new(number, WholeNumber::Code(steps))));
+        }
+        // A map that changes nothing makes no node, and nothing stands behind its elements.
+        let before = self.lengths.len();
+        let elements = self.affine(name, rows)?;
+        if self.lengths.len() > before {
+            self.put_behind(&elements, behind);
+        }
+        Ok(elements)
+    }
+
     /// `max(x, 0)`, elementwise.
     pub(crate) fn relu(&mut self, name: &str, elements: &[Element]) -> Result<Vec<Element>, Refusal> {
         self.partly(
@@ -414,6 +634,39 @@ impl Builder {
         if width == 1 {
             return Ok(groups.concat());
         }
+        // The order of reals is that of the whole numbers behind them.
+        if let Some((numbers, zero, scale)) = self.codes(&groups.concat())
+            && scale > 0.0
+        {
+            let mut numbers = numbers.into_iter();
+            let groups: Vec<Vec<Element>> = groups
+                .iter()
+                .map(|group| numbers.by_ref().take(group.len()).collect())
+                .collect();
+            let numbers = self.maximum(name, groups)?;
+            let codes = vec![(zero, scale); numbers.len()];
+            return self.dequantize(name, &numbers, &codes);
+        }
+        // The same holds of reals that are held between bounds.
+        let alike = self.alike(&groups.concat()).map(|(numbers, behind)| {
+            let mut numbers = numbers.into_iter();
+            let groups = groups.iter().map(|group| numbers.by_ref().take(group.len()).collect());
+            (groups.collect::<Vec<Vec<Element>>>(), behind)
+        });
+        let behind = match alike {
+            Some((groups, behind)) => {
+                let numbers = self.maximum(name, groups)?.into_iter();
+                numbers
+                    .map(|number| {
+                        Some(Behind {
+                            number,
+                            ..behind.clone()
+                        })
+                    })
+                    .collect()
+            }
+            None => Vec::new(),
+        };
         // Shorter groups repeat an element, which changes no maximum.
         self.charge(groups.len().saturating_mul(width))?;
         let elements: Vec<Element> = groups
@@ -421,7 +674,9 @@ impl Builder {
             .flat_map(|group| group.iter().chain(group.iter().cycle()).take(width))
             .copied()
             .collect();
-        self.apply(name, Op::Maximum { width }, &elements, groups.len())
+        let maxima = self.apply(name, Op::Maximum { width }, &elements, groups.len())?;
+        self.put_behind(&maxima, behind);
+        Ok(maxima)
     }
 
     /// The smallest element of each group.

@@ -68,6 +68,7 @@ pub(crate) fn constant(proto: &TensorProto, name: &str) -> Result<Constant, Defe
     let got = match &data {
         Data::Reals(values) => values.len(),
         Data::Integers(values) => values.len(),
+        Data::Quantized(values) => values.len(),
         Data::Strings(values) => values.len(),
     };
     if got != count {

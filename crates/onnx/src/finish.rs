@@ -1,17 +1,18 @@
-//! Last passes over the graph: `float32` arithmetic that no tree compares becomes affine, affine maps of affine maps become one, and nodes that no output needs are dropped.
+//! Last passes over the graph: `float32` arithmetic that is neither compared nor quantised becomes affine, affine maps of affine maps become one, and nodes that no output needs are dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use zkverdict_model::{AffineRow, Graph, Node, Op, SingleRow, ValueId};
 
-/// Makes affine what need not be exact: `float32` arithmetic whose results no tree compares.
+/// Makes affine what need not be exact: `float32` arithmetic whose results are neither compared by trees nor quantised.
 pub(crate) fn relax(mut graph: Graph) -> Graph {
     let first = graph.inputs.len();
     let mut compared: BTreeSet<ValueId> = BTreeSet::new();
     for (position, node) in graph.nodes.iter().enumerate().rev() {
         let own = ValueId(first.saturating_add(position));
         let passes = matches!(node.op, Op::Wire { .. } | Op::Singles { .. } | Op::Affine { .. });
-        if matches!(node.op, Op::TreeEnsemble(_)) || (passes && compared.contains(&own)) {
+        let compares = matches!(node.op, Op::TreeEnsemble(_) | Op::Quantize { .. });
+        if compares || (passes && compared.contains(&own)) {
             compared.extend(&node.inputs);
         }
     }

@@ -375,9 +375,16 @@ impl<'a> Walk<'a> {
                 });
             }
         }
-        let kind = kind(tensor)?;
         let label = format!("output {:?}", info.name);
-        let value = self.builder.materialise(&label, &tensor.elements)?;
+        // Reals that were dequantised in one way are the whole numbers behind them.
+        let (kind, elements) = match self.builder.codes(&tensor.elements) {
+            Some((numbers, zero, scale)) => {
+                let zero = crate::number::whole(f64::from(zero)).unwrap_or(0);
+                (OutputKind::Quantized { scale, zero }, numbers)
+            }
+            None => (kind(tensor)?, tensor.elements.clone()),
+        };
+        let value = self.builder.materialise(&label, &elements)?;
         Ok(Output {
             name: info.name.clone(),
             value,

@@ -87,6 +87,15 @@ pub enum Refusal {
     /// A product of two computed tensors in an operator that wants one of them constant.
     #[error("both operands depend on the graph inputs; this operator needs one of them constant")]
     TwoComputed,
+    /// A scale that is computed from the input.
+    #[error(
+        "its scale depends on the input (dynamic quantisation); quantise the model statically \
+         (onnxruntime.quantization.quantize_static)"
+    )]
+    Dynamic,
+    /// Products of two computed tensors in integers.
+    #[error("both integer operands depend on the graph inputs; leave this operator in float32 (nodes_to_exclude)")]
+    TwoComputedIntegers,
     /// Division by a constant zero.
     #[error("the divisor holds a zero")]
     DivisionByZero,

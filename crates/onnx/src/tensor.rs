@@ -4,7 +4,7 @@
 //! Reshape, Transpose, Concat and their kin only rearrange the list, so data movement costs no node until an operator
 //! needs its operand in one piece.
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use zkverdict_model::ValueId;
 
@@ -17,8 +17,28 @@ pub(crate) enum Data {
     Reals(Vec<f64>),
     /// Integers of any width, widened, and booleans as 0 and 1.
     Integers(Vec<i64>),
+    /// `float32` numbers that were dequantised.
+    Quantized(Vec<Code>),
     /// Strings.
     Strings(Vec<String>),
+}
+
+/// A whole number that stands for the real `(number − zero)·scale`, in `float32`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Code {
+    pub(crate) number: i64,
+    pub(crate) zero: i64,
+    pub(crate) scale: f32,
+    /// The type of the whole number.
+    pub(crate) data_type: DataType,
+}
+
+impl Code {
+    /// The real it stands for.
+    pub(crate) fn real(&self) -> f64 {
+        let difference = number::narrow(number::real(self.number.saturating_sub(self.zero)));
+        f64::from(difference * self.scale)
+    }
 }
 
 /// A tensor whose values are known at import.
@@ -121,18 +141,32 @@ impl Value {
 }
 
 impl Constant {
+    /// The same without what is known of how its numbers were quantised.
+    pub(crate) fn plain(&self) -> Cow<'_, Self> {
+        match &self.data {
+            Data::Quantized(codes) => Cow::Owned(Self {
+                data_type: self.data_type,
+                shape: self.shape.clone(),
+                data: Data::Reals(codes.iter().map(Code::real).collect()),
+            }),
+            _ => Cow::Borrowed(self),
+        }
+    }
+
     /// The items of two constants of one kind, one after the other.
     pub(crate) fn followed_by(&self, other: &Self) -> Option<Self> {
         let data = match (&self.data, &other.data) {
             (Data::Reals(a), Data::Reals(b)) => Data::Reals([a.as_slice(), b].concat()),
             (Data::Integers(a), Data::Integers(b)) => Data::Integers([a.as_slice(), b].concat()),
             (Data::Strings(a), Data::Strings(b)) => Data::Strings([a.as_slice(), b].concat()),
+            (Data::Quantized(a), Data::Quantized(b)) => Data::Quantized([a.as_slice(), b].concat()),
             _ => return None,
         };
         let shape = match &data {
             Data::Reals(items) => vec![items.len()],
             Data::Integers(items) => vec![items.len()],
             Data::Strings(items) => vec![items.len()],
+            Data::Quantized(items) => vec![items.len()],
         };
         Some(Self {
             data_type: self.data_type,
@@ -146,6 +180,7 @@ impl Constant {
         match &self.data {
             Data::Reals(values) => Some(values.clone()),
             Data::Integers(values) => Some(values.iter().copied().map(number::real).collect()),
+            Data::Quantized(codes) => Some(codes.iter().map(Code::real).collect()),
             Data::Strings(_) => None,
         }
     }
@@ -154,7 +189,7 @@ impl Constant {
     pub(crate) fn integers(&self) -> Option<&[i64]> {
         match &self.data {
             Data::Integers(values) => Some(values),
-            Data::Reals(_) | Data::Strings(_) => None,
+            Data::Reals(_) | Data::Strings(_) | Data::Quantized(_) => None,
         }
     }
 }

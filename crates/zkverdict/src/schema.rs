@@ -44,8 +44,14 @@ impl Field {
         };
         label.unwrap_or_else(|| match self.float32 {
             true => format!("{}", from_ordered(value)),
-            false => format!("{}", self.format.dequantize(value)),
+            false => format!("{}", self.real(value)),
         })
+    }
+
+    /// The real number that a value stands for.
+    pub fn real(&self, value: i64) -> f64 {
+        let number = self.format.dequantize(value);
+        self.kind.as_ref().map_or(number, |kind| kind.real(number))
     }
 }
 

@@ -298,11 +298,7 @@ impl Builder<'_> {
 
     /// Digits of the outputs, and what else the polynomial has of coefficients, in the accumulator: the rows of its
     /// places, and the row where its evaluation stands.
-    fn digits_at_places(
-        &mut self,
-        group: &Group,
-        sums: &[(usize, usize, i128)],
-    ) -> (Vec<(i64, usize, usize)>, usize) {
+    fn digits_at_places(&mut self, group: &Group, sums: &[(usize, usize, i128)]) -> (Vec<(i64, usize, usize)>, usize) {
         let lanes = self.layout.shape.lanes;
         let mut places = Vec::new();
         let mut blocks = Blocks::default();
@@ -327,7 +323,9 @@ impl Builder<'_> {
                 self.gate(row + lane, evaluate::STEP);
             }
             for lane in 0..lanes {
-                let Some(output) = group.output(place, first + lane) else { continue };
+                let Some(output) = group.output(place, first + lane) else {
+                    continue;
+                };
                 let (step, sum, bias) = sums[output];
                 let row = row + lane;
                 self.layout.fixed.set_weight(evaluate::CONSTANT, row, from_i128(-bias));

@@ -39,6 +39,9 @@ struct Inspected {
     /// What holds of each ensemble of trees, whatever the input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trees: Vec<TreeFacts>,
+    /// Outputs that a proof gives exactly as ONNX Runtime does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    exact_outputs: Vec<String>,
     notes: Vec<String>,
     provable: bool,
     refusal: Option<String>,
@@ -106,6 +109,7 @@ impl Inspected {
             initializers: summary.initializers,
             parameters: None,
             trees: Vec::new(),
+            exact_outputs: Vec::new(),
             notes: Vec::new(),
             provable: false,
             refusal: None,
@@ -118,6 +122,11 @@ impl Inspected {
         self.notes.clone_from(&model.graph.notes);
         self.parameters = Some(parameters(&model.graph));
         self.trees = model.graph.tree_facts();
+        let outputs = model.graph.outputs.iter().zip(model.graph.exact_outputs());
+        self.exact_outputs = outputs
+            .filter(|(_, exact)| *exact)
+            .map(|(output, _)| output.name.clone())
+            .collect();
         let beside = beside(&args.model, "calibration.json");
         let (calibration, from) = match CalibrationFile::load(&beside, model) {
             Ok(calibration) => (Ok(calibration), "calibration"),
@@ -207,6 +216,10 @@ impl Report for Inspected {
             rows.push(("parameters", thousands(parameters as u64)));
         }
         rows.extend(facts::rows(&self.trees));
+        if !self.exact_outputs.is_empty() {
+            let text = format!("{} (int8: exact, bit for bit)", self.exact_outputs.join(", "));
+            rows.push(("exact outputs", text));
+        }
         for note in &self.notes {
             rows.push(("note", note.clone()));
         }

@@ -3,7 +3,7 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 use zkverdict::{
     CalibrationFile, CompileOptions, Model, compile,
-    models::{Fidelity, OutputKind, Program, Saturated},
+    models::{Fidelity, Op, OutputKind, Program, Saturated},
     onnx::FloatModel,
 };
 
@@ -148,25 +148,33 @@ struct Floats {
 
 impl Floats {
     fn new(model: &Model, samples: &[Vec<Vec<f64>>]) -> Self {
-        let loaded = FloatModel::load(&model.bytes)
-            .map_err(|error| error.to_string())
-            .and_then(|tract| {
-                let Some(sample) = samples.first() else {
-                    return Ok(tract);
-                };
-                let got = tract.run(sample).map_err(|error| error.to_string())?;
-                let lengths: Vec<usize> = got.iter().map(Vec::len).collect();
-                let expected: Vec<usize> = model
-                    .graph
-                    .outputs
-                    .iter()
-                    .map(|output| output.shape.iter().product())
-                    .collect();
-                match lengths == expected {
-                    true => Ok(tract),
-                    false => Err(format!("tract gives outputs of {lengths:?} values, not {expected:?}")),
-                }
-            });
+        let quantizes = model
+            .graph
+            .nodes
+            .iter()
+            .any(|node| matches!(node.op, Op::Quantize { .. }));
+        let loaded = if quantizes {
+            Err("tract does not compute quantised models in ONNX Runtime's integers".to_owned())
+        } else {
+            FloatModel::load(&model.bytes).map_err(|error| error.to_string())
+        };
+        let loaded = loaded.and_then(|tract| {
+            let Some(sample) = samples.first() else {
+                return Ok(tract);
+            };
+            let got = tract.run(sample).map_err(|error| error.to_string())?;
+            let lengths: Vec<usize> = got.iter().map(Vec::len).collect();
+            let expected: Vec<usize> = model
+                .graph
+                .outputs
+                .iter()
+                .map(|output| output.shape.iter().product())
+                .collect();
+            match lengths == expected {
+                true => Ok(tract),
+                false => Err(format!("tract gives outputs of {lengths:?} values, not {expected:?}")),
+            }
+        });
         match loaded {
             Ok(tract) => Self {
                 tract: Some(tract),

@@ -26,6 +26,7 @@ impl Lowering<'_> {
         graph: &Graph,
         node: &Node,
         rows: &[AffineRow],
+        exact: bool,
     ) -> Result<Vec<Expression>, ModelError> {
         let value = ValueId(self.values.len());
         let places: Vec<(usize, usize)> = node
@@ -39,7 +40,8 @@ impl Lowering<'_> {
         inputs.dedup();
         for value in inputs {
             let position = node.inputs.iter().position(|input| *input == value).unwrap_or(0);
-            if self.is_cheaper_as_cells(&places, position, node, rows) {
+            // Whole numbers are not rounded on the way.
+            if !exact && self.is_cheaper_as_cells(&places, position, node, rows) {
                 self.make_cells(graph, node, value)?;
             }
         }

@@ -265,7 +265,7 @@ impl Lowering<'_> {
     }
 
     /// The number of bounds at or below a `float32`.
-    fn bin(&mut self, input: CellId, bounds: &[i64]) -> CellId {
+    pub(super) fn bin(&mut self, input: CellId, bounds: &[i64]) -> CellId {
         let mut entries = vec![LOWEST];
         entries.extend(bounds);
         entries.push(HIGHEST + 1);

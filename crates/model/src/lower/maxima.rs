@@ -14,11 +14,22 @@ impl Lowering<'_> {
         groups: Vec<Vec<Expression>>,
         range: Interval,
     ) -> Result<Vec<Expression>, ModelError> {
+        let (format, ends) = self.gap_format(&groups, range);
+        self.tournament(name, groups, format, ends)
+    }
+
+    /// The same, with gaps of a given format.
+    pub(super) fn tournament(
+        &mut self,
+        name: &str,
+        groups: Vec<Vec<Expression>>,
+        format: Format,
+        ends: Ends,
+    ) -> Result<Vec<Expression>, ModelError> {
         let mut groups = groups;
         for group in &mut groups {
             drop_repeated(group);
         }
-        let (format, ends) = self.gap_format(&groups, range);
         let windows: Vec<Option<(Place, Vec<usize>)>> = groups.iter().map(|group| window(group)).collect();
         let mut round = 0;
         while groups.iter().any(|group| group.len() > 1) {

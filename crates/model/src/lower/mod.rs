@@ -14,6 +14,7 @@ mod groups;
 mod maxima;
 mod operators;
 mod products;
+mod quantize;
 mod sums;
 mod tables;
 mod trees;
@@ -26,7 +27,7 @@ use std::{
 use crate::{
     AffineRow, Calibration, CellId, Element, Format, FormatChoice, Graph, InputCell, ModelError, Node, Norm, Op,
     OutputCells, OutputKind, Program, Range, SingleRow, Source, Step, Table, TableId, ValueId, calibrate::Interval,
-    ordered::HIGHEST, origin::Origins,
+    ordered::HIGHEST, origin::Origins, quantize as staircases,
 };
 use convolutions::Places;
 use expression::{Expression, to_expressions};
@@ -75,6 +76,10 @@ struct Lowering<'a> {
     /// Nodes whose range decided a format.
     consulted: RefCell<BTreeSet<usize>>,
     origins: Origins,
+    /// Per value: whether it is a whole number, computed exactly.
+    exact: Vec<bool>,
+    /// The levels of all `float32` by what rounds them.
+    staircases: HashMap<staircases::Key, staircases::Staircase>,
     one_hot_groups: usize,
     places: Places,
 }
@@ -118,6 +123,7 @@ pub(crate) fn lower(
     calibration.check(graph)?;
     let fused = functions::fuse(graph);
     let graph = &fused;
+    let origins = Origins::of(graph);
     let mut lowering = Lowering {
         program: Program {
             limb_bits,
@@ -139,7 +145,9 @@ pub(crate) fn lower(
         calibration,
         finer,
         consulted: RefCell::default(),
-        origins: Origins::of(graph),
+        exact: graph.exact_values(&origins),
+        origins,
+        staircases: HashMap::new(),
         one_hot_groups: 0,
         places: Places::new(graph),
     };
@@ -147,8 +155,8 @@ pub(crate) fn lower(
     for (index, node) in graph.nodes.iter().enumerate() {
         lowering.node(graph, index, node)?;
     }
-    for output in &graph.outputs {
-        lowering.output(graph, output)?;
+    for (output, exact) in graph.outputs.iter().zip(graph.exact_outputs()) {
+        lowering.output(graph, output, exact)?;
     }
     let consulted = lowering.consulted.take();
     Ok(Lowered {
@@ -161,6 +169,7 @@ impl Lowering<'_> {
     fn inputs(&mut self, graph: &Graph) -> Result<(), ModelError> {
         let categorical = categorical_inputs(graph, &self.origins);
         let compared = self.origins.compared(graph);
+        let bounded = self.origins.bounded(graph);
         let max = self.program.cell_max() - 1;
         let (mut numbers, mut floats) = (Vec::new(), Vec::new());
         for (tensor, input) in graph.inputs.iter().enumerate() {
@@ -183,6 +192,10 @@ impl Lowering<'_> {
                     Some(known) => Format {
                         scale: 0,
                         zero: -known.iter().copied().min().unwrap_or(0).min(0),
+                    },
+                    None if bounded.contains_key(&(tensor, index)) => Format {
+                        scale: 0,
+                        zero: -bounded[&(tensor, index)].0,
                     },
                     None => {
                         let ranges = &self.calibration.inputs;
@@ -245,13 +258,13 @@ impl Lowering<'_> {
                 return Ok(());
             }
             Op::Affine { rows } => {
-                let result = self.affine(graph, node, rows)?;
+                let result = self.affine(graph, node, rows, self.exact[graph.inputs.len() + index])?;
                 self.values.push(result);
                 return Ok(());
             }
             Op::Singles { rows } => {
                 let rows: Vec<AffineRow> = rows.iter().map(SingleRow::affine).collect();
-                let result = self.affine(graph, node, &rows)?;
+                let result = self.affine(graph, node, &rows, false)?;
                 self.values.push(result);
                 return Ok(());
             }
@@ -277,6 +290,14 @@ impl Lowering<'_> {
                     .fold(Interval::EMPTY, Interval::union);
                 let results = self.calibration.nodes[index];
                 self.function(node, &operand, formula, observed, results, self.node_margin(index))?
+            }
+            Op::Quantize { rows } => {
+                let exact = self.exact[graph.inputs.len() + index];
+                self.quantize(node, rows, &operand, exact)?
+            }
+            Op::Maximum { width } if self.exact[graph.inputs.len() + index] => {
+                let groups = operand.chunks(*width).map(<[Expression]>::to_vec).collect();
+                self.whole_maxima(&node.name, groups)?
             }
             Op::Maximum { width } => {
                 let groups = operand.chunks(*width).map(<[Expression]>::to_vec).collect();
@@ -363,7 +384,7 @@ impl Lowering<'_> {
                 .all(|pair| self.cells[pair[0].index()].format == self.cells[pair[1].index()].format)
     }
 
-    fn output(&mut self, graph: &Graph, output: &crate::Output) -> Result<(), ModelError> {
+    fn output(&mut self, graph: &Graph, output: &crate::Output, exact: bool) -> Result<(), ModelError> {
         let expressions = self.values[output.value.0].clone();
         let cell_bits = self.program.cell_bits();
         // A tree's weight may be wider than a cell.
@@ -374,6 +395,7 @@ impl Lowering<'_> {
             .collect();
         let cells = match direct {
             Some(cells) if self.same_format(&cells) => cells,
+            _ if self.exact[output.value.0] => self.whole_output(&format!("output {:?}", output.name), &expressions)?,
             _ => {
                 let format = match output.kind {
                     OutputKind::Real => self.output_format(graph, output.value, &expressions),
@@ -391,6 +413,7 @@ impl Lowering<'_> {
             kind: output.kind.clone(),
             cells,
             format,
+            exact,
         });
         Ok(())
     }

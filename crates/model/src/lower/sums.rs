@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Largest number of table rows one clamp may take.
-const MAX_DOMAIN: i128 = 1 << 12;
+pub(super) const MAX_DOMAIN: i128 = 1 << 12;
 /// Binary digits that a factor of a tree's weight may have after the point before it is rounded.
 const FACTOR_BITS: i32 = 10;
 
@@ -267,7 +267,7 @@ impl Lowering<'_> {
             if info.float32 {
                 return Err(ModelError::Unsupported {
                     node: name.to_owned(),
-                    reason: "computes with an input that trees compare as float32; give the model that input twice"
+                    reason: "computes with an input that is compared or quantised as float32; give the model that input twice"
                         .to_owned(),
                 });
             }
@@ -293,7 +293,7 @@ impl Lowering<'_> {
     }
 
     /// Shifts sums to be non-negative and says which table rows they reach: `(row of zero, number of rows)`.
-    fn place(&self, name: &str, inputs: &[CellId], sums: &mut [Sum]) -> Result<(usize, usize), ModelError> {
+    pub(super) fn place(&self, name: &str, inputs: &[CellId], sums: &mut [Sum]) -> Result<(usize, usize), ModelError> {
         let bounds: Vec<(i128, i128)> = sums.iter().map(|sum| self.bounds(inputs, sum)).collect();
         let (origin, domain) = self.place_bounds(name, &bounds)?;
         for sum in sums {
@@ -330,7 +330,7 @@ impl Lowering<'_> {
         self.bounds_of_terms(number.terms.iter().copied(), i128::from(number.bias))
     }
 
-    fn bounds_of_terms(&self, terms: impl Iterator<Item = (CellId, i64)>, bias: i128) -> (i128, i128) {
+    pub(super) fn bounds_of_terms(&self, terms: impl Iterator<Item = (CellId, i64)>, bias: i128) -> (i128, i128) {
         let (mut low, mut high) = (bias, bias);
         let mut groups: BTreeMap<usize, (i128, i128, usize)> = BTreeMap::new();
         for (cell, weight) in terms {

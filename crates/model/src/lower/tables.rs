@@ -1,32 +1,64 @@
 //! Makes tables shared, so that models with several layers need few table rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{Finish, Program, Step, Table, TableId};
 
-/// Makes all clamps one table, and all steps one table, by moving every sum to the common origin.
+/// Tables that differ only in where they start.
+#[derive(Debug, Clone, Copy)]
+enum Family {
+    Clamp(i64),
+    Step,
+    Ramp(i64),
+}
+
+impl Family {
+    fn table(self, origin: usize, domain: usize) -> Table {
+        match self {
+            Self::Clamp(full) => Table::clamp(origin, domain, full),
+            Self::Step => Table::step(origin, domain),
+            Self::Ramp(top) => Table::ramp(origin, domain, top),
+        }
+    }
+
+    /// Where a table of this family starts.
+    fn origin(self, table: &Table) -> Option<usize> {
+        let origin = match self {
+            Self::Ramp(top) if !is_ramp(table, top) => return None,
+            Self::Clamp(_) | Self::Ramp(_) => table.entries.iter().rposition(|entry| *entry == 0)?,
+            Self::Step => table.entries.iter().position(|entry| *entry == 1)?,
+        };
+        (self.table(origin, table.domain()) == *table).then_some(origin)
+    }
+}
+
+/// Whether a table may be a ramp that ends at `top`.
+fn is_ramp(table: &Table, top: i64) -> bool {
+    table.stride == 0 && table.entries.last() == Some(&top) && (table.entries.len() as i64) > top
+}
+
+/// Makes all clamps one table, all steps one, and all ramps of one height, by moving every sum to the common origin.
 pub(super) fn share_tables(program: &mut Program) {
-    let full = program.cell_max();
     let shift = 2 * program.cell_bits();
-    let origin_of = |table: &Table, clamp: bool| -> Option<usize> {
-        let origin = if clamp {
-            table.entries.iter().rposition(|entry| *entry == 0)?
-        } else {
-            table.entries.iter().position(|entry| *entry == 1)?
-        };
-        let expected = if clamp {
-            Table::clamp(origin, table.domain(), full)
-        } else {
-            Table::step(origin, table.domain())
-        };
-        (expected == *table).then_some(origin)
+    let last = |table: &Table| {
+        table
+            .entries
+            .last()
+            .copied()
+            .filter(|top| *top > 1 && is_ramp(table, *top))
     };
-    for clamp in [true, false] {
+    let tops: BTreeSet<i64> = program.tables.iter().filter_map(last).collect();
+    let ramps = tops.into_iter().map(Family::Ramp);
+    let families: Vec<Family> = [Family::Clamp(program.cell_max()), Family::Step]
+        .into_iter()
+        .chain(ramps)
+        .collect();
+    for family in families {
         let members: HashMap<u32, usize> = program
             .tables
             .iter()
             .enumerate()
-            .filter_map(|(index, table)| Some((index as u32, origin_of(table, clamp)?)))
+            .filter_map(|(index, table)| Some((index as u32, family.origin(table)?)))
             .collect();
         let Some(common) = members.values().copied().max() else {
             continue;
@@ -36,11 +68,7 @@ pub(super) fn share_tables(program: &mut Program) {
             .map(|(index, origin)| program.tables[*index as usize].domain() - origin)
             .max();
         let domain = common + above.unwrap_or(1);
-        let shared = if clamp {
-            Table::clamp(common, domain, full)
-        } else {
-            Table::step(common, domain)
-        };
+        let shared = family.table(common, domain);
         let first = *members.keys().min().expect("not empty");
         for step in &mut program.steps {
             let Step::Layer(layer) = step else { continue };

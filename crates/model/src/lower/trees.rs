@@ -16,7 +16,7 @@ const WEIGHT_BITS: u32 = 32;
 const MAX_DEPTH: usize = 30;
 
 /// Four limbs hold a `float32`.
-const SMALLEST_LIMB: u32 = 8;
+pub(super) const SMALLEST_LIMB: u32 = 8;
 
 /// The weights of one tree's leaves.
 struct Weights {

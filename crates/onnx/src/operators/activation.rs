@@ -5,6 +5,8 @@ use zkverdict_model::Op;
 use super::{Call, Results, pick, same_type};
 use crate::{
     DataType, Refusal,
+    builder::Behind,
+    number,
     shape::{around, axis as resolve, element_count, lattice},
     tensor::{Element, Tensor, Value},
 };
@@ -19,7 +21,7 @@ pub(super) fn relu(call: &mut Call<'_>) -> Results {
             remedy: "cast it first",
         });
     }
-    elementwise(call, operand, Op::Relu)
+    held(call, operand, Op::Relu, (0.0, f64::INFINITY))
 }
 
 /// `1 / (1 + e^−x)`.
@@ -33,6 +35,24 @@ fn elementwise(call: &mut Call<'_>, operand: Tensor, op: Op) -> Results {
     let len = operand.elements.len();
     let elements = call.builder.apply(&call.label, op, &operand.elements, len)?;
     Ok(vec![call.number_tensor(operand.data_type, operand.shape, elements)])
+}
+
+/// The operator, which holds numbers between bounds, and what it says of the whole numbers behind them.
+fn held(call: &mut Call<'_>, operand: Tensor, op: Op, (min, max): (f64, f64)) -> Results {
+    let behind = operand.elements.iter().map(|element| {
+        let behind = call.builder.behind(*element)?;
+        Some(Behind {
+            low: behind.low.max(number::narrow(min)).min(number::narrow(max)),
+            high: behind.high.min(number::narrow(max)).max(number::narrow(min)),
+            ..behind.clone()
+        })
+    });
+    let behind = behind.collect();
+    let results = elementwise(call, operand, op)?;
+    if let [Value::Tensor(result)] = results.as_slice() {
+        call.builder.put_behind(&result.elements, behind);
+    }
+    Ok(results)
 }
 
 /// Softmax along one axis (operator set 13 and later), or over all axes from one on (earlier).
@@ -131,7 +151,7 @@ pub(super) fn clip(call: &mut Call<'_>) -> Results {
     } else {
         Op::Clip { min, max }
     };
-    elementwise(call, operand, op)
+    held(call, operand, op, (min, max))
 }
 
 /// A bound of Clip given as an operand.

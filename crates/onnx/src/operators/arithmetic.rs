@@ -3,7 +3,7 @@
 
 use zkverdict_model::{Elementary, Formula, SingleStep};
 
-use super::{Call, Results, rounded, same_type};
+use super::{Call, Results, quantized, rounded, same_type};
 use crate::{
     DataType, Refusal,
     builder::{Row, Single},
@@ -41,7 +41,13 @@ pub(super) fn binary(call: &mut Call<'_>, operator: Binary) -> Results {
     if left.data_type == DataType::Float32 {
         let singles: Option<Vec<Single>> = pairs.iter().map(|&(a, b)| single(operator, a, b)).collect();
         if let Some(rows) = singles {
+            let codes = (operator == Binary::Add)
+                .then(|| quantized::added_codes(call, &shape))
+                .flatten();
             let elements = call.builder.singles(&call.label, rows)?;
+            if let Some(behind) = codes {
+                call.builder.put_behind(&elements, behind);
+            }
             return Ok(vec![call.number_tensor(left.data_type, shape, elements)]);
         }
     }
@@ -173,6 +179,7 @@ fn fold(call: &mut Call<'_>, operator: Binary, left: &Constant, right: &Constant
         })
     };
     let pairs: Vec<(usize, usize)> = indices(left)?.into_iter().zip(indices(right)?).collect();
+    let (left, right) = (left.plain(), right.plain());
     let data = match (&left.data, &right.data) {
         (Data::Reals(a), Data::Reals(b)) => Data::Reals(
             pairs

@@ -233,7 +233,9 @@ fn refused(data_type: DataType) -> Refusal {
 }
 
 fn cast_constant(constant: &Constant, to: DataType) -> Result<Constant, Refusal> {
-    let data = match &constant.data {
+    let plain = constant.plain();
+    let data = match &plain.data {
+        Data::Quantized(_) => return Err(refused(to)),
         Data::Strings(_) if to == DataType::String => constant.data.clone(),
         Data::Strings(_) => return Err(refused(to)),
         Data::Reals(values) => match to.integer_range() {

@@ -95,7 +95,7 @@ pub(super) fn constant_of_shape(call: &mut Call<'_>) -> Results {
     let data = match value.data {
         Data::Reals(items) => Data::Reals(repeat(&items, count)),
         Data::Integers(items) => Data::Integers(repeat(&items, count)),
-        Data::Strings(_) => {
+        Data::Strings(_) | Data::Quantized(_) => {
             return Err(Refusal::Type {
                 data_type: DataType::String,
                 remedy: "use numbers",

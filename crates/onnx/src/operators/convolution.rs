@@ -1,20 +1,44 @@
 //! Conv, as one affine row per output element; no window is copied.
 
 use super::{
-    Call, Results, same_type,
+    Call, Results, quantized, same_type,
     window::{Tap, Window, image},
 };
 use crate::{
     Refusal,
     builder::Row,
     shape::{element_count, extent},
+    tensor::{Element, Tensor},
 };
 
 /// Convolution over any number of spatial axes, with groups.
 pub(super) fn convolution(call: &mut Call<'_>) -> Results {
     call.arity(2, 3, "2 or 3")?;
+    if let Some(results) = quantized::convolution_of_reals(call)? {
+        return Ok(results);
+    }
     let (operand, weights) = (call.floats(0)?, call.floats(1)?);
     same_type(operand.data_type, weights.data_type)?;
+    let bias = match call.optional(2) {
+        None => None,
+        Some(_) => {
+            let bias = call.floats(2)?;
+            same_type(operand.data_type, bias.data_type)?;
+            Some(bias)
+        }
+    };
+    let (shape, elements) = convolve(call, &operand, 0.0, &weights, bias.as_ref())?;
+    Ok(vec![call.number_tensor(operand.data_type, shape, elements)])
+}
+
+/// Shape and elements of a convolution of `operand − zero`, which is zero where padded.
+pub(super) fn convolve(
+    call: &mut Call<'_>,
+    operand: &Tensor,
+    zero: f64,
+    weights: &Tensor,
+    bias: Option<&Tensor>,
+) -> Result<(Vec<usize>, Vec<Element>), Refusal> {
     let groups = call.attributes.integer("group")?.unwrap_or(1);
     let mismatch = || Refusal::Shapes {
         left: operand.shape.clone(),
@@ -41,20 +65,14 @@ pub(super) fn convolution(call: &mut Call<'_>) -> Results {
     let plane = element_count(spatial).unwrap_or(usize::MAX);
     let taps = window.taps();
     let per_group = maps / groups;
-    let bias = match call.optional(2) {
-        None => None,
-        Some(_) => {
-            let bias = call.floats(2)?;
-            same_type(operand.data_type, bias.data_type)?;
-            if bias.shape != [maps] {
-                return Err(Refusal::Shapes {
-                    left: bias.shape,
-                    right: vec![maps],
-                });
-            }
-            Some(bias.elements)
-        }
-    };
+    if let Some(bias) = bias
+        && bias.shape != [maps]
+    {
+        return Err(Refusal::Shapes {
+            left: bias.shape.clone(),
+            right: vec![maps],
+        });
+    }
     let mut rows = Vec::with_capacity(count);
     for sample in 0..batch {
         for map in 0..maps {
@@ -69,10 +87,11 @@ pub(super) fn convolution(call: &mut Call<'_>) -> Results {
                         if let Tap::Input(position) = tap {
                             let element = operand.elements.get(start + position).ok_or_else(mismatch)?;
                             row.add_product(*element, weight)?;
+                            row.add_product(Element::Fixed(-zero), weight)?;
                         }
                     }
                 }
-                if let Some(&bias) = bias.as_ref().and_then(|bias| bias.get(map)) {
+                if let Some(&bias) = bias.and_then(|bias| bias.elements.get(map)) {
                     row.add(bias, 1.0);
                 }
                 rows.push(row);
@@ -80,5 +99,5 @@ pub(super) fn convolution(call: &mut Call<'_>) -> Results {
         }
     }
     let elements = call.builder.affine(&call.label, rows)?;
-    Ok(vec![call.number_tensor(operand.data_type, shape, elements)])
+    Ok((shape, elements))
 }

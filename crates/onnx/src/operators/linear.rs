@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Call, Results, arithmetic::aligned, same_type};
+use super::{Call, Results, arithmetic::aligned, quantized, same_type};
 use crate::{
     Refusal,
     shape::{broadcast, expansion, lattice, strides},
@@ -13,15 +13,31 @@ use crate::{
 pub(super) fn matmul(call: &mut Call<'_>) -> Results {
     call.arity(2, 2, "2")?;
     only_one_constant(call)?;
+    if let Some(results) = quantized::matmul_of_reals(call)? {
+        return Ok(results);
+    }
     let (left, right) = (call.floats(0)?, call.floats(1)?);
     same_type(left.data_type, right.data_type)?;
+    let (shape, rows) = pairs(call, &left, &right)?;
+    let elements = call
+        .builder
+        .products(&call.label, &left.elements, &right.elements, rows)?;
+    Ok(vec![call.number_tensor(left.data_type, shape, elements)])
+}
+
+/// Shape of a matrix product, and the pairs of positions that each of its elements multiplies.
+pub(super) fn pairs(
+    call: &mut Call<'_>,
+    left: &Tensor,
+    right: &Tensor,
+) -> Result<(Vec<usize>, Vec<Vec<(usize, usize)>>), Refusal> {
     let (left_batch, m, k) = match left.shape.as_slice() {
-        [] => return Err(no_scalar(&left)),
+        [] => return Err(no_scalar(left)),
         &[k] => (Vec::new(), None, k),
         [batch @ .., m, k] => (batch.to_vec(), Some(*m), *k),
     };
     let (right_batch, k_right, n) = match right.shape.as_slice() {
-        [] => return Err(no_scalar(&right)),
+        [] => return Err(no_scalar(right)),
         &[k] => (Vec::new(), k, None),
         [batch @ .., k, n] => (batch.to_vec(), *k, Some(*n)),
     };
@@ -43,10 +59,7 @@ pub(super) fn matmul(call: &mut Call<'_>) -> Results {
     for (a, b) in left_matrices.into_iter().zip(right_matrices) {
         product((a * m * k, b * k * n), [m, k, n], &mut rows)?;
     }
-    let elements = call
-        .builder
-        .products(&call.label, &left.elements, &right.elements, rows)?;
-    Ok(vec![call.number_tensor(left.data_type, shape, elements)])
+    Ok((shape, rows))
 }
 
 /// `alpha·A'·B' + beta·C`.
@@ -57,6 +70,13 @@ pub(super) fn gemm(call: &mut Call<'_>) -> Results {
     let beta = call.attributes.float("beta")?.unwrap_or(1.0);
     let transpose_left = call.attributes.flag("transA", false)?;
     let transpose_right = call.attributes.flag("transB", false)?;
+    if alpha == 1.0
+        && beta == 1.0
+        && !transpose_left
+        && let Some(results) = quantized::gemm_of_reals(call, transpose_right)?
+    {
+        return Ok(results);
+    }
     let left = transposed(call.floats(0)?, transpose_left)?;
     let right = transposed(call.floats(1)?, transpose_right)?;
     same_type(left.data_type, right.data_type)?;
@@ -108,7 +128,7 @@ fn no_scalar(tensor: &Tensor) -> Refusal {
     }
 }
 
-fn transposed(tensor: Tensor, transpose: bool) -> Result<Tensor, Refusal> {
+pub(super) fn transposed(tensor: Tensor, transpose: bool) -> Result<Tensor, Refusal> {
     let &[rows, columns] = tensor.shape.as_slice() else {
         return Err(Refusal::Rank {
             shape: tensor.shape,

@@ -14,6 +14,7 @@ mod movement;
 mod normalization;
 mod pooling;
 mod quantization;
+mod quantized;
 mod ranking;
 mod rearrangement;
 mod reduction;
@@ -35,6 +36,8 @@ use crate::{
 
 /// Domain of the machine-learning operators.
 pub(crate) const MACHINE_LEARNING: &str = "ai.onnx.ml";
+/// Domain of ONNX Runtime's own operators: some integer kernels are.
+pub(crate) const MICROSOFT: &str = "com.microsoft";
 
 /// One application of an operator.
 pub(crate) struct Call<'a> {
@@ -72,6 +75,16 @@ pub(crate) fn apply(domain: &str, operator: &str, call: &mut Call<'_>) -> Result
             "ZipMap" => machine_learning::zip_map(call),
             _ => Err(Refusal::Operator),
         }
+    } else if domain == MICROSOFT {
+        match operator {
+            "QGemm" => quantized::gemm(call),
+            "QLinearAdd" => quantized::add(call),
+            "QLinearGlobalAveragePool" => quantized::global_average_pool(call),
+            "QLinearSoftmax" => quantized::softmax(call),
+            "QuantizeLinear" => quantization::quantize_linear(call),
+            "DequantizeLinear" => quantization::dequantize_linear(call),
+            _ => Err(Refusal::Operator),
+        }
     } else if domain.is_empty() {
         standard(operator, call)
     } else {
@@ -101,10 +114,12 @@ fn standard(operator: &str, call: &mut Call<'_>) -> Results {
         "Constant" => constant::constant(call),
         "ConstantOfShape" => constant::constant_of_shape(call),
         "Conv" => convolution::convolution(call),
+        "ConvInteger" => quantized::integer_convolution(call),
         "CumSum" => reduction::cumulative_sum(call),
         "DepthToSpace" => rearrangement::depth_to_space(call),
         "DequantizeLinear" => quantization::dequantize_linear(call),
         "Div" => arithmetic::binary(call, arithmetic::Binary::Div),
+        "DynamicQuantizeLinear" => Err(Refusal::Dynamic),
         "Dropout" => activation::dropout(call),
         "Einsum" => linear::einsum(call),
         "Elu" => elementwise::elu(call),
@@ -129,6 +144,7 @@ fn standard(operator: &str, call: &mut Call<'_>) -> Results {
         "LessOrEqual" => choice::compare(call, Comparison::LessOrEqual),
         "LogSoftmax" => elementwise::log_softmax(call),
         "MatMul" => linear::matmul(call),
+        "MatMulInteger" => quantized::integer_matmul(call),
         "Max" => reduction::variadic(call, reduction::Reduction::Max),
         "MaxPool" => pooling::max_pool(call),
         "Mean" => reduction::variadic(call, reduction::Reduction::Mean),
@@ -141,6 +157,9 @@ fn standard(operator: &str, call: &mut Call<'_>) -> Results {
         "PRelu" => elementwise::prelu(call),
         "Pad" => rearrangement::pad(call),
         "Pow" => elementwise::power(call),
+        "QLinearConv" => quantized::convolution(call),
+        "QLinearMatMul" => quantized::matmul(call),
+        "QuantizeLinear" => quantization::quantize_linear(call),
         "ReduceL1" => reduction::reduce(call, reduction::Reduction::L1),
         "ReduceL2" => reduction::reduce(call, reduction::Reduction::L2),
         "ReduceLogSum" => reduction::reduce(call, reduction::Reduction::LogSum),
@@ -326,6 +345,7 @@ fn moved(constant: &Constant, shape: Vec<usize>, indices: &[usize]) -> Result<Co
             Data::Reals(items) => Data::Reals(pick(items, indices)?),
             Data::Integers(items) => Data::Integers(pick(items, indices)?),
             Data::Strings(items) => Data::Strings(pick(items, indices)?),
+            Data::Quantized(items) => Data::Quantized(pick(items, indices)?),
         },
         shape,
     })

@@ -1,6 +1,6 @@
 //! Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Concat: the same elements, elsewhere.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{Call, Results, fixed, rearrange, reshape as reshape_value, same_type};
 use crate::{
@@ -223,10 +223,10 @@ pub(super) fn concat(call: &mut Call<'_>) -> Results {
         }
     }
     call.builder.charge_shape(&shape)?;
-    let constants: Option<Vec<&Constant>> = values
+    let constants: Option<Vec<Cow<'_, Constant>>> = values
         .iter()
         .map(|value| match &**value {
-            Value::Constant(constant) => Some(constant),
+            Value::Constant(constant) => Some(constant.plain()),
             Value::Tensor(_) => None,
         })
         .collect();
@@ -235,25 +235,26 @@ pub(super) fn concat(call: &mut Call<'_>) -> Results {
         .map(|value| around(value.shape(), position).map_or(0, |(_, length, inner)| length * inner))
         .collect();
     if let Some(constants) = constants {
+        let constants: Vec<&Constant> = constants.iter().map(Cow::as_ref).collect();
         let data = match &constants.first().map(|constant| &constant.data) {
             Some(Data::Strings(_)) => Data::Strings(join(
                 &collect(&constants, |data| match data {
                     Data::Strings(items) => Some(items.as_slice()),
-                    Data::Reals(_) | Data::Integers(_) => None,
+                    _ => None,
                 }),
                 &widths,
             )),
             Some(Data::Integers(_)) => Data::Integers(join(
                 &collect(&constants, |data| match data {
                     Data::Integers(items) => Some(items.as_slice()),
-                    Data::Reals(_) | Data::Strings(_) => None,
+                    _ => None,
                 }),
                 &widths,
             )),
-            Some(Data::Reals(_)) | None => Data::Reals(join(
+            Some(Data::Reals(_) | Data::Quantized(_)) | None => Data::Reals(join(
                 &collect(&constants, |data| match data {
                     Data::Reals(items) => Some(items.as_slice()),
-                    Data::Integers(_) | Data::Strings(_) => None,
+                    _ => None,
                 }),
                 &widths,
             )),

@@ -104,7 +104,9 @@ fn look_up(call: &mut Call<'_>, list: &Constant, index: &Tensor, shape: Vec<usiz
     if list.shape.iter().filter(|&&size| size != 1).count() > 1 || list.shape.len() > 2 {
         return Err(Refusal::NotConstant { operand: "indices" });
     }
+    let list = list.plain();
     let labels = match &list.data {
+        Data::Quantized(_) => return Err(Refusal::NotConstant { operand: "data" }),
         Data::Strings(labels) => Labels::Strings(labels.clone()),
         Data::Integers(labels) => Labels::Integers(labels.clone()),
         Data::Reals(values) => Labels::Integers(

@@ -74,7 +74,10 @@ pub(crate) fn evaluate(graph: &Graph, sample: &[Vec<f64>]) -> Result<Vec<Vec<f64
                 "{}",
                 output.name
             );
-            values[output.value.0].clone()
+            values[output.value.0]
+                .iter()
+                .map(|value| output.kind.real(*value))
+                .collect()
         })
         .collect())
 }
@@ -99,6 +102,16 @@ fn apply(op: &Op, x: &[f64]) -> Result<Vec<f64>, NoValue> {
                         .iter()
                         .fold(x[row.index] as f32, |value, step| step.apply(value)),
                 )
+            })
+            .collect(),
+        Op::Quantize { rows } => rows
+            .iter()
+            .map(|row| {
+                let real = row
+                    .steps
+                    .iter()
+                    .fold(x[row.index] as f32, |value, step| step.apply(value));
+                (f64::from(real).round_ties_even() + row.zero as f64).clamp(row.low as f64, row.high as f64)
             })
             .collect(),
         Op::Relu => each(&|x| x.max(0.0)),

@@ -6,6 +6,7 @@ mod made_models;
 mod malformed;
 mod mutation;
 mod node_tests;
+mod quantized;
 mod refusals;
 mod samples;
 mod tree_refusals;
