@@ -15,11 +15,11 @@ use crate::{
 
 /// Fewest samples that say anything of a format: with fewer all tensors keep the finest that fits.
 pub const LEAST_SAMPLES: usize = 16;
-/// With fewer samples than this no format may end at what was observed: [`LEAST_ROOM`] stays.
+/// With fewer samples than this every format holds a quarter more than was observed.
 pub const ENOUGH_SAMPLES: usize = 64;
 /// What a format chosen from few samples holds at least, as a multiple of the observed range.
 const LEAST_ROOM: f64 = 1.25;
-/// Every so manieth sample is held out: it may refuse a format, and chooses none.
+/// One of so many samples is held out: it may refuse a format, and chooses none.
 const HELD_OUT_EVERY: usize = 4;
 /// Most samples that the search looks at.
 const MOST_SAMPLES: usize = 256;
