@@ -69,7 +69,7 @@ contract {{CONSUMER}} {
 {{DECODE}}    }
 
     /// @dev Yours: what follows from a decision. Its inputs are proven to lead to its outputs, not to be true.
-    function _act(address subject, Decision memory decision) internal virtual {}
+    function _act(address, /* subject */ Decision memory /* decision */ ) internal virtual {}
 
     function _context(address subject) private view returns (uint256) {
         return VerdictContext.compute(subject, VerdictContext.subjectOf(subject), nonces[subject]);

@@ -121,6 +121,13 @@ fn accepts_as_it_is(keyed: &Keyed) {
     let project = FoundryProject::new(keyed.contract(), &keyed.keys.verifying).unwrap();
     project.write(folder.path()).unwrap();
     assert_eq!(forge_test(folder.path()), 5);
+    let built = fs::read_to_string(folder.path().join("out/Verifier.sol/Verifier.json")).unwrap();
+    let built: serde_json::Value = serde_json::from_str(&built).unwrap();
+    let artifact = format!("0x{}", hex(&keyed.contract().build.compiled.init_code));
+    assert_eq!(
+        built["bytecode"]["object"], artifact,
+        "other bytecode than the artifact's"
+    );
 
     // The test contract's first creation is the verifier, its second the consumer.
     let proof = keyed.prove_with(context(TEST.create(2)));
