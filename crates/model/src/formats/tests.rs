@@ -17,6 +17,7 @@ fn outlying(reach: f64, weight: f64, bias: f64, head: Option<Op>) -> Graph {
         op,
         inputs: vec![ValueId(position)],
         len: 1,
+        shape: None,
     });
     let nodes: Vec<Node> = nodes.collect();
     Graph {
