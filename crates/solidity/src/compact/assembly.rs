@@ -157,7 +157,7 @@ fn denominators(lines: &mut Lines, shape: &Shape) {
     }
     lines.add("}");
     let first = shape.sets.first().map(|set| product(&set.rotations)).unwrap_or_default();
-    lines.add(format!("mstore(FIRST_SET, {first})"));
+    lines.add(format!("mstore(FIRST_SET, mod({first}, r))"));
     lines.add(format!(
         "// and the distances of Z from the last rows and from those of the public inputs.
         let end := add(LAGRANGE_0, mul(count, {PAIR:#x}))

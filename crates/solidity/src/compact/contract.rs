@@ -5,7 +5,7 @@ use zkverdict_verifier::VerifyingKey;
 use super::{
     assembly::{Assembly, assemble},
     key,
-    memory::{PAIR, POINT, opening_offset},
+    memory::{PAIR, POINT, START, opening_offset},
     shape::Shape,
 };
 use crate::{
@@ -21,7 +21,7 @@ pub const SHAPE_INTERFACE: &str = include_str!("../../contracts/IShapeVerifier.s
 /// The solc versions that know every opcode used here (`mcopy`) and target it by default.
 const PRAGMA: &str = "^0.8.25";
 
-/// The oldest word of the calldata's arguments: behind the selector.
+/// Bytes of a function selector.
 const SELECTOR: usize = 4;
 
 /// The name of every shape verifier.
@@ -84,7 +84,7 @@ contract {SHAPE_CONTRACT} is IShapeVerifier {{
         if (key.length != KEY_LENGTH) revert KeyMalformed();
         uint256 keyStart;
         bytes32 digest;
-        assembly {{
+        assembly ("memory-safe") {{
             keyStart := key.offset
             calldatacopy(KEY, keyStart, KEY_LENGTH)
             digest := keccak256(KEY, KEY_LENGTH)
@@ -108,38 +108,47 @@ contract {SHAPE_CONTRACT} is IShapeVerifier {{
         uint256 end = inputsStart + size * (0x20 * count + 0x20) - 0x20;
         if (msg.data.length != end) revert IVerdictVerifier.CalldataLengthMismatch(end, msg.data.length);
         uint256 records = MEMORY_END + {PAIR:#x} * count;
+        end = records;
         for (uint256 index = 0; index < size; ++index) {{
-            bytes calldata proof = proofs[index];
-            uint256[] calldata inputs = publicInputs[index];
-            _checkLengths(proof, inputs, count);
-            uint256 proofPlace;
-            uint256 inputsPlace;
-            assembly {{
-                proofPlace := proof.offset
-                inputsPlace := inputs.offset
-            }}
-            if (proofPlace != proofStart || inputsPlace != inputsStart) revert IVerdictVerifier.CalldataNotCanonical();
-            uint256 stage = _fold(proofPlace, inputsPlace, count);
-            if (stage != {pairing}) _reject(stage, proofPlace, inputsPlace, count);
-            assembly {{
-                let record := add(records, mul(index, RECORD))
-                mcopy(record, SUM, 0x40)
-                mcopy(add(record, 0x40), LAST_POINT, 0x40)
-                mcopy(add(record, 0x80), SCALARS, RECORD_SCALARS)
-            }}
+            _record(proofs[index], publicInputs[index], count, proofStart, inputsStart, end);
             proofStart += PROOF_LENGTH + 0x20;
             inputsStart += 0x20 * count + 0x20;
+            end += RECORD;
         }}
-        if (!_combine(records, records + size * RECORD)) revert IVerdictVerifier.PrecompileFailed();
+        if (!_combine(records, end)) revert IVerdictVerifier.PrecompileFailed();
         uint256 verdict = _close();
         if (verdict != {accepted}) _reject(verdict, 0, 0, 0);
+    }}
+
+    /// Checks one proof of a batch up to the pairing, and keeps what it asks of the pairing at `record`.
+    function _record(
+        bytes calldata proof,
+        uint256[] calldata publicInputs,
+        uint256 count,
+        uint256 proofStart,
+        uint256 inputsStart,
+        uint256 record
+    ) private view {{
+        _checkLengths(proof, publicInputs, count);
+        bool canonical;
+        assembly ("memory-safe") {{
+            canonical := and(eq(proof.offset, proofStart), eq(publicInputs.offset, inputsStart))
+        }}
+        if (!canonical) revert IVerdictVerifier.CalldataNotCanonical();
+        uint256 stage = _fold(proofStart, inputsStart, count);
+        if (stage != {pairing}) _reject(stage, proofStart, inputsStart, count);
+        assembly ("memory-safe") {{
+            mcopy(record, SUM, 0x40)
+            mcopy(add(record, 0x40), LAST_POINT, 0x40)
+            mcopy(add(record, 0x80), SCALARS, RECORD_SCALARS)
+        }}
     }}
 
     /// Reads the key from a contract and returns the number of public inputs.
     function _readKey(address key) private view returns (uint256 count) {{
         uint256 size;
         uint256 first;
-        assembly {{
+        assembly ("memory-safe") {{
             size := extcodesize(key)
             if eq(size, add(KEY_LENGTH, 1)) {{
                 extcodecopy(key, sub(KEY, 1), 0, add(KEY_LENGTH, 1))
@@ -153,9 +162,10 @@ contract {SHAPE_CONTRACT} is IShapeVerifier {{
 
     /// Checks the head of the key in memory and returns the number of public inputs.
     function _openKey() private pure returns (uint256 count) {{
+        _checkMemory();
         bytes32 shape;
         uint256 header;
-        assembly {{
+        assembly ("memory-safe") {{
             shape := mload(KEY)
             header := mload(KEY_HEADER)
             // The generator stands behind the key, like one more point of it.
@@ -170,7 +180,7 @@ contract {SHAPE_CONTRACT} is IShapeVerifier {{
     function _verify(bytes calldata proof, uint256[] calldata publicInputs, uint256 count) private view {{
         uint256 proofStart;
         uint256 inputsStart;
-        assembly {{
+        assembly ("memory-safe") {{
             proofStart := proof.offset
             inputsStart := publicInputs.offset
         }}
@@ -181,7 +191,7 @@ contract {SHAPE_CONTRACT} is IShapeVerifier {{
 
     /// Adds up the records of a batch with powers of their hash.
     function _combine(uint256 records, uint256 end) private view returns (bool ok) {{
-        assembly {{
+        assembly ("memory-safe") {{
             let r := {SCALAR_MODULUS}
             let challenge := mod(keccak256(records, sub(end, records)), r)
             let factor := 1
@@ -276,7 +286,7 @@ contract {contract_name} is IVerdictVerifier {{
         _writeKey();
         uint256 proofStart;
         uint256 inputsStart;
-        assembly {{
+        assembly ("memory-safe") {{
             proofStart := proof.offset
             inputsStart := publicInputs.offset
         }}
@@ -287,7 +297,8 @@ contract {contract_name} is IVerdictVerifier {{
 
     /// Writes the key to memory, and the generator behind it.
     function _writeKey() private pure {{
-        assembly {{
+        _checkMemory();
+        assembly ("memory-safe") {{
 {words}            mstore(GENERATOR, 1)
             mstore(add(GENERATOR, 0x20), 2)
         }}
@@ -323,7 +334,8 @@ fn common(shape: &Shape, assembly: &Assembly) -> String {
     uint256 private constant EC_MUL_GAS = {EC_MUL_GAS};
     uint256 private constant PAIRING_GAS = {PAIRING_GAS};
 
-    // Memory. It is taken from the first free byte on, is written before it is read, and nothing else lives there.
+    // Memory. All of it lies behind the free memory pointer, is written before it is read, and nothing else lives there.
+    uint256 private constant MEMORY_START = {START:#x}; // room below for variables that the compiler keeps in memory
 {constants}"
     )
 }
@@ -337,7 +349,16 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
     let pairing = Stage::Pairing as usize;
     let accepted = Stage::Accepted as usize;
     format!(
-        r"
+        r#"
+    /// The fixed places of the memory map must be free.
+    function _checkMemory() private pure {{
+        uint256 free;
+        assembly ("memory-safe") {{
+            free := mload(0x40)
+        }}
+        assert(free <= MEMORY_START);
+    }}
+
     function _checkLengths(bytes calldata proof, uint256[] calldata publicInputs, uint256 count) private pure {{
         if (proof.length != PROOF_LENGTH) revert IVerdictVerifier.ProofLengthMismatch(PROOF_LENGTH, proof.length);
         if (publicInputs.length != count) {{
@@ -351,7 +372,7 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
         uint256 end = inputsStart + 0x20 * publicInputs.length;
         if (msg.data.length != end) revert IVerdictVerifier.CalldataLengthMismatch(end, msg.data.length);
         bool canonical;
-        assembly {{
+        assembly ("memory-safe") {{
             canonical := and(eq(proof.offset, start), eq(publicInputs.offset, inputsStart))
         }}
         if (!canonical) revert IVerdictVerifier.CalldataNotCanonical();
@@ -360,8 +381,7 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
     /// Turns a proof into the left side of the pairing: `SUM` plus the key's points times `SCALARS`; the right side is
     /// `LAST_POINT`. Says how far it came: {input} malformed input, {precompile} a precompile failed, {pairing} the pairing is next.
     function _fold(uint256 proof, uint256 inputs, uint256 count) private view returns (uint256 stage) {{
-        // Not marked memory-safe: it writes to fixed places, so the compiler must keep its variables elsewhere.
-        assembly {{
+        assembly ("memory-safe") {{
             function squeeze_again(state) -> next {{
                 mstore(0x00, state)
                 mstore8(0x20, 1)
@@ -409,7 +429,7 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
     /// Adds the key's points and asks the pairing. Says how far it came: {precompile} a precompile failed, {pairing} the pairing
     /// refused, {accepted} accepted.
     function _close() private view returns (uint256 stage) {{
-        assembly {{
+        assembly ("memory-safe") {{
             let ok := 1
             let scalar := SCALARS
             for {{ let point := KEY_POINTS }} lt(point, SCALARS) {{ point := add(point, 0x40) }} {{
@@ -461,10 +481,10 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
     }}
 
     function _word(uint256 place) private pure returns (uint256 word) {{
-        assembly {{
+        assembly ("memory-safe") {{
             word := calldataload(place)
         }}
     }}
-"
+"#
     )
 }

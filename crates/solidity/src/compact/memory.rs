@@ -9,8 +9,9 @@ use super::{
 };
 use crate::layout::{WORD, WordKind};
 
-/// The first byte that Solidity leaves free in a fresh call; one word on, so that the byte before the key is free too.
-const START: usize = 0x80 + WORD;
+/// The first byte of the map. Solidity's free memory starts at `0x80` in a fresh call; with code generation through the IR
+/// it starts behind the variables that did not fit on the stack.
+pub(super) const START: usize = 0x200;
 /// Bytes of a point.
 pub(super) const POINT: usize = 2 * WORD;
 /// A denominator, and the product of those before it.
@@ -50,7 +51,8 @@ impl MemoryMap {
     pub(super) fn new(shape: &Shape) -> Self {
         let mut map = Self {
             constants: Vec::new(),
-            next: START,
+            // The word before the key takes the first byte of the key's contract.
+            next: START + WORD,
             blocks: blocks(shape),
             challenges: challenge_names(shape),
         };
