@@ -132,7 +132,10 @@ pub fn encode_verify_with_key(key_digest: B256, key: &[u8], proof: &[u8], public
 pub fn encode_verify_batch(key: Address, proofs: &[KnownProof]) -> Vec<u8> {
     IShapeVerifier::verifyBatchCall {
         key,
-        proofs: proofs.iter().map(|known| Bytes::copy_from_slice(&known.proof)).collect(),
+        proofs: proofs
+            .iter()
+            .map(|known| Bytes::copy_from_slice(&known.proof))
+            .collect(),
         publicInputs: proofs.iter().map(|known| known.public_inputs.clone()).collect(),
     }
     .abi_encode()
@@ -257,7 +260,10 @@ fn describe_key_error(error: &IShapeVerifierErrors) -> (String, &'static str) {
             "the key is not the one whose digest was asked for",
         ),
         E::BatchLengthMismatch(e) => (
-            format!("BatchLengthMismatch(proofs: {}, publicInputs: {})", e.proofs, e.publicInputs),
+            format!(
+                "BatchLengthMismatch(proofs: {}, publicInputs: {})",
+                e.proofs, e.publicInputs
+            ),
             "a batch has as many lists of public inputs as proofs, and at least one",
         ),
     }

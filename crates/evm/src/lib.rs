@@ -29,10 +29,13 @@ pub mod keys;
 pub mod simulator;
 pub mod submit;
 
-pub use abi::{Rejection, RevertReason, code_hash, decode_revert, encode_verify, encode_verify_batch, encode_verify_with, encode_verify_with_key, public_inputs_from_words};
+pub use abi::{
+    Rejection, RevertReason, code_hash, decode_revert, encode_verify, encode_verify_batch, encode_verify_with,
+    encode_verify_with_key, public_inputs_from_words,
+};
 pub use alloy::primitives::{Address, B256, U256};
 pub use anvil::{Anvil, AnvilOptions};
-pub use build::{KnownProof, VerifiedBuild, build_verified};
+pub use build::{KnownProof, VerifiedBuild, build_verified, try_verifier};
 pub use chain::{ChainTarget, SendOptions, SrsPolicy, block_on};
 pub use deploy::{DeployReceipt, deploy};
 pub use error::EvmError;

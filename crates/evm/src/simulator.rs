@@ -154,10 +154,7 @@ impl Simulator {
         if let Some(key) = &verifier.key {
             let (address, gas) = simulator.create(&key_init_code(key))?;
             simulator.key = Some(address);
-            simulator.deployment.key = Some(KeyReport {
-                gas,
-                bytes: key.len(),
-            });
+            simulator.deployment.key = Some(KeyReport { gas, bytes: key.len() });
         }
         Ok(simulator)
     }

@@ -210,7 +210,7 @@ fn optimizer(settings: CompilerSettings) -> Optimizer {
     }
 }
 
-fn standard_input(source: &VerifierSource, settings: CompilerSettings) -> SolcInput {
+pub(crate) fn standard_input(source: &VerifierSource, settings: CompilerSettings) -> SolcInput {
     let settings = Settings {
         optimizer: optimizer(settings),
         metadata: Some(SettingsMetadata::new(BytecodeHash::None, false)),

@@ -73,7 +73,7 @@ pub struct VerifierSource {
 /// A protocol with anything but one instance column, with accumulators or committed instances; metadata that cannot
 /// stand in Solidity; emitted code that the hardener does not know.
 pub fn generate_reference(key: &VerifyingKey, metadata: &ContractMetadata) -> Result<VerifierSource, SolidityError> {
-    check_metadata(metadata)?;
+    metadata.check()?;
     let expected = expected(&key.protocol)?;
     let hardened = harden(&emit(key)?, expected)?;
     let source = render(metadata, key, &hardened.body, &hardened.layout)?;
@@ -145,25 +145,32 @@ fn emit(key: &VerifyingKey) -> Result<String, SolidityError> {
     Ok(loader.solidity_code())
 }
 
-pub(crate) fn check_metadata(metadata: &ContractMetadata) -> Result<(), SolidityError> {
-    let name = &metadata.contract_name;
-    let is_identifier = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && !["IVerdictVerifier", "IShapeVerifier"].contains(&name.as_str());
-    if !is_identifier {
-        return Err(SolidityError::ContractName { name: name.clone() });
-    }
-    for (field, text) in [("model's name", &metadata.model), ("SRS's name", &metadata.srs)] {
-        if text
-            .chars()
-            .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
-            || text.contains("*/")
-            || text.trim().is_empty()
-        {
-            return Err(SolidityError::HeaderText { field });
+impl ContractMetadata {
+    /// Checks that all of it can stand in Solidity.
+    ///
+    /// # Errors
+    /// [`SolidityError::ContractName`], [`SolidityError::HeaderText`].
+    pub fn check(&self) -> Result<(), SolidityError> {
+        let metadata = self;
+        let name = &metadata.contract_name;
+        let is_identifier = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !["IVerdictVerifier", "IShapeVerifier"].contains(&name.as_str());
+        if !is_identifier {
+            return Err(SolidityError::ContractName { name: name.clone() });
         }
+        for (field, text) in [("model's name", &metadata.model), ("SRS's name", &metadata.srs)] {
+            if text
+                .chars()
+                .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+                || text.contains("*/")
+                || text.trim().is_empty()
+            {
+                return Err(SolidityError::HeaderText { field });
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The interface without the two lines that may stand only once in a file.

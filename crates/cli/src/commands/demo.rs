@@ -3,7 +3,7 @@ use std::{fs, path::Path, time::Instant};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use zkverdict::{
-    CalibrationFile, CompileOptions, ContractFile, Keys, Model, Proof,
+    CalibrationFile, CompileOptions, ContractFile, Keys, Model, Proof, Style as ContractStyle,
     circuits::Candidate,
     compile, context_from_text,
     evm::{Outcome, RevertReason, Simulator, U256},
@@ -246,7 +246,7 @@ fn tell(
 
     busy.now("building the contract");
     let contract_name = contract_name(&format!("{name}-{}", cast.person));
-    let contract = ContractFile::build(&keys.verifying, &contract_name, solc)?;
+    let contract = ContractFile::build(&keys.verifying, &contract_name, ContractStyle::default(), solc)?;
     busy.now("running the EVM");
     let mut chain = Simulator::deploy(&contract.build.compiled)?;
     let accepted = chain.verify(&proof.proof, &proof.words())?;
@@ -282,7 +282,7 @@ fn tell(
         setup: setup_spent,
         prove: prove_spent,
         verify: verify_spent,
-        contract: contract.build.compiled.contract_name.clone(),
+        contract: contract.contract.clone(),
         solc: contract.build.compiled.solc_version.clone(),
         code_bytes: deployment.code_bytes,
         code_limit: deployment.code_limit,

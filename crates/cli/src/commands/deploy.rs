@@ -34,7 +34,7 @@ pub(super) fn run(args: &Deploy, settings: &Settings, printer: &Printer) -> Resu
     let receipt = block_on(deploy(&reached.target, key, compiled, policy, options))?;
     drop(busy);
     printer.result(&Deployed {
-        name: compiled.contract_name.clone(),
+        name: contract.contract.clone(),
         unsafe_srs: contract.unsafe_srs,
         receipt,
     })?;

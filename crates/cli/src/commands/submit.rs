@@ -73,7 +73,7 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
     drop(busy);
     printer.result(&Submitted {
         accepted: true,
-        name: compiled.contract_name.clone(),
+        name: contract.contract.clone(),
         unsafe_srs: contract.unsafe_srs,
         public: public::read(&contract.schema, &proof.public_inputs),
         answer,

@@ -156,7 +156,11 @@ fn denominators(lines: &mut Lines, shape: &Shape) {
         ));
     }
     lines.add("}");
-    let first = shape.sets.first().map(|set| product(&set.rotations)).unwrap_or_default();
+    let first = shape
+        .sets
+        .first()
+        .map(|set| product(&set.rotations))
+        .unwrap_or_default();
     lines.add(format!("mstore(FIRST_SET, mod({first}, r))"));
     lines.add(format!(
         "// and the distances of Z from the last rows and from those of the public inputs.
@@ -305,10 +309,7 @@ fn opening(lines: &mut Lines, shape: &Shape, map: &MemoryMap) {
                 lines.add("let scalar := mu");
             }
         } else {
-            lines.add(format!(
-                "let scalar := mulmod(power, {}, r)",
-                product(&set.rotations)
-            ));
+            lines.add(format!("let scalar := mulmod(power, {}, r)", product(&set.rotations)));
         }
         for (position, poly) in polynomials.iter().enumerate() {
             if position > 0 {
@@ -385,7 +386,9 @@ fn evaluations(lines: &mut Lines, shape: &Shape, map: &MemoryMap, set: &QuerySet
         let (start, rest) = terms.split_at(terms.len().min(4));
         let sum_of = |terms: &[String]| {
             let terms = terms.iter().cloned();
-            terms.reduce(|sum, term| format!("add({term}, {sum})")).unwrap_or_default()
+            terms
+                .reduce(|sum, term| format!("add({term}, {sum})"))
+                .unwrap_or_default()
         };
         let mut value = sum_of(start);
         if !rest.is_empty() {

@@ -130,7 +130,10 @@ impl Graph {
         let (constraints, combiner) = match numerator {
             Expression::DistributePowers(constraints, combiner) => {
                 let combiner = builder.build(combiner);
-                (constraints.iter().map(|constraint| builder.build(constraint)).collect(), combiner)
+                (
+                    constraints.iter().map(|constraint| builder.build(constraint)).collect(),
+                    combiner,
+                )
             }
             other => {
                 let one = builder.literal(Fr::ONE);
@@ -470,7 +473,10 @@ impl<'a> Emitter<'a> {
                 }
             }
             Node::Power(index) => Code {
-                text: format!("shl(byte({}, mload(KEY_HEADER)), 1)", super::key::FIRST_EXPONENT + index),
+                text: format!(
+                    "shl(byte({}, mload(KEY_HEADER)), 1)",
+                    super::key::FIRST_EXPONENT + index
+                ),
                 depth: 3,
                 bound: 1,
             },

@@ -146,6 +146,17 @@ pub fn key_init_code(key: &[u8]) -> Vec<u8> {
     // PUSH2 length, DUP1, PUSH1 start of the code, PUSH0, CODECOPY, PUSH0, RETURN; then the code.
     const PROLOGUE: usize = 10;
     let length = u16::try_from(key.len() + 1).unwrap_or(u16::MAX).to_be_bytes();
-    let start = [0x61, length[0], length[1], 0x80, 0x60, PROLOGUE as u8, 0x5f, 0x39, 0x5f, 0xf3];
+    let start = [
+        0x61,
+        length[0],
+        length[1],
+        0x80,
+        0x60,
+        PROLOGUE as u8,
+        0x5f,
+        0x39,
+        0x5f,
+        0xf3,
+    ];
     [&start[..], &[0x00], key].concat()
 }

@@ -69,7 +69,11 @@ impl MemoryMap {
 
     fn key(&mut self, shape: &Shape) {
         self.place("KEY", WORD, "the key, whose first word is the digest of its shape");
-        self.place("KEY_HEADER", WORD, "format, k, number of public inputs, exponents of powers of two");
+        self.place(
+            "KEY_HEADER",
+            WORD,
+            "format, k, number of public inputs, exponents of powers of two",
+        );
         self.place("KEY_TRANSCRIPT", WORD, "what the transcript starts with");
         self.place("OMEGA", WORD, "the domain's generator");
         self.place("OMEGA_INVERSE", WORD, "and its inverse");
@@ -82,7 +86,11 @@ impl MemoryMap {
             "barycentric weights of the sets of rotations",
         );
         self.place("MINUS_TAU_G2", WORD * key::G2_WORDS, "second point of the second group");
-        self.place("KEY_POINTS", POINT * shape.fixed, "commitments to the fixed columns, as opened");
+        self.place(
+            "KEY_POINTS",
+            POINT * shape.fixed,
+            "commitments to the fixed columns, as opened",
+        );
         self.place("GENERATOR", POINT, "of the first group, behind the key");
         self.place("SCALARS", WORD * (shape.fixed + 1), "factors of the points above");
     }
@@ -91,7 +99,11 @@ impl MemoryMap {
         let mut blocks = std::mem::take(&mut self.blocks);
         for (index, block) in blocks.iter_mut().enumerate() {
             if index > 0 {
-                self.place(&format!("STATE_{index}"), WORD, "state of the transcript, then what it absorbs next");
+                self.place(
+                    &format!("STATE_{index}"),
+                    WORD,
+                    "state of the transcript, then what it absorbs next",
+                );
             }
             block.address = self.next;
             self.next += block.bytes;
@@ -122,10 +134,22 @@ impl MemoryMap {
         self.place("INSTANCE", WORD, "the public inputs' polynomial at Z");
         self.place("QUOTIENT", WORD, "the quotient at Z");
         self.place("MODEXP", 6 * WORD, "input of the inversion, then its output");
-        self.place("SUM", POINT, "left side of the pairing; what is added to it stands behind it");
-        self.place("TERM", 10 * WORD, "a product; with SUM the input of an addition and of the pairing");
+        self.place(
+            "SUM",
+            POINT,
+            "left side of the pairing; what is added to it stands behind it",
+        );
+        self.place(
+            "TERM",
+            10 * WORD,
+            "a product; with SUM the input of an addition and of the pairing",
+        );
         self.place("FACTOR", 3 * WORD, "a point and a scalar: input of a multiplication");
-        self.place("PIECE_STEP", WORD, "Z^n, the factor from one piece of the quotient to the next");
+        self.place(
+            "PIECE_STEP",
+            WORD,
+            "Z^n, the factor from one piece of the quotient to the next",
+        );
         self.place("FIRST_SET", WORD, "product of the distances of the first set");
         self.place("FACTORS", WORD * key::weights(shape), "weights over their distances");
         for step in omega_steps(shape) {
@@ -135,7 +159,11 @@ impl MemoryMap {
             self.place(&over_z_power(step.exponent), WORD, "power of 1 / Z");
         }
         let rotations = shape.rotations();
-        self.place("INVERSES", 0, "denominators, each with the product of those before it; then their inverses");
+        self.place(
+            "INVERSES",
+            0,
+            "denominators, each with the product of those before it; then their inverses",
+        );
         self.place("VANISHING", PAIR, "Z^n - 1");
         self.place("OVER_Z", PAIR, "Z");
         for rotation in &rotations {
@@ -147,9 +175,16 @@ impl MemoryMap {
 
     /// Adds the constants that depend on how many shared values there are.
     pub(super) fn close(&mut self, shape: &Shape) {
-        self.place("LAGRANGE", 0, "Lagrange polynomials at Z, of the last rows and of the public inputs' rows");
-        self.constants
-            .push(("BUFFER".to_owned(), self.next, "first, the start of the transcript".to_owned()));
+        self.place(
+            "LAGRANGE",
+            0,
+            "Lagrange polynomials at Z, of the last rows and of the public inputs' rows",
+        );
+        self.constants.push((
+            "BUFFER".to_owned(),
+            self.next,
+            "first, the start of the transcript".to_owned(),
+        ));
         self.constants.push((
             "LAGRANGE_0".to_owned(),
             self.next + PAIR * shape.last_rows,

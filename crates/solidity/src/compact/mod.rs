@@ -18,6 +18,7 @@
 //! `docs/spec/verifier.md` has the equations.
 
 mod assembly;
+pub mod catalogue;
 mod contract;
 mod graph;
 mod key;
@@ -26,10 +27,11 @@ mod shape;
 
 use zkverdict_verifier::VerifyingKey;
 
+pub use catalogue::{CATALOGUE, CatalogueEntry, ShapeArtifact};
 pub use contract::{SHAPE_CONTRACT, SHAPE_INTERFACE};
 pub use key::{key_digest, key_init_code};
 
-use crate::{ContractMetadata, SolidityError, VerifierSource, compile::CompilerSettings, reference::check_metadata};
+use crate::{ContractMetadata, SolidityError, VerifierSource, compile::CompilerSettings};
 use shape::Shape;
 
 /// The digest of a key's shape.
@@ -68,7 +70,7 @@ pub fn generate_shape(key: &VerifyingKey) -> Result<VerifierSource, SolidityErro
 /// # Errors
 /// As [`encode_key`]; metadata that cannot stand in Solidity.
 pub fn generate_embedded(key: &VerifyingKey, metadata: &ContractMetadata) -> Result<VerifierSource, SolidityError> {
-    check_metadata(metadata)?;
+    metadata.check()?;
     let shape = Shape::new(&key.protocol)?;
     Ok(VerifierSource {
         contract_name: metadata.contract_name.clone(),

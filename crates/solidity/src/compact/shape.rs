@@ -214,11 +214,20 @@ impl fmt::Display for Shape {
         }
         writeln!(text, "last rows {}", self.last_rows)?;
         let graph = &self.graph;
-        writeln!(text, "powers {} {}", graph.exponents.len(), graph.inverse_exponents.len())?;
+        writeln!(
+            text,
+            "powers {} {}",
+            graph.exponents.len(),
+            graph.inverse_exponents.len()
+        )?;
         for node in &graph.nodes {
             writeln!(text, "node {node:?}")?;
         }
-        writeln!(text, "constraints {:?} combined by {}", graph.constraints, graph.combiner)?;
+        writeln!(
+            text,
+            "constraints {:?} combined by {}",
+            graph.constraints, graph.combiner
+        )?;
         formatter.write_str(&text)
     }
 }
@@ -236,10 +245,7 @@ fn query_sets(queries: &[Query]) -> Vec<QuerySet> {
     let mut sets: Vec<QuerySet> = Vec::new();
     let as_set = |rotations: &[i32]| rotations.iter().copied().collect::<BTreeSet<i32>>();
     for (poly, rotations) in polynomials {
-        match sets
-            .iter_mut()
-            .find(|set| as_set(&set.rotations) == as_set(&rotations))
-        {
+        match sets.iter_mut().find(|set| as_set(&set.rotations) == as_set(&rotations)) {
             Some(set) => set.polynomials.push(poly),
             None => sets.push(QuerySet {
                 rotations,
