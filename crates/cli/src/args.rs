@@ -411,6 +411,9 @@ pub(crate) struct Submit {
     /// Where the contract stands
     #[arg(long, value_name = "A", required_unless_present = "anvil", conflicts_with = "anvil")]
     pub(crate) address: Option<String>,
+    /// Where the key's contract stands, for a verifier that many models share
+    #[arg(long, value_name = "A", requires = "address")]
+    pub(crate) key: Option<String>,
     /// Only ask the chain whether it would accept; needs no key
     #[arg(long)]
     pub(crate) dry_run: bool,

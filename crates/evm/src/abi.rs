@@ -153,6 +153,12 @@ pub fn code_hash(verifier: &CompiledVerifier) -> B256 {
     keccak256(&verifier.runtime_code)
 }
 
+/// keccak256 of the code `0x00 ‖ key` of a key's contract.
+#[must_use]
+pub fn key_code_hash(key: &[u8]) -> B256 {
+    keccak256([&[0], key].concat())
+}
+
 /// Decodes the data of a revert.
 #[must_use]
 pub fn decode_revert(data: &[u8]) -> RevertReason {

@@ -31,14 +31,14 @@ pub mod submit;
 
 pub use abi::{
     Rejection, RevertReason, code_hash, decode_revert, encode_verify, encode_verify_batch, encode_verify_with,
-    encode_verify_with_key, public_inputs_from_words,
+    encode_verify_with_key, key_code_hash, public_inputs_from_words,
 };
 pub use alloy::primitives::{Address, B256, U256};
 pub use anvil::{Anvil, AnvilOptions};
 pub use build::{KnownProof, VerifiedBuild, build_verified, try_verifier};
 pub use chain::{ChainTarget, SendOptions, SrsPolicy, block_on};
-pub use deploy::{DeployReceipt, deploy};
+pub use deploy::{DeployReceipt, KeyReceipt, deploy};
 pub use error::EvmError;
 pub use keys::{KeySource, PasswordSource, Prompt};
 pub use simulator::{DeploymentReport, KeyReport, Outcome, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport};
-pub use submit::{DryRun, SubmitReceipt, SubmitRequest, dry_run, submit};
+pub use submit::{DryRun, KeyContract, SubmitReceipt, SubmitRequest, dry_run, submit};

@@ -13,14 +13,25 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ChainTarget, EvmError, KeySource, SrsPolicy,
     chain::{About, Connection, SendOptions, TransactionRequest},
-    encode_verify,
+    encode_verify, encode_verify_with,
 };
+
+/// A key's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyContract {
+    /// Where it stands.
+    pub address: Address,
+    /// keccak256 of the code that must stand there.
+    pub code_hash: B256,
+}
 
 /// A proof for a deployed verifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubmitRequest {
     /// Where the verifier stands.
     pub address: Address,
+    /// The contract with the key, for a verifier that does not hold it.
+    pub key: Option<KeyContract>,
     /// The proof.
     pub proof: Vec<u8>,
     /// Its public inputs.
@@ -128,7 +139,15 @@ pub async fn dry_run(
 }
 
 async fn check_code(connection: &Connection, request: &SubmitRequest) -> Result<(), EvmError> {
-    let address = request.address;
+    check_address(connection, request.address, request.expected_code_hash).await?;
+    match request.key {
+        // Under a key of somebody else's choice a proof says nothing about this model.
+        Some(key) => check_address(connection, key.address, Some(key.code_hash)).await,
+        None => Ok(()),
+    }
+}
+
+async fn check_address(connection: &Connection, address: Address, expected: Option<B256>) -> Result<(), EvmError> {
     let code = connection.code(address).await?;
     if code.is_empty() {
         return Err(EvmError::NoCode {
@@ -137,14 +156,18 @@ async fn check_code(connection: &Connection, request: &SubmitRequest) -> Result<
         });
     }
     let got = keccak256(&code);
-    match request.expected_code_hash {
+    match expected {
         Some(expected) if expected != got => Err(EvmError::OtherCode { address, expected, got }),
         _ => Ok(()),
     }
 }
 
 fn transaction(request: &SubmitRequest) -> TransactionRequest {
+    let calldata = match request.key {
+        Some(key) => encode_verify_with(key.address, &request.proof, &request.public_inputs),
+        None => encode_verify(&request.proof, &request.public_inputs),
+    };
     TransactionRequest::default()
         .with_to(request.address)
-        .with_input(encode_verify(&request.proof, &request.public_inputs))
+        .with_input(calldata)
 }

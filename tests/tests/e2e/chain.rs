@@ -1,12 +1,11 @@
 //! The real model's contract: on revm, and on a real anvil.
 
-use alloy::primitives::keccak256;
 use halo2_proofs::halo2curves::bn256::Fr;
 use zkverdict::{
     Proof,
     evm::{
-        Address, Anvil, AnvilOptions, ChainTarget, EvmError, Rejection, SendOptions, Simulator, SrsPolicy,
-        SubmitRequest, U256, block_on, deploy, dry_run, submit,
+        Address, Anvil, AnvilOptions, ChainTarget, DeployReceipt, EvmError, KeyContract, Rejection, SendOptions,
+        Simulator, SrsPolicy, SubmitRequest, U256, block_on, code_hash, deploy, dry_run, key_code_hash, submit,
     },
     solidity::find_program,
 };
@@ -35,12 +34,21 @@ fn policy(keyed: &Keyed) -> SrsPolicy {
     }
 }
 
-fn request(keyed: &Keyed, address: Address, proof: &Proof) -> SubmitRequest {
+fn request(keyed: &Keyed, deployed: &DeployReceipt, proof: &Proof) -> SubmitRequest {
+    let compiled = &keyed.contract().build.compiled;
     SubmitRequest {
-        address,
+        address: deployed.address,
+        key: deployed
+            .key
+            .as_ref()
+            .zip(compiled.key.as_ref())
+            .map(|(key, bytes)| KeyContract {
+                address: key.address,
+                code_hash: key_code_hash(bytes),
+            }),
         proof: proof.proof.clone(),
         public_inputs: proof.words(),
-        expected_code_hash: Some(keccak256(&keyed.contract().build.compiled.runtime_code)),
+        expected_code_hash: Some(code_hash(compiled)),
     }
 }
 
@@ -92,10 +100,21 @@ fn a_decision_is_accepted_on_a_real_chain() {
     let options = SendOptions::default();
     let compiled = &contract.build.compiled;
     let deployed = block_on(deploy(&anvil.target(), key(), compiled, policy(keyed), options)).unwrap();
-    assert_eq!(deployed.gas_used, contract.build.deployment.gas);
+    // Through the factory it costs its call more than alone.
+    assert!(deployed.gas_used >= contract.build.deployment.gas);
+    assert!(deployed.gas_used < contract.build.deployment.gas + 150_000);
+    let again = block_on(deploy(&anvil.target(), key(), compiled, policy(keyed), options)).unwrap();
+    assert_eq!(
+        (again.address, again.transaction, again.gas_used),
+        (deployed.address, None, 0)
+    );
+    assert_eq!(
+        again.key.as_ref().map(|key| (key.address, key.transaction)),
+        deployed.key.as_ref().map(|key| (key.address, None))
+    );
     assert_eq!(deployed.code_bytes, contract.build.deployment.code_bytes);
 
-    let honest = request(keyed, deployed.address, &keyed.proof);
+    let honest = request(keyed, &deployed, &keyed.proof);
     let mut simulator = Simulator::deploy(compiled).unwrap();
     let simulated = simulator.verify(&honest.proof, &honest.public_inputs).unwrap();
     let trial = block_on(dry_run(&anvil.target(), None, &honest)).unwrap();
@@ -140,7 +159,7 @@ fn a_decision_is_accepted_on_a_real_chain() {
     }
 
     // A proof under another context is a proof: the chain accepts it for its own context.
-    let other = request(keyed, deployed.address, &replay);
+    let other = request(keyed, &deployed, &replay);
     block_on(submit(&anvil.target(), key(), &other, policy(keyed), options)).unwrap();
 
     let mut nobody = honest.clone();
@@ -169,7 +188,7 @@ fn a_decision_is_accepted_on_a_real_chain() {
     assert!(matches!(error, EvmError::WrongChain { .. }), "{error}");
 }
 
-/// The verifier of another model at the address: named, because the artifact knows its code.
+/// The key of another model at the address: named, because the artifact knows its code.
 #[test]
 fn another_models_verifier_is_refused() {
     if !has_tools() {
@@ -187,11 +206,14 @@ fn another_models_verifier_is_refused() {
         options,
     ))
     .unwrap();
-    let mut request = request(keyed, deployed.address, &keyed.proof);
+    let mut request = request(keyed, &deployed, &keyed.proof);
     let error = block_on(dry_run(&anvil.target(), None, &request)).unwrap_err();
     assert!(matches!(error, EvmError::OtherCode { .. }), "{error}");
     // Without the artifact the chain itself says no.
     request.expected_code_hash = None;
+    if let (Some(at), Some(key)) = (&mut request.key, &compiled.key) {
+        at.code_hash = key_code_hash(key);
+    }
     let error = block_on(dry_run(&anvil.target(), None, &request)).unwrap_err();
     assert!(matches!(error, EvmError::Reverted { .. }), "{error}");
 }
@@ -227,7 +249,7 @@ fn artifacts_of_a_development_srs_stay_on_local_chains() {
         ..policy(keyed)
     };
     let deployed = try_with(allowed).unwrap();
-    let request = request(keyed, deployed.address, &keyed.proof);
+    let request = request(keyed, &deployed, &keyed.proof);
     let sent = |policy| {
         block_on(submit(
             &anvil.target(),

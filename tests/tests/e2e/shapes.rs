@@ -4,10 +4,10 @@ use std::{fs, path::PathBuf};
 
 use zkverdict::{
     CompileOptions, ContractFile, Style, compile,
-    evm::Simulator,
+    evm::{Rejection, Simulator, TRANSACTION_GAS_LIMIT, encode_verify_with, encode_verify_with_key},
     solidity::{
         SolcChoice, VerifierSource,
-        compact::{CATALOGUE, ShapeArtifact, encode_key, generate_shape, shape_digest},
+        compact::{CATALOGUE, ShapeArtifact, encode_key, generate_shape, key_digest, shape_digest},
         compile as solc,
     },
 };
@@ -93,25 +93,87 @@ fn the_catalogue_is_current() {
     assert_eq!(names, shipped);
 }
 
+/// Neither the model, nor its limb size, nor `k` or the number of public inputs is part of a shape; lanes and trees are.
 #[test]
-fn spike() {
-    for example in [Example::CreditLogreg, Example::CreditGbdt] {
+fn a_shape_is_lanes_and_trees() {
+    let of = |keyed: &Keyed| shape_digest(&keyed.keys.verifying.key).unwrap();
+    let logreg = Example::CreditLogreg.keyed();
+    for example in [Example::CreditMlp, Example::DiagnosisLogreg, Example::DiagnosisMlp] {
         let keyed = example.keyed();
-        fs::write(
-            format!("/tmp/{example:?}.sol"),
-            generate_shape(&keyed.keys.verifying.key).unwrap().source,
-        )
-        .unwrap();
-        for style in [Style::Reference, Style::Compact, Style::Embedded] {
-            let contract = ContractFile::build(&keyed.keys.verifying, "V", style, &SolcChoice::default()).unwrap();
-            let build = &contract.build;
-            report!(
-                "{example:?} {style:?} {} code, {} exec {} tx {:?}",
-                build.deployment.code_bytes,
-                build.verification.execution_gas,
-                build.verification.transaction_gas,
-                build.deployment.key
-            );
+        assert_eq!(of(keyed), of(logreg), "{example:?}");
+        let source = |keyed: &Keyed| generate_shape(&keyed.keys.verifying.key).unwrap();
+        assert_eq!(source(keyed).source, source(logreg).source, "{example:?}");
+        assert_ne!(source(keyed).key, source(logreg).key, "{example:?}");
+    }
+    assert_ne!(
+        logreg.pipeline.planned.file.plan.shape.limb_bits,
+        Example::DiagnosisMlp.keyed().pipeline.planned.file.plan.shape.limb_bits
+    );
+    assert_ne!(of(Example::CreditGbdt.keyed()), of(logreg));
+    assert_ne!(of(&keyed(Example::CreditLogreg, 2)), of(logreg));
+}
+
+/// A verifier with the keys of several models: every proof is accepted under its own key alone.
+#[test]
+fn a_proof_is_bound_to_its_key() {
+    if !has_solc() {
+        return;
+    }
+    let models = [Example::CreditLogreg, Example::CreditMlp, Example::DiagnosisMlp].map(Example::keyed);
+    let mut simulator = Simulator::deploy(&models[0].contract().build.compiled).unwrap();
+    for owner in models {
+        let key = encode_key(&owner.keys.verifying.key).unwrap();
+        let address = simulator.use_key(&key).unwrap();
+        assert_eq!(owner.contract().build.compiled.key, Some(key.clone()));
+        for prover in models {
+            let (proof, words) = (&prover.proof.proof, prover.proof.words());
+            let in_calldata = encode_verify_with_key(key_digest(&key).into(), &key, proof, &words);
+            for calldata in [encode_verify_with(address, proof, &words), in_calldata] {
+                let outcome = simulator.call(&calldata, TRANSACTION_GAS_LIMIT).unwrap().outcome;
+                if std::ptr::eq(owner, prover) {
+                    assert!(outcome.is_accepted(), "{outcome}");
+                } else {
+                    let rejection = outcome.reason().and_then(|reason| reason.rejection());
+                    assert_eq!(rejection, Some(Rejection::InvalidProof), "{outcome}");
+                }
+            }
         }
+    }
+    // Trees have another shape, so their key is refused by name.
+    let trees = encode_key(&Example::CreditGbdt.keyed().keys.verifying.key).unwrap();
+    let padded = trees[..simulator.deployment().key.unwrap().bytes].to_vec();
+    simulator.use_key(&padded).unwrap();
+    let outcome = simulator
+        .verify(&models[0].proof.proof, &models[0].proof.words())
+        .unwrap()
+        .outcome
+        .to_string();
+    assert!(outcome.contains("KeyShapeMismatch"), "{outcome}");
+}
+
+/// Figures of the README: gas of a narrow shape, of its key, and of batches.
+#[test]
+fn gas_stays_within_its_bounds() {
+    if !has_solc() {
+        return;
+    }
+    for (example, code, gas) in [
+        (Example::CreditLogreg, 8_240, 356_000),
+        (Example::CreditGbdt, 11_000, 390_000),
+    ] {
+        let keyed = example.keyed();
+        let contract = keyed.contract();
+        let build = &contract.build;
+        assert!(build.deployment.code_bytes <= code, "{}", build.deployment.code_bytes);
+        assert!(
+            build.verification.transaction_gas <= gas,
+            "{}",
+            build.verification.transaction_gas
+        );
+        let costs = contract.explain(&keyed.keys.verifying.known).unwrap().unwrap();
+        report!("{example:?}: {costs:?}");
+        assert!(4 * costs.batch_proof <= 3 * costs.contract_proof, "{costs:?}");
+        assert!(contract.sharing().unwrap().shipped.is_some());
+        assert!(!ContractFile::needs_solc(&keyed.keys.verifying, "Verifier", Style::Compact).unwrap());
     }
 }

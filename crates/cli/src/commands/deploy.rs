@@ -44,23 +44,35 @@ pub(super) fn run(args: &Deploy, settings: &Settings, printer: &Printer) -> Resu
 impl Report for Deployed {
     fn render(&self, style: Style) -> String {
         let receipt = &self.receipt;
-        let rows = [
+        let mut rows = vec![
             ("address", receipt.address.to_string()),
             ("chain", receipt.chain_id.to_string()),
-            ("transaction", receipt.transaction.to_string()),
-            (
-                "block",
-                receipt
-                    .block
-                    .map_or_else(|| "pending".to_owned(), |block| block.to_string()),
-            ),
             ("paid by", receipt.deployer.to_string()),
-            (
-                "gas",
-                format!("{} at {} wei", thousands(receipt.gas_used), receipt.gas_price),
-            ),
             ("code", format!("{} bytes", thousands(receipt.code_bytes as u64))),
         ];
+        match receipt.transaction {
+            Some(transaction) => rows.extend([
+                ("transaction", transaction.to_string()),
+                (
+                    "block",
+                    receipt
+                        .block
+                        .map_or_else(|| "pending".to_owned(), |block| block.to_string()),
+                ),
+                (
+                    "gas",
+                    format!("{} at {} wei", thousands(receipt.gas_used), receipt.gas_price),
+                ),
+            ]),
+            None => rows.push(("gas", "none: this verifier stood there already".to_owned())),
+        }
+        if let Some(key) = &receipt.key {
+            let gas = match key.transaction {
+                Some(transaction) => format!("{} in {transaction}", thousands(key.gas_used)),
+                None => "none: it stood there already".to_owned(),
+            };
+            rows.extend([("key", key.address.to_string()), ("key's gas", gas)]);
+        }
         format!(
             "{} is {}\n{}",
             style.bold(&self.name),

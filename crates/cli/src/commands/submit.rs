@@ -2,7 +2,10 @@ use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
     ContractFile, Proof,
-    evm::{Address, DryRun, SubmitReceipt, SubmitRequest, block_on, code_hash, deploy, dry_run, submit},
+    evm::{
+        Address, DryRun, KeyContract, SubmitReceipt, SubmitRequest, block_on, code_hash, deploy, dry_run,
+        key_code_hash, submit,
+    },
 };
 
 use super::{Status, chain};
@@ -42,8 +45,8 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
     if contract.unsafe_srs {
         printer.warning("this verifier was made with the UNSAFE development SRS");
     }
-    let address = match address {
-        Some(address) => address,
+    let (address, key_address) = match address {
+        Some(address) => (address, args.key.as_deref().map(parse_address).transpose()?),
         None => {
             let busy = printer.busy("deploying");
             let key = chain::key(&args.chain, settings, &reached)?;
@@ -54,11 +57,28 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
                 receipt.address,
                 thousands(receipt.gas_used)
             ));
-            receipt.address
+            (receipt.address, receipt.key.map(|key| key.address))
         }
+    };
+    let key = match (&compiled.key, key_address) {
+        (Some(key), Some(address)) => Some(KeyContract {
+            address,
+            code_hash: key_code_hash(key),
+        }),
+        (Some(_), None) => {
+            return Err(hinted(
+                "this contract's key stands apart from the verifier, and its address is not given".to_owned(),
+                "add --key with the key's address that `zkverdict deploy` printed",
+            ));
+        }
+        (None, Some(_)) => {
+            return Err(hinted("this contract holds its own key".to_owned(), "leave out --key"));
+        }
+        (None, None) => None,
     };
     let request = SubmitRequest {
         address,
+        key,
         proof: proof.proof.clone(),
         public_inputs: proof.words(),
         expected_code_hash: Some(code_hash(compiled)),

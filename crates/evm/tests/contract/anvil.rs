@@ -45,6 +45,7 @@ fn deployed(anvil: &Anvil) -> SubmitRequest {
     .unwrap();
     SubmitRequest {
         address: receipt.address,
+        key: None,
         proof: known.proof.clone(),
         public_inputs: known.public_inputs.clone(),
         expected_code_hash: Some(code_hash(&build.compiled)),
@@ -291,6 +292,7 @@ fn anvil_stops_with_its_guard() {
             None,
             &SubmitRequest {
                 address: Address::ZERO,
+                key: None,
                 proof: Vec::new(),
                 public_inputs: Vec::new(),
                 expected_code_hash: None,

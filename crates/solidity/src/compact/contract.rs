@@ -342,8 +342,8 @@ fn common(shape: &Shape, assembly: &Assembly) -> String {
 
 /// The functions of both contracts.
 fn functions(shape: &Shape, assembly: &Assembly) -> String {
-    let _ = shape;
     let fold = &assembly.fold;
+    let evaluations = canonical_evaluations(shape.evaluations.len());
     let input = Stage::Input as usize;
     let precompile = Stage::Precompile as usize;
     let pairing = Stage::Pairing as usize;
@@ -416,8 +416,7 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
                 // Leave before the first precompile if a word is malformed: one flipped bit must stay cheap.
                 let ok := are_scalars(inputs, add(inputs, shl(5, count)))
                 ok := and(are_points(proof, add(proof, PROOF_SCALARS)), ok)
-                ok := and(are_scalars(add(proof, PROOF_SCALARS), add(proof, PROOF_OPENING)), ok)
-                ok := and(are_points(add(proof, PROOF_OPENING), add(proof, PROOF_LENGTH)), ok)
+{evaluations}                ok := and(are_points(add(proof, PROOF_OPENING), add(proof, PROOF_LENGTH)), ok)
                 if iszero(ok) {{ break }}
                 stage := {precompile}
 {fold}                if ok {{ stage := {pairing} }}
@@ -487,4 +486,32 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
     }}
 "#
     )
+}
+
+/// Checks that the proof's scalars are canonical, several in one turn of a loop, whose own gas is more than a check's.
+fn canonical_evaluations(count: usize) -> String {
+    const STEP: usize = 8;
+    const INDENT: &str = "                ";
+    let check = |count: usize| {
+        (0..count)
+            .map(|index| format!("lt(calldataload(add(at, {:#x})), r)", WORD * index))
+            .reduce(|all, one| format!("and({one}, {all})"))
+            .unwrap_or_else(|| "1".to_owned())
+    };
+    let rest = count % STEP;
+    let mut text = format!(
+        "{INDENT}{{\n{INDENT}    let at := add(proof, PROOF_SCALARS)\n{INDENT}    ok := and({}, ok)\n",
+        check(rest)
+    );
+    if count >= STEP {
+        text.push_str(&format!(
+            "{INDENT}    for {{ at := add(at, {:#x}) }} lt(at, add(proof, PROOF_OPENING)) {{ at := add(at, {:#x}) }} {{\n\
+             {INDENT}        ok := and({}, ok)\n{INDENT}    }}\n",
+            WORD * rest,
+            WORD * STEP,
+            check(STEP)
+        ));
+    }
+    text.push_str(&format!("{INDENT}}}\n"));
+    text
 }
