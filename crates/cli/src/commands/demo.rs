@@ -9,7 +9,6 @@ use zkverdict::{
     evm::{Outcome, RevertReason, Simulator, U256},
     models::Fidelity,
     prove,
-    solidity::find_solc,
     srs::Srs,
     verifier::encode_public_inputs,
 };
@@ -170,6 +169,7 @@ struct Told {
     code_bytes: usize,
     code_limit: usize,
     deploy_gas: u64,
+    key_gas: u64,
     verify_gas: u64,
     context: &'static str,
     public: Vec<PublicValue>,
@@ -194,8 +194,6 @@ pub(super) fn run(args: &Demo, settings: &Settings, printer: &Printer) -> Result
     };
     let solc = settings.solc(args.solc.clone());
     let model = cast.files.model(args.model)?;
-    // The one thing that may be missing is asked for before the story begins.
-    find_solc(&solc)?;
     let folder = tempfile::tempdir().context("no temporary folder could be made")?;
     let told = tell(cast, model, &solc, folder.path(), printer)?;
     printer.result(&told)?;
@@ -287,6 +285,7 @@ fn tell(
         code_bytes: deployment.code_bytes,
         code_limit: deployment.code_limit,
         deploy_gas: deployment.gas,
+        key_gas: deployment.key.map_or(0, |key| key.gas),
         verify_gas: accepted.transaction_gas,
         context: cast.context,
         as_expected: accepted.outcome.is_accepted() && !forged.is_accepted() && !replayed.is_accepted(),
@@ -507,8 +506,9 @@ impl Told {
             (
                 "chain",
                 format!(
-                    "{} gas a proof, {} gas once for the contract",
+                    "{} gas a proof, {} gas once for the model, {} gas once for all models alike",
                     thousands(self.verify_gas),
+                    thousands(self.key_gas),
                     thousands(self.deploy_gas)
                 ),
             ),
