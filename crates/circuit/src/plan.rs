@@ -104,7 +104,7 @@ pub struct Candidate {
     pub public_inputs: usize,
     /// Proof bytes (exact).
     pub proof_bytes: usize,
-    /// Predicted bytes of the reference contract's code.
+    /// Predicted bytes of the verifier's code.
     pub code_bytes: usize,
     /// Predicted gas of a verifying transaction.
     pub verify_gas: u64,
@@ -312,17 +312,17 @@ struct CostModel {
 impl Default for CostModel {
     fn default() -> Self {
         Self {
-            gas_base: 145_800.0,
+            gas_base: 133_800.0,
             gas_per_multiplication: 7_200.0,
             gas_per_evaluation: 250.0,
             gas_per_public_input: 800.0,
-            gas_of_lanes: 1_500.0,
-            gas_of_trees: 6_600.0,
-            code_base: 15_830.0,
-            code_per_lane: 733.0,
-            code_per_public_input: 169.0,
-            code_of_trees: 5_530.0,
-            code_of_convolutions: 3_460.0,
+            gas_of_lanes: 0.0,
+            gas_of_trees: 2_600.0,
+            code_base: 7_400.0,
+            code_per_lane: 135.0,
+            code_per_public_input: 0.0,
+            code_of_trees: 1_700.0,
+            code_of_convolutions: 900.0,
             cpu_base_s: 0.035,
             cpu_per_cell_s: 1.05e-6,
             cpu_per_row_s: 1.21e-3,

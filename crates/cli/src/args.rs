@@ -351,8 +351,14 @@ pub(crate) struct Contract {
     /// What `zkverdict setup` wrote
     pub(crate) verifying_key: PathBuf,
     /// How the contract is generated
-    #[arg(long, value_enum, default_value_t = Style::Reference)]
+    #[arg(long, value_enum, default_value_t = Style::Compact)]
     pub(crate) style: Style,
+    /// One contract for this model alone, with its key inside
+    #[arg(long, conflicts_with_all = ["style", "explain"])]
+    pub(crate) embedded_key: bool,
+    /// Say which models share the verifier, and what each way of giving it the key costs
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// The contract's name [default: the model's name and Verifier]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -369,6 +375,8 @@ pub(crate) struct Contract {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Style {
+    /// One verifier for all models of a shape, and a key for each model
+    Compact,
     /// snark-verifier's code, hardened
     Reference,
 }
@@ -433,6 +441,9 @@ pub(crate) struct Submit {
     /// Where the contract stands
     #[arg(long, value_name = "A", required_unless_present = "anvil", conflicts_with = "anvil")]
     pub(crate) address: Option<String>,
+    /// Where the key's contract stands, for a verifier that many models share [default: where `zkverdict deploy` puts it]
+    #[arg(long, value_name = "A", requires = "address")]
+    pub(crate) key: Option<String>,
     #[command(flatten)]
     pub(crate) chain: Chain,
 }

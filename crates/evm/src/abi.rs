@@ -1,20 +1,29 @@
 //! Calldata and revert reasons. The Solidity interface is the only source of the ABI.
 
 use alloy::{
-    primitives::{B256, Bytes, U256, keccak256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
     sol_types::{Panic, Revert, SolCall, SolError, SolInterface},
 };
 use serde::{Deserialize, Serialize};
 use zkverdict_solidity::CompiledVerifier;
+
+use crate::KnownProof;
 
 mod bindings {
     alloy::sol!(
         #![sol(all_derives)]
         "contracts/IVerdictVerifier.sol"
     );
+    alloy::sol!(
+        #![sol(all_derives)]
+        "contracts/IShapeVerifier.sol"
+    );
 }
 
-use bindings::IVerdictVerifier::{self, IVerdictVerifierErrors};
+use bindings::{
+    IShapeVerifier::{self, IShapeVerifierErrors},
+    IVerdictVerifier::{self, IVerdictVerifierErrors},
+};
 
 /// What a verifier said when it rejected a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +33,8 @@ pub enum Rejection {
     MalformedInput,
     /// The input is well formed and proves nothing.
     InvalidProof,
+    /// The key is missing, malformed, or of another shape, or the batch is none.
+    KeyRefused,
     /// The chain could not do the arithmetic: no such precompile, or too little gas.
     PrecompileFailed,
 }
@@ -93,6 +104,43 @@ pub fn encode_verify(proof: &[u8], public_inputs: &[U256]) -> Vec<u8> {
     .abi_encode()
 }
 
+/// The calldata of a shape verifier's `verify(key, proof, publicInputs)`.
+#[must_use]
+pub fn encode_verify_with(key: Address, proof: &[u8], public_inputs: &[U256]) -> Vec<u8> {
+    IShapeVerifier::verifyCall {
+        key,
+        proof: Bytes::copy_from_slice(proof),
+        publicInputs: public_inputs.to_vec(),
+    }
+    .abi_encode()
+}
+
+/// The calldata of a shape verifier's `verifyWithKey(keyDigest, key, proof, publicInputs)`.
+#[must_use]
+pub fn encode_verify_with_key(key_digest: B256, key: &[u8], proof: &[u8], public_inputs: &[U256]) -> Vec<u8> {
+    IShapeVerifier::verifyWithKeyCall {
+        keyDigest: key_digest,
+        key: Bytes::copy_from_slice(key),
+        proof: Bytes::copy_from_slice(proof),
+        publicInputs: public_inputs.to_vec(),
+    }
+    .abi_encode()
+}
+
+/// The calldata of a shape verifier's `verifyBatch(key, proofs, publicInputs)`.
+#[must_use]
+pub fn encode_verify_batch(key: Address, proofs: &[KnownProof]) -> Vec<u8> {
+    IShapeVerifier::verifyBatchCall {
+        key,
+        proofs: proofs
+            .iter()
+            .map(|known| Bytes::copy_from_slice(&known.proof))
+            .collect(),
+        publicInputs: proofs.iter().map(|known| known.public_inputs.clone()).collect(),
+    }
+    .abi_encode()
+}
+
 /// Public inputs from their 32-byte big-endian words, as the native verifier encodes them.
 #[must_use]
 pub fn public_inputs_from_words(words: &[[u8; 32]]) -> Vec<U256> {
@@ -105,6 +153,12 @@ pub fn code_hash(verifier: &CompiledVerifier) -> B256 {
     keccak256(&verifier.runtime_code)
 }
 
+/// keccak256 of the code `0x00 ‖ key` of a key's contract.
+#[must_use]
+pub fn key_code_hash(key: &[u8]) -> B256 {
+    keccak256([&[0], key].concat())
+}
+
 /// Decodes the data of a revert.
 #[must_use]
 pub fn decode_revert(data: &[u8]) -> RevertReason {
@@ -115,6 +169,14 @@ pub fn decode_revert(data: &[u8]) -> RevertReason {
         let (rejection, error, meaning) = describe(&error);
         return RevertReason::Verifier {
             rejection,
+            error,
+            meaning: meaning.to_owned(),
+        };
+    }
+    if let Ok(error) = IShapeVerifierErrors::abi_decode_validate(data) {
+        let (error, meaning) = describe_key_error(&error);
+        return RevertReason::Verifier {
+            rejection: Rejection::KeyRefused,
             error,
             meaning: meaning.to_owned(),
         };
@@ -180,6 +242,35 @@ fn describe(error: &IVerdictVerifierErrors) -> (Rejection, String, &'static str)
             InvalidProof,
             "ProofInvalid()".to_owned(),
             "the proof does not prove these public inputs for this model",
+        ),
+    }
+}
+
+fn describe_key_error(error: &IShapeVerifierErrors) -> (String, &'static str) {
+    use IShapeVerifierErrors as E;
+    match error {
+        E::KeyMissing(e) => (
+            format!("KeyMissing(key: {})", e.key),
+            "no contract stands at the key's address; deploy the key first",
+        ),
+        E::KeyMalformed(_) => (
+            "KeyMalformed()".to_owned(),
+            "what was given as a key is none, or none of this verifier's version",
+        ),
+        E::KeyShapeMismatch(e) => (
+            format!("KeyShapeMismatch(expected: {}, got: {})", e.expected, e.got),
+            "the key belongs to the verifier of another shape",
+        ),
+        E::KeyDigestMismatch(e) => (
+            format!("KeyDigestMismatch(expected: {}, got: {})", e.expected, e.got),
+            "the key is not the one whose digest was asked for",
+        ),
+        E::BatchLengthMismatch(e) => (
+            format!(
+                "BatchLengthMismatch(proofs: {}, publicInputs: {})",
+                e.proofs, e.publicInputs
+            ),
+            "a batch has as many lists of public inputs as proofs, and at least one",
         ),
     }
 }

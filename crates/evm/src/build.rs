@@ -5,7 +5,7 @@
 
 use alloy::primitives::U256;
 use serde::{Deserialize, Serialize};
-use zkverdict_solidity::{CompiledVerifier, SolcChoice, VerifierSource, WordKind, compile};
+use zkverdict_solidity::{CompiledVerifier, ProofLayout, SolcChoice, VerifierSource, WordKind, compile};
 
 use crate::{DeploymentReport, EvmError, Rejection, Simulator, VerificationReport};
 
@@ -40,22 +40,22 @@ pub struct VerifiedBuild {
 /// Compiles a contract and checks its bytecode with a known proof and forgeries of it.
 ///
 /// # Errors
-/// solc's errors; a known proof that does not fit; a contract that rejects it or accepts a forgery.
+/// solc's errors; as [`try_verifier`].
 pub fn build_verified(
     source: &VerifierSource,
     known: &KnownProof,
     choice: &SolcChoice,
 ) -> Result<VerifiedBuild, EvmError> {
-    let layout = &source.layout;
-    if known.proof.len() != layout.proof_length() || known.public_inputs.len() != layout.public_inputs {
-        return Err(EvmError::KnownProofShape {
-            expected_bytes: layout.proof_length(),
-            got_bytes: known.proof.len(),
-            expected_inputs: layout.public_inputs,
-            got_inputs: known.public_inputs.len(),
-        });
-    }
-    let compiled = compile(source, choice)?;
+    check_known(&source.layout, known)?;
+    try_verifier(compile(source, choice)?, known)
+}
+
+/// Checks a contract's bytecode, with its key where they stand apart, on a known proof and forgeries of it.
+///
+/// # Errors
+/// A known proof that does not fit; a contract that rejects it or accepts a forgery.
+pub fn try_verifier(compiled: CompiledVerifier, known: &KnownProof) -> Result<VerifiedBuild, EvmError> {
+    check_known(&compiled.layout, known)?;
     let mut simulator = Simulator::deploy(&compiled)?;
     let verification = simulator.verify(&known.proof, &known.public_inputs)?;
     if !verification.outcome.is_accepted() {
@@ -63,7 +63,7 @@ pub fn build_verified(
             outcome: verification.outcome,
         });
     }
-    for forgery in forgeries(source, known) {
+    for forgery in forgeries(&compiled.layout, known) {
         let outcome = simulator.verify(&forgery.proof, &forgery.public_inputs)?.outcome;
         if outcome.reason().and_then(|reason| reason.rejection()) != Some(forgery.expected) {
             return Err(EvmError::SelfCheckForgery {
@@ -73,9 +73,21 @@ pub fn build_verified(
         }
     }
     Ok(VerifiedBuild {
-        compiled,
         deployment: simulator.deployment().clone(),
+        compiled,
         verification,
+    })
+}
+
+fn check_known(layout: &ProofLayout, known: &KnownProof) -> Result<(), EvmError> {
+    if known.proof.len() == layout.proof_length() && known.public_inputs.len() == layout.public_inputs {
+        return Ok(());
+    }
+    Err(EvmError::KnownProofShape {
+        expected_bytes: layout.proof_length(),
+        got_bytes: known.proof.len(),
+        expected_inputs: layout.public_inputs,
+        got_inputs: known.public_inputs.len(),
     })
 }
 
@@ -86,7 +98,7 @@ struct Forgery {
     expected: Rejection,
 }
 
-fn forgeries(source: &VerifierSource, known: &KnownProof) -> Vec<Forgery> {
+fn forgeries(layout: &ProofLayout, known: &KnownProof) -> Vec<Forgery> {
     let mut forgeries = Vec::new();
     let mut forge = |what, expected, change: &dyn Fn(&mut Vec<u8>, &mut Vec<U256>)| {
         let (mut proof, mut public_inputs) = (known.proof.clone(), known.public_inputs.clone());
@@ -118,7 +130,7 @@ fn forgeries(source: &VerifierSource, known: &KnownProof) -> Vec<Forgery> {
             }
         },
     );
-    if let Some((offset, _)) = source.layout.items().find(|(_, kind)| *kind == WordKind::Scalar) {
+    if let Some((offset, _)) = layout.items().find(|(_, kind)| *kind == WordKind::Scalar) {
         forge("another evaluation", Rejection::InvalidProof, &|proof, _| {
             if let Some(word) = proof.get_mut(offset..offset + 32) {
                 let changed = other(U256::from_be_slice(word));
@@ -135,7 +147,7 @@ fn forgeries(source: &VerifierSource, known: &KnownProof) -> Vec<Forgery> {
             },
         );
     }
-    if let Some((offset, _)) = source.layout.items().find(|(_, kind)| *kind == WordKind::Point) {
+    if let Some((offset, _)) = layout.items().find(|(_, kind)| *kind == WordKind::Point) {
         forge("the identity as a point", Rejection::MalformedInput, &|proof, _| {
             if let Some(point) = proof.get_mut(offset..offset + 64) {
                 point.fill(0);

@@ -34,6 +34,21 @@ pub enum JournalPlace {
     Beside(PathBuf),
 }
 
+impl JournalPlace {
+    /// The place for the transaction of this number, from 0, of a command that sends several.
+    pub(crate) fn numbered(&self, number: usize) -> Self {
+        match self {
+            Self::At(path) if number > 0 => {
+                let mut name = path.clone().into_os_string();
+                name.push(format!(".{}", number + 1));
+                Self::At(name.into())
+            }
+            // Named after its intent.
+            place => place.clone(),
+        }
+    }
+}
+
 /// What a journal must be about.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject<'a> {

@@ -37,17 +37,20 @@ pub mod status;
 pub mod submit;
 pub mod transaction;
 
-pub use abi::{Rejection, RevertReason, code_hash, decode_revert, encode_verify, public_inputs_from_words};
+pub use abi::{
+    Rejection, RevertReason, code_hash, decode_revert, encode_verify, encode_verify_batch, encode_verify_with,
+    encode_verify_with_key, key_code_hash, public_inputs_from_words,
+};
 pub use alloy::primitives::{Address, B256, U256};
 pub use anvil::{Anvil, AnvilOptions};
-pub use build::{KnownProof, VerifiedBuild, build_verified};
+pub use build::{KnownProof, VerifiedBuild, build_verified, try_verifier};
 pub use chain::{ChainTarget, SrsPolicy, block_on};
 pub use deploy::{CREATE2_DEPLOYER, CREATE2_DEPLOYER_CODE, DeployRequest, Deployed, Placement, deploy, quote_deploy};
 pub use error::EvmError;
 pub use fees::{FeeLimits, Fees, Wei, WeiMalformed};
 pub use journal::JournalPlace;
 pub use keys::{KeySource, PasswordSource, Prompt};
-pub use simulator::{DeploymentReport, Outcome, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport};
+pub use simulator::{DeploymentReport, KeyReport, Outcome, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport};
 pub use status::{TransactionStatus, status};
-pub use submit::{SubmitRequest, dry_run, submit};
+pub use submit::{KeyContract, SubmitRequest, dry_run, submit};
 pub use transaction::{Account, Attendant, Intent, Progress, Quote, Receipt, SendOptions};

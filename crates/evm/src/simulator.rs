@@ -12,9 +12,9 @@ use revm::{
     primitives::hardfork::SpecId,
 };
 use serde::{Deserialize, Serialize};
-use zkverdict_solidity::{CODE_SIZE_LIMIT, CompiledVerifier, INIT_CODE_SIZE_LIMIT};
+use zkverdict_solidity::{CODE_SIZE_LIMIT, CompiledVerifier, INIT_CODE_SIZE_LIMIT, compact::key_init_code};
 
-use crate::{EvmError, RevertReason, code_hash, decode_revert, encode_verify};
+use crate::{EvmError, RevertReason, code_hash, decode_revert, encode_verify, encode_verify_with};
 
 /// The most gas that a transaction may ask for since Osaka (EIP-7825): 2^24.
 pub const TRANSACTION_GAS_LIMIT: u64 = 1 << 24;
@@ -79,6 +79,9 @@ impl fmt::Display for Outcome {
 pub struct DeploymentReport {
     /// Gas of the deployment transaction.
     pub gas: u64,
+    /// What the key costs, where it stands apart from the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyReport>,
     /// Bytes of code at the address.
     pub code_bytes: usize,
     /// The most it may be (EIP-170).
@@ -87,6 +90,15 @@ pub struct DeploymentReport {
     pub init_code_bytes: usize,
     /// The most it may be (EIP-3860).
     pub init_code_limit: usize,
+}
+
+/// What a key's contract costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyReport {
+    /// Gas of the transaction that deploys it.
+    pub gas: u64,
+    /// Bytes of the key; the contract has one more.
+    pub bytes: usize,
 }
 
 /// What one call of `verify` costs, and how it ended.
@@ -112,6 +124,8 @@ type Db = CacheDB<EmptyDB>;
 pub struct Simulator {
     evm: MainnetEvm<MainnetContext<Db>>,
     address: Address,
+    /// The contract that holds the key, where the verifier does not.
+    key: Option<Address>,
     nonce: u64,
     deployment: DeploymentReport,
 }
@@ -126,18 +140,56 @@ impl fmt::Debug for Simulator {
 }
 
 impl Simulator {
-    /// Starts a chain and deploys the verifier on it.
+    /// Starts a chain and deploys the verifier on it, and the key beside it where they stand apart.
     ///
     /// # Errors
     /// The deployment fails, or leaves other code than the compiler promised.
     pub fn deploy(verifier: &CompiledVerifier) -> Result<Self, EvmError> {
-        let simulator = Self::deploy_code(&verifier.init_code)?;
+        let mut simulator = Self::deploy_code(&verifier.init_code)?;
         let expected = code_hash(verifier);
         let got = keccak256(simulator.code());
         if expected != got {
             return Err(EvmError::DeployedCodeDiffers { expected, got });
         }
+        if let Some(key) = &verifier.key {
+            let (address, gas) = simulator.create(&key_init_code(key))?;
+            simulator.key = Some(address);
+            simulator.deployment.key = Some(KeyReport { gas, bytes: key.len() });
+        }
         Ok(simulator)
+    }
+
+    /// Deploys a key, and lets [`Simulator::verify`] use it from now on.
+    ///
+    /// # Errors
+    /// The deployment fails.
+    pub fn use_key(&mut self, key: &[u8]) -> Result<Address, EvmError> {
+        let (address, _) = self.create(&key_init_code(key))?;
+        self.key = Some(address);
+        Ok(address)
+    }
+
+    /// Deploys one more contract and returns its address and what it cost.
+    ///
+    /// # Errors
+    /// The deployment fails.
+    pub fn create(&mut self, init_code: &[u8]) -> Result<(Address, u64), EvmError> {
+        let transaction = transaction(TxKind::Create, init_code.to_vec(), self.nonce, TRANSACTION_GAS_LIMIT)?;
+        let created = create(&mut self.evm, transaction)?;
+        self.nonce += 1;
+        Ok(created)
+    }
+
+    /// The address of the key's contract, where the verifier reads one.
+    #[must_use]
+    pub const fn key(&self) -> Option<Address> {
+        self.key
+    }
+
+    /// The verifier's address.
+    #[must_use]
+    pub const fn address(&self) -> Address {
+        self.address
     }
 
     /// Starts a chain and deploys any init code on it, whatever it leaves.
@@ -153,21 +205,15 @@ impl Simulator {
             });
         let mut evm = context.build_mainnet();
         let transaction = transaction(TxKind::Create, init_code.to_vec(), 0, TRANSACTION_GAS_LIMIT)?;
-        let result = evm
-            .transact_commit(transaction)
-            .map_err(|error| EvmError::TransactionRefused {
-                reason: error.to_string(),
-            })?;
-        let (gas, outcome) = (result.tx_gas_used(), outcome(&result));
-        let (Some(address), Outcome::Accepted) = (result.created_address(), &outcome) else {
-            return Err(EvmError::DeploymentFailed { outcome });
-        };
+        let (address, gas) = create(&mut evm, transaction)?;
         let mut simulator = Self {
             evm,
             address,
+            key: None,
             nonce: 1,
             deployment: DeploymentReport {
                 gas,
+                key: None,
                 code_bytes: 0,
                 code_limit: CODE_SIZE_LIMIT,
                 init_code_bytes: init_code.len(),
@@ -204,7 +250,11 @@ impl Simulator {
     /// # Errors
     /// The EVM refuses the transaction before it runs, as it does when the calldata alone costs more than the limit.
     pub fn verify(&mut self, proof: &[u8], public_inputs: &[U256]) -> Result<VerificationReport, EvmError> {
-        self.call(&encode_verify(proof, public_inputs), TRANSACTION_GAS_LIMIT)
+        let calldata = match self.key {
+            Some(key) => encode_verify_with(key, proof, public_inputs),
+            None => encode_verify(proof, public_inputs),
+        };
+        self.call(&calldata, TRANSACTION_GAS_LIMIT)
     }
 
     /// Calls the contract with any calldata and any gas limit. The chain is the same afterwards.
@@ -241,6 +291,19 @@ impl Simulator {
             floor_gas: gas.floor_gas(),
             calldata_bytes: calldata.len(),
         })
+    }
+}
+
+/// Runs a deployment and returns the new address and the gas of the transaction.
+fn create(evm: &mut MainnetEvm<MainnetContext<Db>>, transaction: TxEnv) -> Result<(Address, u64), EvmError> {
+    let result = evm
+        .transact_commit(transaction)
+        .map_err(|error| EvmError::TransactionRefused {
+            reason: error.to_string(),
+        })?;
+    match (result.created_address(), outcome(&result)) {
+        (Some(address), Outcome::Accepted) => Ok((address, result.tx_gas_used())),
+        (_, outcome) => Err(EvmError::DeploymentFailed { outcome }),
     }
 }
 

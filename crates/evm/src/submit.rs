@@ -9,14 +9,25 @@ use alloy::primitives::{Address, B256, U256, keccak256};
 use crate::{
     Account, Attendant, ChainTarget, EvmError, Intent, KeySource, Quote, Receipt, SendOptions, SrsPolicy,
     chain::{About, Connection},
-    encode_verify,
+    encode_verify, encode_verify_with,
 };
+
+/// A key's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyContract {
+    /// Where it stands.
+    pub address: Address,
+    /// keccak256 of the code that must stand there.
+    pub code_hash: B256,
+}
 
 /// A proof for a deployed verifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubmitRequest {
     /// Where the verifier stands.
     pub address: Address,
+    /// The key, for a verifier that does not hold its own.
+    pub key: Option<KeyContract>,
     /// The proof.
     pub proof: Vec<u8>,
     /// Its public inputs.
@@ -27,24 +38,35 @@ pub struct SubmitRequest {
 
 impl SubmitRequest {
     fn intent(&self) -> Intent {
-        let calldata = encode_verify(&self.proof, &self.public_inputs);
+        let calldata = match self.key {
+            Some(key) => encode_verify_with(key.address, &self.proof, &self.public_inputs),
+            None => encode_verify(&self.proof, &self.public_inputs),
+        };
         Intent::call(self.address, calldata, "submitting the proof")
     }
 
     async fn check_code(&self, connection: &Connection) -> Result<(), EvmError> {
-        let address = self.address;
-        let code = connection.code(address).await?;
-        if code.is_empty() {
-            return Err(EvmError::NoCode {
-                address,
-                chain_id: connection.chain_id(),
-            });
+        check_address(connection, self.address, self.expected_code_hash).await?;
+        match self.key {
+            // Under a key of somebody else's choice a proof says nothing about this model.
+            Some(key) => check_address(connection, key.address, Some(key.code_hash)).await,
+            None => Ok(()),
         }
-        let got = keccak256(&code);
-        match self.expected_code_hash {
-            Some(expected) if expected != got => Err(EvmError::OtherCode { address, expected, got }),
-            _ => Ok(()),
-        }
+    }
+}
+
+async fn check_address(connection: &Connection, address: Address, expected: Option<B256>) -> Result<(), EvmError> {
+    let code = connection.code(address).await?;
+    if code.is_empty() {
+        return Err(EvmError::NoCode {
+            address,
+            chain_id: connection.chain_id(),
+        });
+    }
+    let got = keccak256(&code);
+    match expected {
+        Some(expected) if expected != got => Err(EvmError::OtherCode { address, expected, got }),
+        _ => Ok(()),
     }
 }
 

@@ -42,6 +42,27 @@ pub struct CompiledVerifier {
     pub solc_version: String,
     /// The compiler's standard JSON input, for block explorers.
     pub standard_json_input: serde_json::Value,
+    /// The key that it is to read, where key and code stand apart.
+    #[serde(default, with = "hex_option", skip_serializing_if = "Option::is_none")]
+    pub key: Option<Vec<u8>>,
+}
+
+/// Bytes or nothing, in hexadecimal.
+pub(crate) mod hex_option {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        match bytes {
+            Some(bytes) => serializer.serialize_some(&hex::encode(bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| hex::decode(text).map_err(serde::de::Error::custom))
+            .transpose()
+    }
 }
 
 /// Compiles a generated contract.
@@ -67,12 +88,13 @@ pub fn compile(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledV
 /// # Errors
 /// As [`compile`], the size aside.
 pub fn compile_any_size(source: &VerifierSource, choice: &SolcChoice) -> Result<CompiledVerifier, SolidityError> {
-    compile_with(source, choice, CompilerSettings::default())
+    compile_with(source, choice, source.settings)
 }
 
-/// How to compile. Products are compiled the default way; the others show what becomes of a contract that somebody
-/// compiles in a project of their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How to compile. Every generator's sources are compiled in one of these ways; the others show what becomes of a
+/// contract that somebody compiles in a project of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CompilerSettings {
     /// Legacy code generation, the optimizer without its Yul part.
     #[default]
@@ -134,6 +156,7 @@ pub fn compile_with(
         runtime_code,
         solc_version: solc.version.to_string(),
         standard_json_input: serde_json::to_value(&input).map_err(|_| missing(source, &solc, "input"))?,
+        key: source.key.clone(),
     })
 }
 
@@ -187,7 +210,7 @@ fn optimizer(settings: CompilerSettings) -> Optimizer {
     }
 }
 
-fn standard_input(source: &VerifierSource, settings: CompilerSettings) -> SolcInput {
+pub(crate) fn standard_input(source: &VerifierSource, settings: CompilerSettings) -> SolcInput {
     let settings = Settings {
         optimizer: optimizer(settings),
         metadata: Some(SettingsMetadata::new(BytecodeHash::None, false)),

@@ -21,6 +21,7 @@
 //! The crate stands above `zkverdict-verifier` and below `zkverdict-evm`, whose `build_verified` runs a known-good
 //! proof on the bytecode before anybody may call the contract done.
 
+pub mod compact;
 pub mod compile;
 mod error;
 pub mod harden;

@@ -18,6 +18,7 @@ use zkverdict_verifier::VerifyingKey;
 
 use crate::{
     SolidityError,
+    compile::{CompilerSettings, hex_option},
     harden::{Expected, Stage, harden},
     layout::{ProofLayout, WordKind},
     tools::SOLC_VERSION,
@@ -56,6 +57,12 @@ pub struct VerifierSource {
     pub source: String,
     /// What it reads.
     pub layout: ProofLayout,
+    /// The compiler settings it is made for.
+    #[serde(default)]
+    pub settings: CompilerSettings,
+    /// The key, where it stands apart from the code.
+    #[serde(default, with = "hex_option", skip_serializing_if = "Option::is_none")]
+    pub key: Option<Vec<u8>>,
 }
 
 /// Generates the hardened contract for a verifying key.
@@ -66,7 +73,7 @@ pub struct VerifierSource {
 /// A protocol with anything but one instance column, with accumulators or committed instances; metadata that cannot
 /// stand in Solidity; emitted code that the hardener does not know.
 pub fn generate_reference(key: &VerifyingKey, metadata: &ContractMetadata) -> Result<VerifierSource, SolidityError> {
-    check_metadata(metadata)?;
+    metadata.check()?;
     let expected = expected(&key.protocol)?;
     let hardened = harden(&emit(key)?, expected)?;
     let source = render(metadata, key, &hardened.body, &hardened.layout)?;
@@ -74,6 +81,8 @@ pub fn generate_reference(key: &VerifyingKey, metadata: &ContractMetadata) -> Re
         contract_name: metadata.contract_name.clone(),
         source,
         layout: hardened.layout,
+        settings: CompilerSettings::Pinned,
+        key: None,
     })
 }
 
@@ -91,10 +100,12 @@ pub fn raw_reference(key: &VerifyingKey) -> Result<VerifierSource, SolidityError
         contract_name: "Halo2Verifier".to_owned(),
         source,
         layout,
+        settings: CompilerSettings::Pinned,
+        key: None,
     })
 }
 
-fn expected(protocol: &PlonkProtocol<G1Affine>) -> Result<Expected, SolidityError> {
+pub(crate) fn expected(protocol: &PlonkProtocol<G1Affine>) -> Result<Expected, SolidityError> {
     let unsupported = |reason| Err(SolidityError::UnsupportedProtocol { reason });
     let &[public_inputs] = protocol.num_instance.as_slice() else {
         return unsupported("it must have exactly one instance column");
@@ -134,31 +145,38 @@ fn emit(key: &VerifyingKey) -> Result<String, SolidityError> {
     Ok(loader.solidity_code())
 }
 
-fn check_metadata(metadata: &ContractMetadata) -> Result<(), SolidityError> {
-    let name = &metadata.contract_name;
-    let is_identifier = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && name != "IVerdictVerifier";
-    if !is_identifier {
-        return Err(SolidityError::ContractName { name: name.clone() });
-    }
-    for (field, text) in [("model's name", &metadata.model), ("SRS's name", &metadata.srs)] {
-        if text
-            .chars()
-            .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
-            || text.contains("*/")
-            || text.trim().is_empty()
-        {
-            return Err(SolidityError::HeaderText { field });
+impl ContractMetadata {
+    /// Checks that all of it can stand in Solidity.
+    ///
+    /// # Errors
+    /// [`SolidityError::ContractName`], [`SolidityError::HeaderText`].
+    pub fn check(&self) -> Result<(), SolidityError> {
+        let metadata = self;
+        let name = &metadata.contract_name;
+        let is_identifier = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !["IVerdictVerifier", "IShapeVerifier"].contains(&name.as_str());
+        if !is_identifier {
+            return Err(SolidityError::ContractName { name: name.clone() });
         }
+        for (field, text) in [("model's name", &metadata.model), ("SRS's name", &metadata.srs)] {
+            if text
+                .chars()
+                .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+                || text.contains("*/")
+                || text.trim().is_empty()
+            {
+                return Err(SolidityError::HeaderText { field });
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The interface without the two lines that may stand only once in a file.
-fn interface_body() -> Result<&'static str, SolidityError> {
+pub(crate) fn interface_body(interface: &'static str) -> Result<&'static str, SolidityError> {
     let part = || SolidityError::UnknownFrame { part: "interface file" };
-    let (license, rest) = INTERFACE.split_once('\n').ok_or_else(part)?;
+    let (license, rest) = interface.split_once('\n').ok_or_else(part)?;
     let (pragma, body) = rest.split_once('\n').ok_or_else(part)?;
     if license.starts_with("// SPDX-License-Identifier:") && pragma.starts_with("pragma solidity") {
         Ok(body.trim())
@@ -173,7 +191,7 @@ fn render(
     body: &str,
     layout: &ProofLayout,
 ) -> Result<String, SolidityError> {
-    let interface = interface_body()?;
+    let interface = interface_body(INTERFACE)?;
     let ContractMetadata {
         contract_name,
         model,

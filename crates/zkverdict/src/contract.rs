@@ -1,17 +1,97 @@
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use serde::{Deserialize, Serialize};
-use zkverdict_evm::{KnownProof, U256, VerifiedBuild, build_verified};
-use zkverdict_solidity::{ContractMetadata, SolcChoice, VerifierSource, generate_reference};
+use zkverdict_evm::{
+    KnownProof, Simulator, TRANSACTION_GAS_LIMIT, U256, VerifiedBuild, build_verified, encode_verify_batch,
+    encode_verify_with_key, try_verifier,
+};
+use zkverdict_solidity::{
+    ContractMetadata, SolcChoice, VerifierSource,
+    compact::{CATALOGUE, CatalogueEntry, generate_embedded, generate_shape, key_digest},
+    generate_reference,
+};
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
 use crate::{Error, Field, Proof, VerifyingKeyFile};
+
+/// How contracts are generated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Style {
+    /// One verifier for all models of a shape, and a key for each model.
+    #[default]
+    Compact,
+    /// The same code with one model's key inside.
+    Embedded,
+    /// snark-verifier's code, hardened, for one model: the yardstick.
+    Reference,
+}
+
+impl Style {
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compact => "compact",
+            Self::Embedded => "compact, key embedded",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+/// Who shares a verifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sharing {
+    /// The digest of the shape: every model with this one uses the same contract.
+    pub shape: String,
+    /// Its name in the catalogue, if its verifier is shipped compiled.
+    pub shipped: Option<&'static str>,
+    /// keccak256 of the key: what a registry pins.
+    pub key_digest: String,
+}
+
+impl fmt::Display for Sharing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shipped {
+            Some(name) => {
+                let (trees, lanes) = match name.strip_suffix('t') {
+                    Some(lanes) => ("with", lanes),
+                    None => ("without", name),
+                };
+                let lanes = lanes.trim_start_matches('c');
+                write!(formatter, "{name}: shared by all models {trees} trees of {lanes} lanes")
+            }
+            None => write!(formatter, "0x{}, not in the catalogue", self.shape),
+        }
+    }
+}
+
+/// Gas of the ways to give a verifier its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct KeyCosts {
+    /// Deploying the key as a contract.
+    pub contract_once: u64,
+    /// A proof with it.
+    pub contract_proof: u64,
+    /// A proof with the key in calldata.
+    pub calldata_proof: u64,
+    /// Proofs up to which calldata is cheaper in sum.
+    pub break_even: u64,
+    /// Proofs in the batch that was measured.
+    pub batch: usize,
+    /// A proof of such a batch.
+    pub batch_proof: u64,
+}
 
 /// A verifier contract that has accepted a valid proof and rejected forged ones.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ContractFile {
     /// The model's name.
     pub name: String,
+    /// What the user calls the contract.
+    pub contract: String,
+    /// How it was generated.
+    pub style: Style,
     /// Digest of the verifying key.
     pub verifying_key: Digest,
     /// Whether the SRS is a development one.
@@ -23,26 +103,89 @@ pub struct ContractFile {
 }
 
 impl ContractFile {
-    /// Generates, compiles and tries the contract of a key.
+    /// Generates, compiles and tries the contract of a key. Shapes of the catalogue are shipped compiled.
     ///
     /// # Errors
-    /// No solc; a contract that the EVM refuses or that disagrees with the native verifier.
-    pub fn build(key: &VerifyingKeyFile, contract_name: &str, solc: &SolcChoice) -> Result<Self, Error> {
+    /// No solc, where one is needed; a contract that the EVM refuses or that disagrees with the native verifier.
+    pub fn build(key: &VerifyingKeyFile, contract_name: &str, style: Style, solc: &SolcChoice) -> Result<Self, Error> {
         key.known.verify(key)?;
         let verifying_key = key.key.digest();
-        let source = source_of(key, contract_name)?;
+        let source = source_of(key, contract_name, style)?;
         let known = KnownProof {
             proof: key.known.proof.clone(),
             public_inputs: key.known.words(),
         };
-        let build = build_verified(&source, &known, solc)?;
+        let shipped = CatalogueEntry::of(&source).and_then(|entry| entry.compiled(&source));
+        let build = match shipped {
+            Some(compiled) => try_verifier(compiled, &known)?,
+            None => build_verified(&source, &known, solc)?,
+        };
         Ok(Self {
             name: key.name.clone(),
+            contract: contract_name.to_owned(),
+            style,
             verifying_key,
             unsafe_srs: key.unsafe_srs,
             schema: key.schema.clone(),
             build,
         })
+    }
+
+    /// Whether [`ContractFile::build`] would need a compiler.
+    ///
+    /// # Errors
+    /// A key from which no contract can be generated.
+    pub fn needs_solc(key: &VerifyingKeyFile, contract_name: &str, style: Style) -> Result<bool, Error> {
+        let source = source_of(key, contract_name, style)?;
+        Ok(CatalogueEntry::of(&source)
+            .and_then(|entry| entry.compiled(&source))
+            .is_none())
+    }
+
+    /// Who shares the verifier, where the key stands apart from it.
+    #[must_use]
+    pub fn sharing(&self) -> Option<Sharing> {
+        let key = self.build.compiled.key.as_ref()?;
+        let shipped = CATALOGUE
+            .iter()
+            .find(|entry| entry.source == self.build.compiled.source);
+        Some(Sharing {
+            shape: hex::encode(key.get(..32)?),
+            shipped: shipped.map(|entry| entry.name),
+            key_digest: hex::encode(key_digest(key)),
+        })
+    }
+
+    /// What each way of giving the verifier the key costs, measured on the embedded chain with the known proof.
+    ///
+    /// # Errors
+    /// The embedded chain refuses.
+    pub fn explain(&self, known: &Proof) -> Result<Option<KeyCosts>, Error> {
+        const BATCH: usize = 16;
+        let compiled = &self.build.compiled;
+        let Some(key) = &compiled.key else { return Ok(None) };
+        let mut simulator = Simulator::deploy(compiled)?;
+        let (Some(address), Some(report)) = (simulator.key(), simulator.deployment().key) else {
+            return Ok(None);
+        };
+        let (proof, words) = (&known.proof, known.words());
+        let in_calldata = encode_verify_with_key(key_digest(key).into(), key, proof, &words);
+        let known = KnownProof {
+            proof: proof.clone(),
+            public_inputs: words.clone(),
+        };
+        let batch = encode_verify_batch(address, &vec![known; BATCH]);
+        let contract_proof = simulator.verify(proof, &words)?.transaction_gas;
+        let calldata_proof = simulator.call(&in_calldata, TRANSACTION_GAS_LIMIT)?.transaction_gas;
+        let batch_gas = simulator.call(&batch, TRANSACTION_GAS_LIMIT)?.transaction_gas;
+        Ok(Some(KeyCosts {
+            contract_once: report.gas,
+            contract_proof,
+            calldata_proof,
+            break_even: report.gas / calldata_proof.saturating_sub(contract_proof).max(1),
+            batch: BATCH,
+            batch_proof: batch_gas / BATCH as u64,
+        }))
     }
 
     /// Checks that the contract verifies proofs of this key and of no other: its source must be the one that the key
@@ -51,12 +194,14 @@ impl ContractFile {
     /// # Errors
     /// [`Error::OtherContract`]; a key from which no contract can be generated.
     pub fn expect_key(&self, key: &VerifyingKeyFile) -> Result<(), Error> {
-        let source = source_of(key, &self.build.compiled.contract_name)?;
-        if self.verifying_key == key.key.digest() && self.build.compiled.source == source.source {
+        let source = source_of(key, &self.contract, self.style)?;
+        let compiled = &self.build.compiled;
+        let is_same = compiled.source == source.source && compiled.key == source.key;
+        if self.verifying_key == key.key.digest() && is_same {
             Ok(())
         } else {
             Err(Error::OtherContract {
-                contract: self.build.compiled.contract_name.clone(),
+                contract: self.contract.clone(),
             })
         }
     }
@@ -82,14 +227,19 @@ impl ContractFile {
 }
 
 /// The contract's source.
-fn source_of(key: &VerifyingKeyFile, contract_name: &str) -> Result<VerifierSource, Error> {
+fn source_of(key: &VerifyingKeyFile, contract_name: &str, style: Style) -> Result<VerifierSource, Error> {
     let metadata = ContractMetadata {
         contract_name: contract_name.to_owned(),
         model: key.name.clone(),
         srs: key.srs.clone(),
         circuit_digest: key.circuit.0,
     };
-    Ok(generate_reference(&key.key, &metadata)?)
+    metadata.check()?;
+    Ok(match style {
+        Style::Compact => generate_shape(&key.key)?,
+        Style::Embedded => generate_embedded(&key.key, &metadata)?,
+        Style::Reference => generate_reference(&key.key, &metadata)?,
+    })
 }
 
 impl Proof {

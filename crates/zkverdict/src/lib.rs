@@ -41,7 +41,7 @@ pub use zkverdict_srs as srs;
 pub use zkverdict_verifier as verifier;
 
 pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, compile};
-pub use contract::ContractFile;
+pub use contract::{ContractFile, KeyCosts, Sharing, Style};
 pub use error::Error;
 pub use keys::{Keys, Provenance, SETUP_OVER_PROVE, VerifyingKeyFile, load_proving_key};
 pub use machine::{HostSpeed, available_memory, wall_seconds};

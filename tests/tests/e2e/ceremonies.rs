@@ -9,7 +9,7 @@ use std::{
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use zkverdict::{
-    CalibrationFile, CircuitFile, ContractFile, Keys, Model, Planned, Proof, VerifyingKeyFile,
+    CalibrationFile, CircuitFile, ContractFile, Keys, Model, Planned, Proof, Style, VerifyingKeyFile,
     circuits::{CIRCUIT_VERSION, Objective, PublicInputs, candidates, choose},
     load_proving_key,
     models::{Calibration, Fidelity, Graph, Program},
@@ -192,7 +192,7 @@ fn a_development_srs_is_marked_everywhere() {
         ("proof", Kind::Proof),
     ];
     if has_solc() {
-        let contract = ContractFile::build(&key, "Verifier", &SolcChoice::default()).unwrap();
+        let contract = ContractFile::build(&key, "Verifier", Style::default(), &SolcChoice::default()).unwrap();
         assert!(contract.unsafe_srs && contract.build.compiled.source.contains("UNSAFE"));
         contract.save(&path("contract")).unwrap();
         assert!(ContractFile::load(&path("contract")).unwrap().unsafe_srs);

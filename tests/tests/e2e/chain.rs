@@ -5,8 +5,9 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use zkverdict::{
     Proof,
     evm::{
-        self, Address, Anvil, AnvilOptions, ChainTarget, DeployRequest, Deployed, EvmError, KeySource, Placement,
-        Quote, Receipt, Rejection, SendOptions, Simulator, SrsPolicy, SubmitRequest, U256, block_on,
+        self, Address, Anvil, AnvilOptions, ChainTarget, DeployRequest, Deployed, EvmError, KeyContract, KeySource,
+        Placement, Quote, Receipt, Rejection, SendOptions, Simulator, SrsPolicy, SubmitRequest, U256, block_on,
+        key_code_hash,
     },
     solidity::find_program,
 };
@@ -35,9 +36,15 @@ fn policy(keyed: &Keyed) -> SrsPolicy {
     }
 }
 
-fn request(keyed: &Keyed, address: Address, proof: &Proof) -> SubmitRequest {
+/// For a verifier, and its key if that stands apart.
+fn request(keyed: &Keyed, deployed: &[Receipt], proof: &Proof) -> SubmitRequest {
+    let key = &keyed.contract().build.compiled.key;
     SubmitRequest {
-        address,
+        address: deployed[0].address,
+        key: key.as_ref().map(|key| KeyContract {
+            address: deployed[1].address,
+            code_hash: key_code_hash(key),
+        }),
         proof: proof.proof.clone(),
         public_inputs: proof.words(),
         expected_code_hash: Some(keccak256(&keyed.contract().build.compiled.runtime_code)),
@@ -45,13 +52,15 @@ fn request(keyed: &Keyed, address: Address, proof: &Proof) -> SubmitRequest {
 }
 
 /// Deploys by CREATE, whose gas is that of the embedded chain.
-fn deploy(target: &ChainTarget, key: KeySource, keyed: &Keyed, policy: SrsPolicy) -> Result<Receipt, EvmError> {
-    let request = DeployRequest::new(&keyed.contract().build.compiled, Placement::Create);
+fn deploy(target: &ChainTarget, key: KeySource, keyed: &Keyed, policy: SrsPolicy) -> Result<Vec<Receipt>, EvmError> {
+    let requests = DeployRequest::all(&keyed.contract().build.compiled, Placement::Create);
     let options = SendOptions::default();
-    block_on(evm::deploy(target, key, &request, policy, &options, &mut ())).map(|deployed| match deployed {
+    let deployed = block_on(evm::deploy(target, key, &requests, policy, &options, &mut ()))?;
+    let receipts = deployed.into_iter().map(|deployed| match deployed {
         Deployed::Now(receipt) => receipt,
         Deployed::Before { .. } => panic!("CREATE never finds its contract deployed"),
-    })
+    });
+    Ok(receipts.collect())
 }
 
 fn submit(
@@ -116,9 +125,14 @@ fn a_decision_is_accepted_on_a_real_chain() {
     let options = SendOptions::default();
     let compiled = &contract.build.compiled;
     let deployed = deploy(&anvil.target(), key(), keyed, policy(keyed)).unwrap();
-    assert_eq!(deployed.gas_used, contract.build.deployment.gas);
+    assert_eq!(deployed[0].gas_used, contract.build.deployment.gas);
+    let keys: Vec<u64> = deployed[1..].iter().map(|receipt| receipt.gas_used).collect();
+    assert_eq!(
+        keys,
+        Vec::from_iter(contract.build.deployment.key.as_ref().map(|key| key.gas))
+    );
 
-    let honest = request(keyed, deployed.address, &keyed.proof);
+    let honest = request(keyed, &deployed, &keyed.proof);
     let mut simulator = Simulator::deploy(compiled).unwrap();
     let simulated = simulator.verify(&honest.proof, &honest.public_inputs).unwrap();
     let trial = dry_run(&anvil.target(), &honest).unwrap();
@@ -163,7 +177,7 @@ fn a_decision_is_accepted_on_a_real_chain() {
     }
 
     // A proof under another context is a proof: the chain accepts it for its own context.
-    let other = request(keyed, deployed.address, &replay);
+    let other = request(keyed, &deployed, &replay);
     submit(&anvil.target(), key(), &other, policy(keyed), &options).unwrap();
 
     let mut nobody = honest.clone();
@@ -201,11 +215,14 @@ fn another_models_verifier_is_refused() {
     let (keyed, other) = (EXAMPLE.keyed(), Example::DiagnosisMlp.keyed());
     let anvil = Anvil::start(&AnvilOptions::default()).unwrap();
     let deployed = deploy(&anvil.target(), anvil.key(0).unwrap(), other, policy(other)).unwrap();
-    let mut request = request(keyed, deployed.address, &keyed.proof);
+    let mut request = request(keyed, &deployed, &keyed.proof);
     let error = dry_run(&anvil.target(), &request).unwrap_err();
     assert!(matches!(error, EvmError::OtherCode { .. }), "{error}");
     // Without the artifact the chain itself says no.
     request.expected_code_hash = None;
+    if let (Some(at), Some(key)) = (&mut request.key, &other.contract().build.compiled.key) {
+        at.code_hash = key_code_hash(key);
+    }
     let error = dry_run(&anvil.target(), &request).unwrap_err();
     assert!(matches!(error, EvmError::Reverted { .. }), "{error}");
 }
@@ -233,7 +250,7 @@ fn artifacts_of_a_development_srs_stay_on_local_chains() {
         ..policy(keyed)
     };
     let deployed = try_with(allowed).unwrap();
-    let request = request(keyed, deployed.address, &keyed.proof);
+    let request = request(keyed, &deployed, &keyed.proof);
     let sent = |policy| submit(&anvil.target(), key(), &request, policy, &options);
     assert!(matches!(
         sent(policy(keyed)),

@@ -5,7 +5,7 @@ use halo2_proofs::halo2curves::{
     ff::{Field, PrimeField},
 };
 use zkverdict::{
-    CompileOptions, Error, Proof, compile,
+    CompileOptions, Error, Proof, Style, compile,
     evm::{Rejection, Simulator, U256},
     models::Calibration,
     solidity::WordKind,
@@ -51,8 +51,13 @@ fn other_words(original: U256) -> Vec<(String, U256)> {
     words
 }
 
-/// The contract beside the native verifier.
+/// The contracts of all styles beside the native verifier: they must say the same.
 struct OnChain {
+    chains: Vec<Chain>,
+}
+
+struct Chain {
+    style: Style,
     simulator: Simulator,
     honest_gas: u64,
     most_gas: u64,
@@ -61,27 +66,51 @@ struct OnChain {
 impl OnChain {
     fn new(keyed: &Keyed) -> Option<Self> {
         has_solc().then(|| {
-            let mut simulator = Simulator::deploy(&keyed.contract().build.compiled).unwrap();
-            let report = simulator.verify(&keyed.proof.proof, &keyed.proof.words()).unwrap();
-            assert!(report.outcome.is_accepted(), "{}", report.outcome);
-            Self {
-                simulator,
-                honest_gas: report.transaction_gas,
-                most_gas: 0,
-            }
+            let chains = [Style::Compact, Style::Embedded, Style::Reference].map(|style| {
+                let mut simulator = Simulator::deploy(&keyed.contract_of(style).build.compiled).unwrap();
+                let report = simulator.verify(&keyed.proof.proof, &keyed.proof.words()).unwrap();
+                assert!(report.outcome.is_accepted(), "{style:?}: {}", report.outcome);
+                Chain {
+                    style,
+                    simulator,
+                    honest_gas: report.transaction_gas,
+                    most_gas: 0,
+                }
+            });
+            Self { chains: chains.into() }
         })
     }
 
-    fn assert_rejected(&mut self, what: &str, proof: &[u8], inputs: &[U256], expected: Rejection) {
-        let report = self.simulator.verify(proof, inputs).unwrap();
-        let reason = report.outcome.reason().and_then(|reason| reason.rejection());
-        assert_eq!(reason, Some(expected), "{what}: {}", report.outcome);
-        self.most_gas = self.most_gas.max(report.transaction_gas);
-        assert!(
-            report.transaction_gas < self.honest_gas + GAS_ABOVE_HONEST,
-            "{what}: {} gas",
-            report.transaction_gas
-        );
+    fn assert_accepted(&mut self, proof: &Proof) {
+        for chain in &mut self.chains {
+            let report = chain.simulator.verify(&proof.proof, &proof.words()).unwrap();
+            assert!(report.outcome.is_accepted(), "{:?}: {}", chain.style, report.outcome);
+        }
+    }
+
+    /// Rejected by all of them, with the same error and arguments, which is returned.
+    fn assert_rejected(&mut self, what: &str, proof: &[u8], inputs: &[U256], expected: Rejection) -> String {
+        let mut said: Option<String> = None;
+        for chain in &mut self.chains {
+            let style = chain.style;
+            let report = chain.simulator.verify(proof, inputs).unwrap();
+            let reason = report.outcome.reason().and_then(|reason| reason.rejection());
+            assert_eq!(reason, Some(expected), "{what}, {style:?}: {}", report.outcome);
+            chain.most_gas = chain.most_gas.max(report.transaction_gas);
+            assert!(
+                report.transaction_gas < chain.honest_gas + GAS_ABOVE_HONEST,
+                "{what}, {style:?}: {} gas",
+                report.transaction_gas
+            );
+            // How long the calldata should have been depends on the arguments in front of it.
+            let outcome = report.outcome.to_string();
+            assert_eq!(
+                said.get_or_insert_with(|| outcome.clone()),
+                &outcome,
+                "{what}, {style:?}"
+            );
+        }
+        said.unwrap_or_default()
     }
 }
 
@@ -120,8 +149,7 @@ fn honest_proofs_are_accepted_by_every_verifier() {
         assert_eq!(again.public_inputs, keyed.proof.public_inputs);
         assert_eq!(keyed.verdict(&again.proof, inputs), Ok(()));
         if let Some(mut on_chain) = OnChain::new(keyed) {
-            let report = on_chain.simulator.verify(&again.proof, &again.words()).unwrap();
-            assert!(report.outcome.is_accepted(), "{}", report.outcome);
+            on_chain.assert_accepted(&again);
         }
     }
 }
@@ -170,9 +198,42 @@ fn every_word_of_a_proof_counts() {
                 tried += 1;
             }
         }
+        // Two points of the proof, each in the other's place.
+        let points: Vec<usize> = layout
+            .items()
+            .filter(|(_, kind)| *kind == WordKind::Point)
+            .map(|(offset, _)| offset)
+            .collect();
+        for pair in points.windows(2) {
+            let (left, right) = (pair[0], pair[1]);
+            let mut swapped = proof.clone();
+            swapped[left..left + 64].copy_from_slice(&proof[right..right + 64]);
+            swapped[right..right + 64].copy_from_slice(&proof[left..left + 64]);
+            let what = format!("{example:?}: points at {left} and {right} swapped");
+            assert_rejected(keyed, &mut on_chain, &what, &swapped, inputs, &VerifyError::Rejected);
+            tried += 1;
+        }
+        // Single bits, all over the proof.
+        for bit in (0..8 * proof.len()).step_by(101) {
+            let mut flipped = proof.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let what = format!("{example:?}: bit {bit} flipped");
+            let verdict = keyed.verdict(&flipped, inputs).unwrap_err();
+            assert_rejected(keyed, &mut on_chain, &what, &flipped, inputs, &verdict);
+            tried += 1;
+        }
         let gas = on_chain.map_or_else(
             || "no contract".to_owned(),
-            |on_chain| format!("at most {} gas, honest {}", on_chain.most_gas, on_chain.honest_gas),
+            |on_chain| {
+                let chains = on_chain.chains.iter();
+                let each = chains.map(|chain| {
+                    format!(
+                        "{:?}: at most {} gas, honest {}",
+                        chain.style, chain.most_gas, chain.honest_gas
+                    )
+                });
+                each.collect::<Vec<_>>().join("; ")
+            },
         );
         report!(
             "{example:?}: {tried} changed proofs of {} bytes rejected ({gas})",
@@ -251,13 +312,7 @@ fn every_public_input_counts() {
                     "{example:?}: {index} + {multiple}·r: {error}"
                 );
                 if let Some(on_chain) = &mut on_chain {
-                    on_chain.assert_rejected("alias", proof, &aliased.words(), Rejection::MalformedInput);
-                    let outcome = on_chain
-                        .simulator
-                        .verify(proof, &aliased.words())
-                        .unwrap()
-                        .outcome
-                        .to_string();
+                    let outcome = on_chain.assert_rejected("alias", proof, &aliased.words(), Rejection::MalformedInput);
                     assert!(
                         outcome.contains(&format!("PublicInputNotCanonical(index: {index})")),
                         "{outcome}"

@@ -1,6 +1,8 @@
 //! Sizes and gas of the example models with the default options. A change here is a change to review: run the test, read
 //! the difference, and write the new numbers in.
 
+use zkverdict::Style;
+
 use crate::support::{Example, has_solc};
 
 /// What the planner chose and what the keys have.
@@ -23,14 +25,20 @@ fn circuit(example: Example) -> String {
     )
 }
 
-/// What the reference contract costs. The transaction's gas depends on the zero bytes of a proof, which is random; the
+/// What the contracts cost. The transaction's gas depends on the zero bytes of a proof, which is random; the
 /// execution's does not.
 fn contract(example: Example) -> String {
-    let build = &example.keyed().contract().build;
-    format!(
-        "{} bytes of code\n{} gas of execution, {} bytes of calldata",
-        build.deployment.code_bytes, build.verification.execution_gas, build.verification.calldata_bytes
-    )
+    let lines = [Style::Reference, Style::Compact, Style::Embedded].map(|style| {
+        let build = &example.keyed().contract_of(style).build;
+        format!(
+            "{}: {} bytes of code, {} gas of execution, {} bytes of calldata",
+            style.name(),
+            build.deployment.code_bytes,
+            build.verification.execution_gas,
+            build.verification.calldata_bytes
+        )
+    });
+    lines.join("\n")
 }
 
 #[test]

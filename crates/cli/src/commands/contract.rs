@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    ContractFile, FoundryProject, VerifyingKeyFile,
+    ContractFile, FoundryProject, KeyCosts, Sharing, Style as ContractStyle, VerifyingKeyFile,
     evm::{DeploymentReport, VerificationReport},
-    solidity::find_solc,
+    solidity::{compact::key_init_code, find_solc},
     verifier::{Digest, Kind},
 };
 
@@ -21,7 +21,11 @@ use crate::{
 struct Built {
     model: String,
     name: String,
-    style: &'static str,
+    style: ContractStyle,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sharing: Option<Sharing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explained: Option<KeyCosts>,
     solc: String,
     verifying_key_digest: Digest,
     unsafe_srs: bool,
@@ -31,13 +35,19 @@ struct Built {
     source: PathBuf,
     abi: PathBuf,
     init_code: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_code: Option<PathBuf>,
     contract: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     foundry: Option<PathBuf>,
 }
 
 pub(super) fn run(args: Contract, settings: &Settings, printer: &Printer) -> Result<Status> {
-    let Generator::Reference = args.style;
+    let generator = match (args.style, args.embedded_key) {
+        (_, true) => ContractStyle::Embedded,
+        (Generator::Compact, false) => ContractStyle::Compact,
+        (Generator::Reference, false) => ContractStyle::Reference,
+    };
     let key = VerifyingKeyFile::load(&args.verifying_key)?;
     let name = args.name.unwrap_or_else(|| contract_name(&key.name));
     let folder = args.output.unwrap_or_else(|| PathBuf::from("."));
@@ -46,16 +56,19 @@ pub(super) fn run(args: Contract, settings: &Settings, printer: &Printer) -> Res
         false => folder.join(format!("{name}.{ending}")),
     };
     let (source, abi, init_code, contract) = (file("sol"), file("abi.json"), file("bin"), file("contract"));
+    let key_code = (generator == ContractStyle::Compact).then(|| file("key.bin"));
     Target::Artifact(Kind::Contract).check(&contract)?;
     if !contract.exists() {
-        for path in [&source, &abi, &init_code] {
+        for path in [&source, &abi, &init_code].into_iter().chain(&key_code) {
             refuse_stranger(path)?;
         }
     }
     let solc = settings.solc(args.solc);
-    find_solc(&solc)?;
+    if ContractFile::needs_solc(&key, &name, generator)? {
+        find_solc(&solc)?;
+    }
     let busy = printer.busy("generating, compiling and trying the contract");
-    let built = ContractFile::build(&key, &name, &solc)?;
+    let built = ContractFile::build(&key, &name, generator, &solc)?;
     drop(busy);
     // The only step that may find somebody's work in its way, so it goes first.
     if let Some(folder) = &args.foundry {
@@ -65,6 +78,9 @@ pub(super) fn run(args: Contract, settings: &Settings, printer: &Printer) -> Res
     write(&source, compiled.source.as_bytes())?;
     write(&abi, format!("{:#}\n", compiled.abi).as_bytes())?;
     write(&init_code, hex::encode(&compiled.init_code).as_bytes())?;
+    if let (Some(path), Some(key)) = (&key_code, &compiled.key) {
+        write(path, hex::encode(key_init_code(key)).as_bytes())?;
+    }
     built.save(&contract)?;
     if key.unsafe_srs {
         printer.warning("made with the UNSAFE development SRS: for local development chains only");
@@ -72,7 +88,9 @@ pub(super) fn run(args: Contract, settings: &Settings, printer: &Printer) -> Res
     printer.result(&Built {
         model: key.name.clone(),
         name,
-        style: "reference",
+        style: generator,
+        sharing: built.sharing(),
+        explained: args.explain.then(|| built.explain(&key.known)).transpose()?.flatten(),
         solc: compiled.solc_version.clone(),
         verifying_key_digest: built.verifying_key,
         unsafe_srs: key.unsafe_srs,
@@ -86,6 +104,7 @@ pub(super) fn run(args: Contract, settings: &Settings, printer: &Printer) -> Res
         source,
         abi,
         init_code,
+        key_code,
         contract,
         foundry: args.foundry,
     })?;
@@ -121,7 +140,7 @@ pub(super) fn contract_name(model: &str) -> String {
 
 impl Report for Built {
     fn render(&self, style: Style) -> String {
-        let rows = [
+        let mut rows = vec![
             (
                 "code",
                 format!(
@@ -131,31 +150,78 @@ impl Report for Built {
                     release(&self.solc)
                 ),
             ),
-            ("deployment", format!("{} gas", thousands(self.deployment.gas))),
             (
-                "verification",
-                format!(
-                    "{} gas a transaction, {} of it execution",
-                    thousands(self.verification.transaction_gas),
-                    thousands(self.verification.execution_gas)
-                ),
+                "deployment",
+                match self.key_code {
+                    Some(_) => format!(
+                        "{} gas, once for all models of the shape",
+                        thousands(self.deployment.gas)
+                    ),
+                    None => format!("{} gas", thousands(self.deployment.gas)),
+                },
             ),
-            ("public inputs", self.public_inputs.join(", ")),
         ];
-        let project = match &self.foundry {
-            Some(folder) => format!("wrote a Foundry project to {}\n", folder.display()),
-            None => String::new(),
-        };
-        format!(
-            "{} accepts a valid proof and rejects forged ones\n{}wrote {}, {}, {} and {}\n{project}",
+        if let Some(key) = self.deployment.key {
+            let bytes = thousands(key.bytes as u64);
+            rows.push(("key", format!("{bytes} bytes, {} gas", thousands(key.gas))));
+        }
+        rows.push((
+            "verification",
+            format!(
+                "{} gas a transaction, {} of it execution",
+                thousands(self.verification.transaction_gas),
+                thousands(self.verification.execution_gas)
+            ),
+        ));
+        if let Some(sharing) = &self.sharing {
+            rows.push(("shape", sharing.to_string()));
+        }
+        rows.push(("public inputs", self.public_inputs.join(", ")));
+        let mut text = format!(
+            "{} accepts a valid proof and rejects forged ones\n{}",
             style.bold(&self.name),
             pairs(style, 2, &rows),
-            self.source.display(),
-            self.abi.display(),
-            self.init_code.display(),
-            self.contract.display()
-        )
+        );
+        if let Some(costs) = &self.explained {
+            text.push_str(&explanation(costs, style));
+        }
+        let mut files = vec![&self.source, &self.abi, &self.init_code];
+        files.extend(&self.key_code);
+        let files: Vec<String> = files.into_iter().map(|path| path.display().to_string()).collect();
+        text.push_str(&format!("wrote {} and {}\n", files.join(", "), self.contract.display()));
+        if let Some(folder) = &self.foundry {
+            text.push_str(&format!("wrote a Foundry project to {}\n", folder.display()));
+        }
+        text
     }
+}
+
+/// What each way of giving the verifier a key costs.
+fn explanation(costs: &KeyCosts, style: Style) -> String {
+    let gas = |gas| format!("{} gas", thousands(gas));
+    let rows = [
+        (
+            "as a contract",
+            format!(
+                "{} once, {} a proof",
+                gas(costs.contract_once),
+                gas(costs.contract_proof)
+            ),
+        ),
+        (
+            "in calldata",
+            format!(
+                "nothing but its digest once, {} a proof: cheaper up to {} proofs",
+                gas(costs.calldata_proof),
+                thousands(costs.break_even)
+            ),
+        ),
+        (
+            "in batches",
+            format!("{} a proof, in batches of {}", gas(costs.batch_proof), costs.batch),
+        ),
+    ];
+    format!("the key\n{}", pairs(style, 2, &rows))
 }
 
 #[cfg(test)]

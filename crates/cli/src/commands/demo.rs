@@ -3,13 +3,12 @@ use std::{fs, path::Path, time::Instant};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use zkverdict::{
-    CalibrationFile, CompileOptions, ContractFile, Keys, Model, Proof,
+    CalibrationFile, CompileOptions, ContractFile, Keys, Model, Proof, Style as ContractStyle,
     circuits::Candidate,
     compile, context_from_text,
     evm::{Outcome, RevertReason, Simulator, U256},
     models::Fidelity,
     prove,
-    solidity::find_solc,
     srs::Srs,
     verifier::encode_public_inputs,
 };
@@ -170,6 +169,7 @@ struct Told {
     code_bytes: usize,
     code_limit: usize,
     deploy_gas: u64,
+    key_gas: u64,
     verify_gas: u64,
     context: &'static str,
     public: Vec<PublicValue>,
@@ -194,8 +194,6 @@ pub(super) fn run(args: &Demo, settings: &Settings, printer: &Printer) -> Result
     };
     let solc = settings.solc(args.solc.clone());
     let model = cast.files.model(args.model)?;
-    // The one thing that may be missing is asked for before the story begins.
-    find_solc(&solc)?;
     let folder = tempfile::tempdir().context("no temporary folder could be made")?;
     let told = tell(cast, model, &solc, folder.path(), printer)?;
     printer.result(&told)?;
@@ -246,7 +244,7 @@ fn tell(
 
     busy.now("building the contract");
     let contract_name = contract_name(&format!("{name}-{}", cast.person));
-    let contract = ContractFile::build(&keys.verifying, &contract_name, solc)?;
+    let contract = ContractFile::build(&keys.verifying, &contract_name, ContractStyle::default(), solc)?;
     busy.now("running the EVM");
     let mut chain = Simulator::deploy(&contract.build.compiled)?;
     let accepted = chain.verify(&proof.proof, &proof.words())?;
@@ -284,11 +282,12 @@ fn tell(
         setup: setup_spent,
         prove: prove_spent,
         verify: verify_spent,
-        contract: contract.build.compiled.contract_name.clone(),
+        contract: contract.contract.clone(),
         solc: contract.build.compiled.solc_version.clone(),
         code_bytes: deployment.code_bytes,
         code_limit: deployment.code_limit,
         deploy_gas: deployment.gas,
+        key_gas: deployment.key.map_or(0, |key| key.gas),
         verify_gas: accepted.transaction_gas,
         context: cast.context,
         as_expected: accepted.outcome.is_accepted() && !forged.is_accepted() && !replayed.is_accepted(),
@@ -509,8 +508,9 @@ impl Told {
             (
                 "chain",
                 format!(
-                    "{} gas a proof, {} gas once for the contract",
+                    "{} gas a proof, {} gas once for the model, {} gas once for all models alike",
                     thousands(self.verify_gas),
+                    thousands(self.key_gas),
                     thousands(self.deploy_gas)
                 ),
             ),

@@ -37,7 +37,7 @@ pub(super) fn run(args: &Simulate, printer: &Printer) -> Result<Status> {
     let report = Simulated {
         accepted: verification.outcome.is_accepted(),
         model: contract.name.clone(),
-        name: compiled.contract_name.clone(),
+        name: contract.contract.clone(),
         unsafe_srs: contract.unsafe_srs,
         public: public::read(&contract.schema, &proof.public_inputs),
         deployment: simulator.deployment().clone(),

@@ -3,14 +3,15 @@ use serde::Serialize;
 use zkverdict::{
     ContractFile, Proof,
     evm::{
-        DeployRequest, Placement, Quote, Receipt, SendOptions, SubmitRequest, block_on, code_hash, deploy, dry_run,
-        submit,
+        Address, DeployRequest, Deployed, KeyContract, Placement, Quote, Receipt, SendOptions, SubmitRequest, block_on,
+        code_hash, deploy, dry_run, key_code_hash, submit,
     },
 };
 
 use super::{Status, chain};
 use crate::{
     args::Submit,
+    failure::hinted,
     printer::{Printer, Report, Style, pairs},
     public::{self, PublicValue},
     settings::Settings,
@@ -45,19 +46,32 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
     if contract.unsafe_srs {
         printer.warning("this verifier was made with the UNSAFE development SRS");
     }
-    let address = match address {
-        Some(address) => address,
+    let requests = DeployRequest::all(compiled, Placement::default());
+    let (address, key_address) = match address {
+        Some(address) => (address, args.key.as_deref().map(chain::address).transpose()?),
         None => {
             let key = chain::key(&args.chain, settings, &reached)?;
-            let request = DeployRequest::new(compiled, Placement::default());
             let mut cashier = chain::Cashier::new(printer, &args.chain, "deploying");
             let options = SendOptions::default();
-            let deployed = deploy(&reached.target, key, &request, policy, &options, &mut cashier);
-            block_on(deployed)?.address()
+            let sent = deploy(&reached.target, key, &requests, policy, &options, &mut cashier);
+            let addresses: Vec<Address> = block_on(sent)?.iter().map(Deployed::address).collect();
+            (addresses[0], addresses.get(1).copied())
         }
+    };
+    let key = match (&compiled.key, key_address) {
+        // Unless told otherwise, where `deploy` puts it.
+        (Some(key), address) => address
+            .or_else(|| requests.last()?.address())
+            .map(|address| KeyContract {
+                address,
+                code_hash: key_code_hash(key),
+            }),
+        (None, Some(_)) => return Err(hinted("this contract holds its own key".to_owned(), "leave out --key")),
+        (None, None) => None,
     };
     let request = SubmitRequest {
         address,
+        key,
         proof: proof.proof.clone(),
         public_inputs: proof.words(),
         expected_code_hash: Some(code_hash(compiled)),
@@ -73,7 +87,7 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
     };
     printer.result(&Submitted {
         accepted: true,
-        name: compiled.contract_name.clone(),
+        name: contract.contract.clone(),
         unsafe_srs: contract.unsafe_srs,
         public: public::read(&contract.schema, &proof.public_inputs),
         code_checked: request.expected_code_hash.is_some(),

@@ -87,8 +87,24 @@ fn one_anvil_for_several_commands() {
     let deployed = work
         .run_with("deploy CreditVerifier.contract --json", &environment)
         .expect_status(0);
-    let address = deployed.json()["address"].as_str().unwrap().to_owned();
-    let submit = format!("submit CreditVerifier.contract --proof logreg.proof --address {address}");
+    let deployed_json = deployed.json();
+    let address = deployed_json["address"].as_str().unwrap().to_owned();
+    let model_key = deployed_json["key"]["address"].as_str().unwrap().to_owned();
+    let at = format!("--address {address} --key {model_key}");
+    let submit = format!("submit CreditVerifier.contract --proof logreg.proof {at}");
+    // Again: both stand there already.
+    let again = work
+        .run_with("deploy CreditVerifier.contract --json", &environment)
+        .expect_status(0)
+        .json();
+    assert_eq!(
+        (again["address"].as_str(), again["gas_used"].as_u64()),
+        (Some(address.as_str()), Some(0))
+    );
+    assert_eq!(again["key"]["transaction"], serde_json::Value::Null);
+    let keyless = format!("submit CreditVerifier.contract --proof logreg.proof --address {address}");
+    let said = work.run_with(&keyless, &environment).expect_status(2);
+    assert!(said.stderr.contains("hint: add --key"), "{said}");
     let said = work.run_with(&submit, &environment).expect_status(0);
     for text in [&said.stdout, &said.stderr, &deployed.stdout, &deployed.stderr] {
         assert!(!text.contains(&KEY[2..]), "a key was shown: {text}");
@@ -104,7 +120,7 @@ fn one_anvil_for_several_commands() {
         "forged.json",
         proof.replace(&format!("0x{:064x}", 1), &format!("0x{:064x}", 0)),
     );
-    let forged = format!("submit CreditVerifier.contract --proof forged.json --address {address}");
+    let forged = format!("submit CreditVerifier.contract --proof forged.json {at}");
     let said = work.run_with(&forged, &environment).expect_status(1);
     assert!(said.stderr.contains("ProofInvalid()"), "{said}");
     work.run_with(&format!("{forged} --dry-run"), &environment)
@@ -112,7 +128,7 @@ fn one_anvil_for_several_commands() {
 
     // What is wrong with the environment is status 2.
     let nowhere = format!(
-        "submit CreditVerifier.contract --proof logreg.proof --address 0x{}",
+        "submit CreditVerifier.contract --proof logreg.proof --address 0x{} --key {model_key}",
         "11".repeat(20)
     );
     let said = work.run_with(&nowhere, &environment).expect_status(2);

@@ -399,9 +399,49 @@ fn verify_names_what_is_wrong() {
 }
 
 #[test]
-fn contract_writes_four_files() {
+fn contract_writes_five_files() {
     let work = pipeline().with(&["logreg.vk"]);
     snapshot!(work.run("contract logreg.vk --name Lender -o out"), @r"
+    ");
+    let source = String::from_utf8(work.read("out/Lender.sol")).unwrap();
+    assert!(source.contains("contract ShapeVerifier is IShapeVerifier "), "{source}");
+    let abi: serde_json::Value = serde_json::from_slice(&work.read("out/Lender.abi.json")).unwrap();
+    assert!(abi.as_array().unwrap().iter().any(|item| item["name"] == "verifyBatch"));
+    assert!(hex::decode(work.read("out/Lender.bin")).unwrap().len() > 5_000);
+    // The init code, the zero byte, the key.
+    assert_eq!(
+        hex::decode(work.read("out/Lender.key.bin")).unwrap().len(),
+        10 + 1 + 1_248
+    );
+    // The same key gives the same contract.
+    work.run("contract logreg.vk --name Lender -o again").expect_status(0);
+    for file in ["Lender.bin", "Lender.key.bin", "Lender.sol"] {
+        assert_eq!(work.read(&format!("out/{file}")), work.read(&format!("again/{file}")));
+    }
+    let costs = work
+        .run("contract logreg.vk --name Lender -o out --explain --json")
+        .expect_status(0)
+        .json()["explained"]
+        .clone();
+    let gas = |name: &str| costs[name].as_u64().unwrap();
+    assert!(gas("contract_proof") < gas("calldata_proof") && gas("batch_proof") < gas("contract_proof"));
+    assert!((5..50).contains(&gas("break_even")), "{costs}");
+    let embedded = work
+        .run("contract logreg.vk --name Own -o out --embedded-key --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(embedded["style"], "embedded");
+    assert!(
+        String::from_utf8(work.read("out/Own.sol"))
+            .unwrap()
+            .contains("contract Own is IVerdictVerifier ")
+    );
+}
+
+#[test]
+fn a_contract_of_one_model() {
+    let work = pipeline().with(&["logreg.vk"]);
+    snapshot!(work.run("contract logreg.vk --style reference --name Lender -o out"), @r"
     status 0
     --- stdout
     Lender accepts a valid proof and rejects forged ones
@@ -423,7 +463,8 @@ fn contract_writes_four_files() {
     assert!(abi.as_array().unwrap().iter().any(|item| item["name"] == "verify"));
     assert!(hex::decode(work.read("out/Lender.bin")).unwrap().len() > 10_000);
     // The same key gives the same contract.
-    work.run("contract logreg.vk --name Lender -o again").expect_status(0);
+    work.run("contract logreg.vk --style reference --name Lender -o again")
+        .expect_status(0);
     assert_eq!(work.read("out/Lender.bin"), work.read("again/Lender.bin"));
 }
 

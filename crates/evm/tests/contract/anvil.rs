@@ -42,7 +42,7 @@ fn create(
     options: &SendOptions,
 ) -> Result<Receipt, EvmError> {
     let request = DeployRequest::new(verifier, Placement::Create);
-    match block_on(deploy(target, key, &request, policy, options, &mut ()))? {
+    match block_on(deploy(target, key, &[request], policy, options, &mut ()))?.swap_remove(0) {
         Deployed::Now(receipt) => Ok(receipt),
         Deployed::Before { .. } => panic!("CREATE never finds its contract deployed"),
     }
@@ -54,6 +54,7 @@ pub(crate) fn deployed(anvil: &Anvil) -> SubmitRequest {
     let receipt = create(&anvil.target(), key(anvil), &build.compiled, UNSAFE, &options).unwrap();
     SubmitRequest {
         address: receipt.address,
+        key: None,
         proof: known.proof.clone(),
         public_inputs: known.public_inputs.clone(),
         expected_code_hash: Some(code_hash(&build.compiled)),
@@ -315,6 +316,7 @@ fn anvil_stops_with_its_guard() {
     }
     let request = SubmitRequest {
         address: Address::ZERO,
+        key: None,
         proof: Vec::new(),
         public_inputs: Vec::new(),
         expected_code_hash: None,

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    slice,
     sync::atomic::Ordering,
     time::Duration,
 };
@@ -521,7 +522,15 @@ fn legacy_chains_are_served() {
 
 fn place(anvil: &Anvil, salt: B256, options: &SendOptions) -> Result<Deployed, EvmError> {
     let request = DeployRequest::new(&fixture().build.compiled, Placement::Create2 { salt });
-    block_on(deploy(&anvil.target(), key(anvil), &request, UNSAFE, options, &mut ()))
+    let deployed = block_on(deploy(
+        &anvil.target(),
+        key(anvil),
+        &[request],
+        UNSAFE,
+        options,
+        &mut (),
+    ));
+    deployed.map(|mut deployed| deployed.swap_remove(0))
 }
 
 #[test]
@@ -531,8 +540,8 @@ fn create2_puts_a_contract_where_everybody_expects_it_once() {
     let options = SendOptions::default();
     let request = DeployRequest::new(compiled, Placement::default());
     let expected = CREATE2_DEPLOYER.create2_from_code(B256::ZERO, &compiled.init_code);
-    let quoted = block_on(quote_deploy(&anvil.target(), &request, &options)).unwrap();
-    assert!(matches!(&quoted, Deployed::Now(quote) if quote.address == expected && quote.gas_estimate > 0));
+    let quoted = || block_on(quote_deploy(&anvil.target(), slice::from_ref(&request), &options)).unwrap();
+    assert!(matches!(&quoted()[..], [Deployed::Now(quote)] if quote.address == expected && quote.gas_estimate > 0));
 
     let first = place(&anvil, B256::ZERO, &desk.options()).unwrap();
     assert_eq!((first.address(), transactions(&anvil)), (expected, 1));
@@ -540,8 +549,7 @@ fn create2_puts_a_contract_where_everybody_expects_it_once() {
     // The journal is not even asked.
     let again = place(&anvil, B256::ZERO, &desk.options()).unwrap();
     assert!(matches!(again, Deployed::Before { address, chain_id: 31_337 } if address == expected));
-    let quoted = block_on(quote_deploy(&anvil.target(), &request, &options)).unwrap();
-    assert!(matches!(quoted, Deployed::Before { address, .. } if address == expected));
+    assert!(matches!(quoted()[..], [Deployed::Before { address, .. }] if address == expected));
     assert_eq!(transactions(&anvil), 1);
 
     let salted = place(&anvil, B256::repeat_byte(1), &options).unwrap();
@@ -549,6 +557,7 @@ fn create2_puts_a_contract_where_everybody_expects_it_once() {
     let known = &fixture().known;
     let proof = SubmitRequest {
         address: salted.address(),
+        key: None,
         proof: known.proof.clone(),
         public_inputs: known.public_inputs.clone(),
         expected_code_hash: Some(request.code_hash),
@@ -579,10 +588,12 @@ fn a_deployment_that_somebody_else_made_first_is_a_deployment() {
     let outcomes: Vec<Deployed> = std::thread::scope(|scope| {
         let deploying: Vec<_> = [0, 1]
             .map(|index| {
-                let (target, key, request) = (anvil.target(), anvil.key(index).unwrap(), &request);
+                let (target, key, request) = (anvil.target(), anvil.key(index).unwrap(), slice::from_ref(&request));
                 scope.spawn(move || {
                     let options = SendOptions::default();
-                    block_on(deploy(&target, key, request, UNSAFE, &options, &mut ())).unwrap()
+                    block_on(deploy(&target, key, request, UNSAFE, &options, &mut ()))
+                        .unwrap()
+                        .swap_remove(0)
                 })
             })
             .into();

@@ -18,7 +18,7 @@ use halo2_proofs::{
 };
 use snark_verifier::system::halo2::transcript::evm::EvmTranscript;
 use zkverdict::{
-    CalibrationFile, CompileOptions, ContractFile, Keys, Model, Planned, Proof, compile,
+    CalibrationFile, CompileOptions, ContractFile, Keys, Model, Planned, Proof, Style, compile,
     evm::U256,
     models::Calibration,
     prover::ProvenInference,
@@ -195,7 +195,7 @@ pub(crate) struct Keyed {
     pub(crate) proof: Proof,
     pub(crate) inference: ProvenInference,
     halo2: plonk::VerifyingKey<G1Affine>,
-    contract: OnceLock<ContractFile>,
+    contracts: [OnceLock<ContractFile>; 3],
 }
 
 impl Keyed {
@@ -218,7 +218,7 @@ impl Keyed {
             proof,
             inference,
             halo2,
-            contract: OnceLock::new(),
+            contracts: [const { OnceLock::new() }; 3],
             pipeline,
         }
     }
@@ -241,10 +241,16 @@ impl Keyed {
         generate_reference(&self.keys.verifying.key, &metadata).unwrap()
     }
 
-    /// The contract; needs solc.
+    /// The contract of the default style.
     pub(crate) fn contract(&self) -> &ContractFile {
-        self.contract
-            .get_or_init(|| ContractFile::build(&self.keys.verifying, "Verifier", &SolcChoice::default()).unwrap())
+        self.contract_of(Style::default())
+    }
+
+    /// The contract of a style; needs solc, unless it is shipped compiled.
+    pub(crate) fn contract_of(&self, style: Style) -> &ContractFile {
+        self.contracts[style as usize].get_or_init(|| {
+            ContractFile::build(&self.keys.verifying, "Verifier", style, &SolcChoice::default()).unwrap()
+        })
     }
 
     /// The verdict of the native verifier. halo2's own must be the same.

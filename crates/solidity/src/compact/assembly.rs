@@ -1,0 +1,410 @@
+//! The assembly that turns a proof into one side of a pairing, step by step.
+
+use std::fmt::Write as _;
+
+use super::{
+    graph::{Emitter, Query},
+    memory::{
+        MemoryMap, PAIR, POINT, PowerStep, distance, evaluation, omega_power, omega_steps, over_z_power, over_z_steps,
+    },
+    shape::{Polynomial, QuerySet, Shape},
+};
+use crate::layout::WORD;
+
+/// What the code of a shape consists of.
+pub(super) struct Assembly {
+    /// The memory map as Solidity constants.
+    pub(super) constants: String,
+    /// From the checked input to `SUM`, `SCALARS` and `LAST_POINT`.
+    pub(super) fold: String,
+    /// A byte behind everything of a proof without public inputs; each public input takes a [`PAIR`] more.
+    pub(super) end: usize,
+}
+
+/// Statements with their indentation.
+struct Lines {
+    text: String,
+    depth: usize,
+}
+
+impl Lines {
+    fn add(&mut self, block: impl AsRef<str>) {
+        for line in block.as_ref().lines() {
+            let line = line.trim();
+            if line.starts_with('}') {
+                self.depth -= 1;
+            }
+            let _ = writeln!(self.text, "{:width$}{line}", "", width = 4 * self.depth);
+            if line.ends_with('{') {
+                self.depth += 1;
+            }
+        }
+    }
+}
+
+/// Writes the code of a shape.
+pub(super) fn assemble(shape: &Shape) -> Assembly {
+    let mut map = MemoryMap::new(shape);
+    // The array of Lagrange polynomials stands behind the shared values, whose number is known once they are emitted.
+    let shared = map.end();
+    let slots = Emitter::new(&shape.graph, shared, &|leaf| map.leaf(shape, leaf))
+        .emit()
+        .slots;
+    map.reserve(slots);
+    map.close(shape);
+    let numerator = Emitter::new(&shape.graph, shared, &|leaf| map.leaf(shape, leaf)).emit();
+    let mut lines = Lines {
+        text: String::new(),
+        depth: 4,
+    };
+    transcript(&mut lines, &map);
+    lines.add("{");
+    denominators(&mut lines, shape);
+    inversion(&mut lines);
+    lines.add("}");
+    quotient(&mut lines, &numerator.statements);
+    opening(&mut lines, shape, &map);
+    let buffer = WORD + map.blocks.first().map_or(0, |block| block.bytes);
+    Assembly {
+        constants: map.solidity(),
+        fold: lines.text,
+        end: map.end() + PAIR * shape.last_rows + buffer,
+    }
+}
+
+/// Hashes the input and keeps it in memory.
+fn transcript(lines: &mut Lines, map: &MemoryMap) {
+    lines.add(
+        "// Transcript: each block is hashed behind the state before it. A second challenge hashes the state again.
+        {
+        let state",
+    );
+    for (index, block) in map.blocks.iter().enumerate() {
+        let (offset, bytes, address) = (block.offset, block.bytes, block.address);
+        if index == 0 {
+            lines.add(format!(
+                "calldatacopy({address:#x}, proof, {bytes:#x})
+                mstore(BUFFER, mload(KEY_TRANSCRIPT))
+                calldatacopy(add(BUFFER, 0x20), inputs, shl(5, count))
+                mcopy(add(add(BUFFER, 0x20), shl(5, count)), {address:#x}, {bytes:#x})
+                state := keccak256(BUFFER, add({:#x}, shl(5, count)))",
+                bytes + WORD
+            ));
+        } else {
+            lines.add(format!(
+                "mstore(STATE_{index}, state)
+                calldatacopy({address:#x}, add(proof, {offset:#x}), {bytes:#x})"
+            ));
+            if !block.challenges.is_empty() {
+                lines.add(format!("state := keccak256(STATE_{index}, {:#x})", bytes + WORD));
+            }
+        }
+        for (position, challenge) in block.challenges.iter().enumerate() {
+            if position > 0 {
+                lines.add("state := squeeze_again(state)");
+            }
+            lines.add(format!("mstore({challenge}, mod(state, r))"));
+        }
+    }
+    lines.add("}");
+}
+
+fn add_powers(lines: &mut Lines, steps: &[PowerStep], name: fn(i32) -> String) {
+    for step in steps {
+        lines.add(format!(
+            "mstore({}, mulmod(mload({}), mload({}), r))",
+            name(step.exponent),
+            name(step.left),
+            name(step.right)
+        ));
+    }
+}
+
+/// Everything that must be inverted, and the products of what comes before.
+fn denominators(lines: &mut Lines, shape: &Shape) {
+    lines.add(
+        "// What must be inverted, each with the product of those before it: Z^n - 1 and Z,
+        let z := mload(Z)
+        let vanishing := z
+        for { let i := byte(1, mload(KEY_HEADER)) } i { i := sub(i, 1) } {
+        vanishing := mulmod(vanishing, vanishing, r)
+        }
+        mstore(PIECE_STEP, vanishing)
+        vanishing := add(vanishing, sub(r, 1))
+        mstore(VANISHING, vanishing)
+        mstore(add(VANISHING, 0x20), 1)
+        mstore(OVER_Z, z)
+        mstore(add(OVER_Z, 0x20), vanishing)
+        let product := mulmod(vanishing, z, r)
+        // the distances of U from the points that are opened,
+        {
+        let u := mload(U)
+        let denominator",
+    );
+    add_powers(lines, &omega_steps(shape), omega_power);
+    for rotation in shape.rotations() {
+        let point = match rotation {
+            0 => "z".to_owned(),
+            _ => format!("mulmod(z, mload({}), r)", omega_power(rotation)),
+        };
+        let name = distance(rotation);
+        lines.add(format!(
+            "denominator := add(u, sub(r, {point}))
+            mstore({name}, denominator)
+            mstore(add({name}, 0x20), product)
+            product := mulmod(product, denominator, r)"
+        ));
+    }
+    lines.add("}");
+    let first = shape
+        .sets
+        .first()
+        .map(|set| product(&set.rotations))
+        .unwrap_or_default();
+    lines.add(format!("mstore(FIRST_SET, mod({first}, r))"));
+    lines.add(format!(
+        "// and the distances of Z from the last rows and from those of the public inputs.
+        let end := add(LAGRANGE_0, mul(count, {PAIR:#x}))
+        {{
+        let omega := mload(OMEGA)
+        let point := 1"
+    ));
+    if shape.last_rows > 0 {
+        lines.add(format!(
+            "// OMEGA^-{}
+            {{
+            let inverse := mload(OMEGA_INVERSE)
+            point := inverse",
+            shape.last_rows
+        ));
+        let bits = usize::BITS - shape.last_rows.leading_zeros();
+        for bit in (0..bits.saturating_sub(1)).rev() {
+            lines.add("point := mulmod(point, point, r)");
+            if shape.last_rows >> bit & 1 == 1 {
+                lines.add("point := mulmod(point, inverse, r)");
+            }
+        }
+        lines.add("}");
+    }
+    lines.add(format!(
+        "for {{ let at := LAGRANGE }} lt(at, end) {{ at := add(at, {PAIR:#x}) }} {{
+        let denominator := add(z, sub(r, point))
+        mstore(at, denominator)
+        mstore(add(at, 0x20), product)
+        product := mulmod(product, denominator, r)
+        point := mulmod(point, omega, r)
+        }}
+        }}"
+    ));
+}
+
+/// One inversion for all, then back through the pairs.
+fn inversion(lines: &mut Lines) {
+    lines.add(format!(
+        "// One inversion: r - 2 is the exponent.
+        mstore(MODEXP, 0x20)
+        mstore(add(MODEXP, 0x20), 0x20)
+        mstore(add(MODEXP, 0x40), 0x20)
+        mstore(add(MODEXP, 0x60), product)
+        mstore(add(MODEXP, 0x80), sub(r, 2))
+        mstore(add(MODEXP, 0xa0), r)
+        ok := staticcall(MODEXP_GAS, 5, MODEXP, 0xc0, MODEXP, 0x20)
+        let inverse := mload(MODEXP)
+        // Zero has no inverse, and a chain without the precompile gives none.
+        if iszero(and(ok, eq(mulmod(inverse, product, r), 1))) {{
+        break
+        }}
+        // l_i(Z) = OMEGA^i * (Z^n - 1) / (n * (Z - OMEGA^i)) = c * Z / (Z - OMEGA^i) - c with c = (Z^n - 1) / n;
+        // 1 / n is r - (r - 1) / n.
+        {{
+        let c := mulmod(vanishing, sub(r, shr(byte(1, mload(KEY_HEADER)), sub(r, 1))), r)
+        let scale := mulmod(c, z, r)
+        c := sub(r, c)
+        for {{ }} gt(end, LAGRANGE) {{ }} {{
+        end := sub(end, {PAIR:#x})
+        let denominator := mload(end)
+        mstore(end, addmod(mulmod(mulmod(inverse, mload(add(end, 0x20)), r), scale, r), c, r))
+        inverse := mulmod(inverse, denominator, r)
+        }}
+        }}
+        // The inverses of the others.
+        for {{ end := INVERSES_END }} gt(end, INVERSES) {{ }} {{
+        end := sub(end, {PAIR:#x})
+        let denominator := mload(end)
+        mstore(end, mulmod(inverse, mload(add(end, 0x20)), r))
+        inverse := mulmod(inverse, denominator, r)
+        }}"
+    ));
+}
+
+/// The constraints at `Z`, divided by the vanishing polynomial.
+fn quotient(lines: &mut Lines, numerator: &[String]) {
+    lines.add(format!(
+        "// The public inputs' polynomial at Z.
+        {{
+        let sum := 0
+        let lagrange := LAGRANGE_0
+        for {{ let at := inputs }} lt(at, add(inputs, shl(5, count))) {{ at := add(at, 0x20) }} {{
+        sum := addmod(sum, mulmod(calldataload(at), mload(lagrange), r), r)
+        lagrange := add(lagrange, {PAIR:#x})
+        }}
+        mstore(INSTANCE, sum)
+        }}
+        // The constraints at Z, combined with powers of Y. Sums are reduced where they could leave a word.
+        {{
+        let y := mload(Y)"
+    ));
+    for statement in numerator {
+        lines.add(statement);
+    }
+    lines.add(
+        "mstore(QUOTIENT, mulmod(numerator, mload(VANISHING), r))
+        }",
+    );
+}
+
+/// The product of what stands at the distances of some rotations.
+fn product(rotations: &[i32]) -> String {
+    let factors = rotations
+        .iter()
+        .map(|rotation| format!("mload({})", distance(*rotation)));
+    factors
+        .reduce(|product, factor| format!("mulmod({factor}, {product}, r)"))
+        .unwrap_or_else(|| "1".to_owned())
+}
+
+/// SHPLONK: the openings of all polynomials as one point, up to the fixed columns' part.
+fn opening(lines: &mut Lines, shape: &Shape, map: &MemoryMap) {
+    lines.add("// Openings. Sets of polynomials are combined with powers of NU, those of a set with powers of MU.");
+    lines.add("{");
+    add_powers(lines, &over_z_steps(shape), over_z_power);
+    lines.add(
+        "let mu := mload(MU)
+        // NU^i * FIRST_SET, and the sum of all evaluations.
+        let power := mload(FIRST_SET)
+        let constant := 0",
+    );
+    let fixed_order = shape.fixed_order();
+    let mut first_weight = 0;
+    for (index, set) in shape.sets.iter().enumerate() {
+        lines.add(format!("// Set {index}: opened at rotations {:?}.", set.rotations));
+        if index > 0 {
+            lines.add("power := mulmod(power, mload(NU), r)");
+        }
+        lines.add("{");
+        evaluations(lines, shape, map, set, first_weight);
+        if set.rotations.len() > 1 {
+            first_weight += set.rotations.len();
+        }
+        let mut polynomials = set.polynomials.as_slice();
+        if index == 0 {
+            // The first factor is one.
+            if let Some((first, rest)) = polynomials.split_first() {
+                if let Polynomial::Witness(witness) = shape.polynomial(*first) {
+                    lines.add(format!("mcopy(SUM, WITNESS_{witness}, {POINT:#x})"));
+                }
+                polynomials = rest;
+            }
+            if !polynomials.is_empty() {
+                lines.add("let scalar := mu");
+            }
+        } else {
+            lines.add(format!("let scalar := mulmod(power, {}, r)", product(&set.rotations)));
+        }
+        for (position, poly) in polynomials.iter().enumerate() {
+            if position > 0 {
+                lines.add("scalar := mulmod(scalar, mu, r)");
+            }
+            match shape.polynomial(*poly) {
+                Polynomial::Witness(witness) => {
+                    lines.add(format!("ok := and(add_term(WITNESS_{witness}, scalar), ok)"));
+                }
+                Polynomial::Fixed(_) => {
+                    let place = fixed_order.iter().position(|other| other == poly).unwrap_or_default();
+                    lines.add(format!("mstore({:#x}, scalar)", map.address("SCALARS") + WORD * place));
+                }
+                Polynomial::Quotient => lines.add(format!(
+                    "{{
+                    // The pieces of the quotient, with powers of Z^n.
+                    let piece := scalar
+                    for {{ let at := PIECES }} 1 {{ }} {{
+                    ok := and(add_term(at, piece), ok)
+                    at := add(at, {POINT:#x})
+                    if eq(at, {:#x}) {{ break }}
+                    piece := mulmod(piece, mload(PIECE_STEP), r)
+                    }}
+                    }}",
+                    map.address("PIECES") + POINT * shape.pieces
+                )),
+            }
+        }
+        lines.add("}");
+    }
+    lines.add(format!(
+        "mstore({:#x}, sub(r, constant))
+        ok := and(add_term(OPENING, sub(r, mload(FIRST_SET))), ok)
+        ok := and(add_term(LAST_POINT, mload(U)), ok)
+        }}",
+        map.address("SCALARS") + WORD * shape.fixed
+    ));
+}
+
+/// Adds a set's evaluations at `U` to `constant`: every polynomial is interpolated from its evaluations.
+fn evaluations(lines: &mut Lines, shape: &Shape, map: &MemoryMap, set: &QuerySet, first_weight: usize) {
+    let read = |poly, rotation| format!("mload({})", evaluation(shape, Query { poly, rotation }));
+    if let &[rotation] = set.rotations.as_slice() {
+        for (position, poly) in set.polynomials.iter().rev().enumerate() {
+            let value = read(*poly, rotation);
+            lines.add(match position {
+                0 => format!("let sum := {value}"),
+                _ => format!("sum := add(mulmod(sum, mu, r), {value})"),
+            });
+        }
+        let scale = format!("mulmod(power, mload({}), r)", distance(rotation));
+        lines.add(format!("constant := addmod(constant, mulmod(sum, {scale}, r), r)"));
+        return;
+    }
+    let place = |name: &str, position: usize| map.address(name) + WORD * (first_weight + position);
+    for (position, rotation) in set.rotations.iter().enumerate() {
+        lines.add(format!(
+            "mstore({:#x}, mulmod(mload({:#x}), mload({}), r))",
+            place("FACTORS", position),
+            place("WEIGHTS", position),
+            distance(*rotation)
+        ));
+    }
+    for (index, poly) in set.polynomials.iter().rev().enumerate() {
+        let mut terms: Vec<String> = Vec::new();
+        for (position, rotation) in set.rotations.iter().enumerate() {
+            terms.push(format!(
+                "mulmod(mload({:#x}), {}, r)",
+                place("FACTORS", position),
+                read(*poly, *rotation)
+            ));
+        }
+        // Five times r fits into a word: at most four products beside what is there, three beside what is reduced first.
+        let (start, rest) = terms.split_at(terms.len().min(4));
+        let sum_of = |terms: &[String]| {
+            let terms = terms.iter().cloned();
+            terms
+                .reduce(|sum, term| format!("add({term}, {sum})"))
+                .unwrap_or_default()
+        };
+        let mut value = sum_of(start);
+        if !rest.is_empty() {
+            lines.add(format!("{}value := {value}", if index == 0 { "let " } else { "" }));
+            for chunk in rest.chunks(3) {
+                lines.add(format!("value := add(mod(value, r), {})", sum_of(chunk)));
+            }
+            "value".clone_into(&mut value);
+        }
+        lines.add(match index {
+            0 => format!("let sum := {value}"),
+            _ => format!("sum := add(mulmod(sum, mu, r), {value})"),
+        });
+    }
+    let over_z = i32::try_from(set.rotations.len()).map_or_else(|_| String::new(), |size| over_z_power(size - 1));
+    lines.add(format!(
+        "constant := addmod(constant, mulmod(sum, mulmod(power, mload({over_z}), r), r), r)"
+    ));
+}
