@@ -6,12 +6,7 @@ use halo2_proofs::{
     plonk::{Advice, Circuit, Column, ConstraintSystem, Error, Fixed},
 };
 
-use crate::{
-    Layout, ModelConfig, Shape, Trace,
-    config::EvaluationColumns,
-    field::from_i128,
-    layout::EvaluationSource,
-};
+use crate::{Layout, ModelConfig, Shape, Trace, config::EvaluationColumns, field::from_i128, layout::EvaluationSource};
 
 /// The circuit of a laid-out program: with a trace it proves, without one it makes keys.
 #[derive(Debug, Clone)]

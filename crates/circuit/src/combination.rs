@@ -80,7 +80,10 @@ impl Combination {
         let mut channels: BTreeMap<(u32, [i32; 2]), Vec<([i32; 2], CellId)>> = BTreeMap::new();
         for placed in &convolution.cells {
             let (at, phase) = coarse(placed.position);
-            channels.entry((placed.channel, phase)).or_default().push((at, placed.cell));
+            channels
+                .entry((placed.channel, phase))
+                .or_default()
+                .push((at, placed.cell));
         }
         let mut classes: BTreeMap<(u32, [i32; 2]), Vec<([i32; 2], usize)>> = BTreeMap::new();
         for (index, output) in convolution.outputs.iter().enumerate() {
@@ -118,7 +121,12 @@ impl Combination {
             return None;
         }
         let sums = (cells.0 + kernel_columns.0, cells.1 + kernel_columns.1);
-        let width = [cells.1 - cells.0, outputs.1 - outputs.0, sums.1 - outputs.0, outputs.1 - sums.0];
+        let width = [
+            cells.1 - cells.0,
+            outputs.1 - outputs.0,
+            sums.1 - outputs.0,
+            outputs.1 - sums.0,
+        ];
         let width = 1 + width.into_iter().max().unwrap_or(0).max(0);
         let place = |at: [i32; 2]| i64::from(at[0]) * width + i64::from(at[1]);
 
@@ -224,7 +232,12 @@ impl Term {
 
 impl Group {
     fn rows(&self, lanes: usize) -> usize {
-        let terms = self.terms.iter().flat_map(|(_, terms)| terms).map(Term::rows).sum::<usize>();
+        let terms = self
+            .terms
+            .iter()
+            .flat_map(|(_, terms)| terms)
+            .map(Term::rows)
+            .sum::<usize>();
         let steps = self.terms.first().map_or(0, |(place, _)| place - self.places.0) as usize;
         let mut rows = terms + steps + 1;
         let mut blocks = Blocks::default();
@@ -238,7 +251,11 @@ impl Group {
     /// member.
     pub(crate) fn falling(&self, lanes: usize) -> impl Iterator<Item = (i64, usize)> {
         let places = (self.places.0..=self.places.1).rev();
-        places.flat_map(move |place| (0..evaluate::group(lanes)).step_by(lanes).map(move |first| (place, first)))
+        places.flat_map(move |place| {
+            (0..evaluate::group(lanes))
+                .step_by(lanes)
+                .map(move |first| (place, first))
+        })
     }
 
     /// The output of a member at a place.

@@ -78,7 +78,9 @@ pub enum CircuitError {
         lanes: usize,
     },
     /// A shape outside the catalogue.
-    #[error("a shape has 1 (with convolutions 4) to 32 lanes and limbs of 5 (with trees 8) to 14 bits; got {lanes} lanes, {limb_bits} bits")]
+    #[error(
+        "a shape has 1 (with convolutions 4) to 32 lanes and limbs of 5 (with trees 8) to 14 bits; got {lanes} lanes, {limb_bits} bits"
+    )]
     BadShape {
         /// Lanes.
         lanes: usize,

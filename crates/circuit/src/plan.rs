@@ -169,7 +169,9 @@ pub fn convolution_rows(program: &Program, lanes: usize) -> Result<Vec<Convoluti
 /// Numbers of the convolutions that take fewer rows at the challenge.
 pub fn worthwhile(rows: &[ConvolutionRows]) -> Vec<usize> {
     let numbered = rows.iter().enumerate();
-    numbered.filter_map(|(number, rows)| rows.is_combined.then_some(number)).collect()
+    numbered
+        .filter_map(|(number, rows)| rows.is_combined.then_some(number))
+        .collect()
 }
 
 impl Candidate {
@@ -351,7 +353,11 @@ impl CostModel {
     fn code_bytes(&self, shape: Shape, public_inputs: usize) -> usize {
         let lanes = if shape.lanes > 1 { shape.lanes as f64 } else { 0.0 };
         let trees = if shape.trees { self.code_of_trees } else { 0.0 };
-        let convolutions = if shape.convolutions { self.code_of_convolutions } else { 0.0 };
+        let convolutions = if shape.convolutions {
+            self.code_of_convolutions
+        } else {
+            0.0
+        };
         let inputs = self.code_per_public_input * public_inputs as f64;
         (self.code_base + self.code_per_lane * lanes + trees + convolutions + inputs) as usize
     }

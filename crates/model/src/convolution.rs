@@ -58,15 +58,23 @@ pub struct SumIndex(HashMap<CellId, (usize, usize)>);
 impl SumIndex {
     /// Of all sums of a program.
     pub fn new(program: &Program) -> Self {
-        let layers = program.steps.iter().enumerate().filter_map(|(step, known)| match known {
-            Step::Layer(layer) => Some((step, layer)),
-            _ => None,
-        });
+        let layers = program
+            .steps
+            .iter()
+            .enumerate()
+            .filter_map(|(step, known)| match known {
+                Step::Layer(layer) => Some((step, layer)),
+                _ => None,
+            });
         let sums = layers.flat_map(|(step, layer)| {
-            layer.sums.iter().enumerate().filter_map(move |(index, sum)| match sum.finish {
-                Finish::Lookup { output, .. } => Some((output, (step, index))),
-                Finish::Zero | Finish::NonNegative => None,
-            })
+            layer
+                .sums
+                .iter()
+                .enumerate()
+                .filter_map(move |(index, sum)| match sum.finish {
+                    Finish::Lookup { output, .. } => Some((output, (step, index))),
+                    Finish::Zero | Finish::NonNegative => None,
+                })
         });
         Self(sums.collect())
     }
@@ -96,7 +104,9 @@ impl Convolution {
         }
         for placed in &self.cells {
             let unique = places.insert(placed.cell, placed).is_none()
-                && occupied.insert((placed.channel, placed.position), placed.cell).is_none();
+                && occupied
+                    .insert((placed.channel, placed.position), placed.cell)
+                    .is_none();
             require(unique, "a convolution places a cell twice")?;
         }
         let mut shift = None;
@@ -105,7 +115,9 @@ impl Convolution {
         for output in &self.outputs {
             let unique = seen.insert((output.channel, output.position), output.cell).is_none();
             require(unique, "a convolution places an output twice")?;
-            let (step, sum) = index.get(output.cell).ok_or("a convolution has an output that no sum computes")?;
+            let (step, sum) = index
+                .get(output.cell)
+                .ok_or("a convolution has an output that no sum computes")?;
             let Step::Layer(layer) = &program.steps[step] else {
                 return Err("a convolution has an output that no sum computes");
             };
@@ -126,7 +138,10 @@ impl Convolution {
             for (cell, weight) in layer.inputs.iter().zip(&layer.sums[sum].weights) {
                 // `(x − shift)·y` takes `shift·y` off.
                 if let Some(times) = factors.remove(cell) {
-                    let one = weight.checked_neg().filter(|weight| weight % times == 0).map(|weight| weight / times);
+                    let one = weight
+                        .checked_neg()
+                        .filter(|weight| weight % times == 0)
+                        .map(|weight| weight / times);
                     let one = one.ok_or("a convolution has two shifts")?;
                     require(*shift.get_or_insert(one) == one, "a convolution has two shifts")?;
                 } else if *weight != 0 {
@@ -159,7 +174,8 @@ impl Convolution {
                 let position = [0, 1].map(|axis| output.position[axis] - distance[axis]);
                 occupied.contains_key(&(*channel, position))
             };
-            let count = |taps: &HashMap<u32, Vec<_>>| taps.get(&output.channel).into_iter().flatten().filter(there).count();
+            let count =
+                |taps: &HashMap<u32, Vec<_>>| taps.get(&output.channel).into_iter().flatten().filter(there).count();
             require(
                 read == (count(&weights), count(&factors)),
                 "a convolution leaves out a cell that its kernel reaches",
@@ -168,7 +184,10 @@ impl Convolution {
                 *constant = layer.sums[*sum].bias + i128::from(kernel.shift) * *constant;
             }
         }
-        require(kernel.shift.unsigned_abs() < 1 << 40, "a convolution has too large a shift")?;
+        require(
+            kernel.shift.unsigned_abs() < 1 << 40,
+            "a convolution has too large a shift",
+        )?;
         Ok(kernel)
     }
 

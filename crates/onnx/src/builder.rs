@@ -192,7 +192,10 @@ impl Builder {
                 .iter()
                 .enumerate()
                 .all(|(position, &element)| element == Element::Of { value, index: position });
-        let node = value.0.checked_sub(self.inputs.len()).and_then(|node| self.nodes.get_mut(node));
+        let node = value
+            .0
+            .checked_sub(self.inputs.len())
+            .and_then(|node| self.nodes.get_mut(node));
         if let Some(node) = node.filter(|node| whole && node.shape.is_none()) {
             node.shape = Some(shape.to_vec());
         }

@@ -119,7 +119,13 @@ fn perturb(graph: &Graph, thin: usize) {
     let cells = case.cells(&samples(graph, 1, &mut rng(42))[0]);
     let (honest, instance) = (case.trace(&cells), case.instance(&cells));
     case.assert_accepts(honest.clone(), instance.clone());
-    let amounts = [Fr::ONE, -Fr::ONE, Fr::from(64), Fr::from(1 << 24), Fr::from(2).invert().unwrap()];
+    let amounts = [
+        Fr::ONE,
+        -Fr::ONE,
+        Fr::from(64),
+        Fr::from(1 << 24),
+        Fr::from(2).invert().unwrap(),
+    ];
     let rejects = |what: &str, trace: Trace| {
         assert!(case.accepts(trace, instance.clone()).is_err(), "{what} was accepted");
     };
@@ -143,7 +149,9 @@ fn perturb(graph: &Graph, thin: usize) {
     }
     for (index, row) in case.layout.evaluation_rows().into_iter().enumerate().step_by(thin) {
         let mut trace = honest.clone();
-        trace.forged_evaluations.push((row, amounts[index / thin % amounts.len()]));
+        trace
+            .forged_evaluations
+            .push((row, amounts[index / thin % amounts.len()]));
         rejects(&format!("the evaluation in row {row}"), trace);
     }
 }
@@ -171,11 +179,22 @@ fn wrong_outputs_fail_by_the_evaluation_alone() {
                 Step::Layer(layer) => Some(&mut layer.sums),
                 _ => None,
             });
-            let sum = sums.flatten().find(|sum| sum.finish.output() == Some(output.cell)).unwrap();
-            let Finish::Lookup { .. } = sum.finish else { panic!("an output has a table") };
+            let sum = sums
+                .flatten()
+                .find(|sum| sum.finish.output() == Some(output.cell))
+                .unwrap();
+            let Finish::Lookup { .. } = sum.finish else {
+                panic!("an output has a table")
+            };
             let middle = 1_i128 << (2 * case.program.limb_bits);
-            sum.bias += if cells[output.cell.index()] > 0 { -middle } else { middle };
-            let cells = forged.execute(&case.program.quantize(&samples(&graph, 1, &mut rng(42))[0]).unwrap()).unwrap();
+            sum.bias += if cells[output.cell.index()] > 0 {
+                -middle
+            } else {
+                middle
+            };
+            let cells = forged
+                .execute(&case.program.quantize(&samples(&graph, 1, &mut rng(42))[0]).unwrap())
+                .unwrap();
             let trace = Trace::new(&case.layout, &forged, &cells, case.usable);
             let failures = case.failures(trace, case.instance(&cells));
             assert!(!failures.is_empty(), "cell {} was accepted", output.cell.0);
@@ -202,7 +221,10 @@ fn coefficients_for_a_known_challenge_are_rejected() {
     let forged = trace.evaluations(&case.layout, guess);
     assert_eq!(forged[row + 2], honest[row + 2], "the forgery works for the guess");
     let other = trace.evaluations(&case.layout, guess + Fr::ONE);
-    assert_ne!(other[row + 2], case.trace(&cells).evaluations(&case.layout, guess + Fr::ONE)[row + 2]);
+    assert_ne!(
+        other[row + 2],
+        case.trace(&cells).evaluations(&case.layout, guess + Fr::ONE)[row + 2]
+    );
     assert!(case.accepts(trace, case.instance(&cells)).is_err());
 }
 
@@ -224,9 +246,15 @@ fn forged_records_are_refused() {
         let mut program = case.program.clone();
         forge(&mut program.convolutions[0]);
         let refused = program.validate();
-        assert!(matches!(refused, Err(ModelError::MalformedProgram { .. })), "forgery {number}");
+        assert!(
+            matches!(refused, Err(ModelError::MalformedProgram { .. })),
+            "forgery {number}"
+        );
         let layout = Layout::new(&program, 4, &[0], PublicInputs::default());
-        assert!(matches!(layout, Err(CircuitError::NoConvolution { .. })), "forgery {number}");
+        assert!(
+            matches!(layout, Err(CircuitError::NoConvolution { .. })),
+            "forgery {number}"
+        );
     }
     let mut twice = case.program.clone();
     twice.convolutions.push(twice.convolutions[0].clone());

@@ -130,7 +130,12 @@ fn challenges_follow_what_they_check() {
                 "{shape}: challenges in {}",
                 gate.name()
             );
-            assert_eq!(late, is_lookup || is_evaluation, "{shape}: second-phase columns in {}", gate.name());
+            assert_eq!(
+                late,
+                is_lookup || is_evaluation,
+                "{shape}: second-phase columns in {}",
+                gate.name()
+            );
             for column in read.iter().filter_map(|read| match read {
                 Read::Advice { column, .. } => Some(*column),
                 Read::Challenge { .. } => None,
@@ -138,7 +143,10 @@ fn challenges_follow_what_they_check() {
                 if is_evaluation {
                     let expected = [config.value.index(), config.accumulator.index()];
                     let expected = expected.into_iter().chain(evaluation);
-                    assert!(expected.into_iter().any(|known| known == column), "{shape}: column {column}");
+                    assert!(
+                        expected.into_iter().any(|known| known == column),
+                        "{shape}: column {column}"
+                    );
                 }
                 if !is_lookup {
                     continue;

@@ -87,7 +87,11 @@ fn power(base: &Expression<Fr>, exponent: usize) -> Expression<Fr> {
         _ => {
             let half = power(base, exponent / 2);
             let square = half.clone() * half;
-            if exponent % 2 == 1 { square * base.clone() } else { square }
+            if exponent % 2 == 1 {
+                square * base.clone()
+            } else {
+                square
+            }
         }
     }
 }

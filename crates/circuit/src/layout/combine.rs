@@ -163,7 +163,12 @@ impl Builder<'_> {
     /// Cells without a range of their own, as laying out the steps would find them.
     fn find_unchecked(&mut self) {
         for step in &self.program.steps {
-            if let Step::Witness { cells, range: CellRange::Unchecked, .. } = step {
+            if let Step::Witness {
+                cells,
+                range: CellRange::Unchecked,
+                ..
+            } = step
+            {
                 for cell in cells {
                     self.unchecked[cell.index()] = true;
                 }
@@ -176,7 +181,10 @@ impl Builder<'_> {
         for step in steps {
             if let Step::Layer(layer) = &self.program.steps[*step] {
                 let blocks = self.blocks(*step, layer)?;
-                rows += blocks.iter().map(|block| self.block_size(layer, block).rows).sum::<usize>();
+                rows += blocks
+                    .iter()
+                    .map(|block| self.block_size(layer, block).rows)
+                    .sum::<usize>();
             }
         }
         Ok(rows)
@@ -290,11 +298,7 @@ impl Builder<'_> {
 
     /// Digits of the outputs, and what else the polynomial has of coefficients, in the accumulator: the rows of its
     /// places, and the row where its evaluation stands.
-    fn digits_at_places(
-        &mut self,
-        group: &Group,
-        sums: &[(usize, usize, i128)],
-    ) -> (Vec<(i64, usize, usize)>, usize) {
+    fn digits_at_places(&mut self, group: &Group, sums: &[(usize, usize, i128)]) -> (Vec<(i64, usize, usize)>, usize) {
         let lanes = self.layout.shape.lanes;
         let mut places = Vec::new();
         let mut blocks = Blocks::default();
@@ -313,11 +317,15 @@ impl Builder<'_> {
                 Some(end) => self.copy_evaluation(EvaluationSource::Evaluation(end), row),
             }
             for lane in 0..lanes {
-                self.layout.fixed.set_weight(evaluate::ACCUMULATOR, row + lane, Fr::one());
+                self.layout
+                    .fixed
+                    .set_weight(evaluate::ACCUMULATOR, row + lane, Fr::one());
                 self.gate(row + lane, evaluate::STEP);
             }
             for lane in 0..lanes {
-                let Some(output) = group.output(place, first + lane) else { continue };
+                let Some(output) = group.output(place, first + lane) else {
+                    continue;
+                };
                 let (step, sum, bias) = sums[output];
                 let row = row + lane;
                 self.layout.fixed.set_weight(evaluate::CONSTANT, row, from_i128(-bias));
@@ -364,7 +372,10 @@ impl Layout {
             Evaluation::Copy { from, row } => Some((*from, *row)),
             Evaluation::Gate { .. } => None,
         });
-        let ties = self.ties.iter().map(|(left, right)| (EvaluationSource::Evaluation(*left), *right));
+        let ties = self
+            .ties
+            .iter()
+            .map(|(left, right)| (EvaluationSource::Evaluation(*left), *right));
         copies.chain(ties)
     }
 

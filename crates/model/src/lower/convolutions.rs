@@ -123,7 +123,12 @@ impl Lowering<'_> {
                 let count: Option<usize> = guess.iter().map(taps).sum();
                 Some((count?, guess))
             });
-            all.extend(counted.min_by_key(|(count, _)| *count).into_iter().flat_map(|(_, guess)| guess));
+            all.extend(
+                counted
+                    .min_by_key(|(count, _)| *count)
+                    .into_iter()
+                    .flat_map(|(_, guess)| guess),
+            );
         }
         all
     }
@@ -131,14 +136,22 @@ impl Lowering<'_> {
     /// What the sums would be as windows that slide over images, for each stride that fits the sizes.
     fn images(&self, name: &str, outputs: &[CellId], index: &SumIndex) -> Vec<Convolution> {
         let places = &self.places;
-        let Some(value) = outputs.first().and_then(|cell| places.cells.get(cell)).map(|place| place.value) else {
+        let Some(value) = outputs
+            .first()
+            .and_then(|cell| places.cells.get(cell))
+            .map(|place| place.value)
+        else {
             return Vec::new();
         };
         let Some((sources, extent)) = places.sources.get(&value).zip(places.extent(value)) else {
             return Vec::new();
         };
         // All images that are read have one size.
-        let Some(inner) = sources.values().map(|(operand, ..)| *operand).min().and_then(|operand| places.extent(operand))
+        let Some(inner) = sources
+            .values()
+            .map(|(operand, ..)| *operand)
+            .min()
+            .and_then(|operand| places.extent(operand))
         else {
             return Vec::new();
         };
@@ -197,11 +210,14 @@ impl Lowering<'_> {
                     own += 1;
                     ([3, class as usize, own, 0], position)
                 };
-                placed.insert(cell, Placed {
+                placed.insert(
                     cell,
-                    channel: channels.number(key),
-                    position,
-                });
+                    Placed {
+                        cell,
+                        channel: channels.number(key),
+                        position,
+                    },
+                );
             }
         }
         Some(Convolution {
@@ -218,7 +234,9 @@ fn matrices(program: &Program, name: &str, outputs: &[CellId], index: &SumIndex)
     let mut readers: HashMap<CellId, usize> = HashMap::new();
     let mut sums = Vec::with_capacity(outputs.len());
     for output in outputs {
-        let Some(at) = index.get(*output) else { return Vec::new() };
+        let Some(at) = index.get(*output) else {
+            return Vec::new();
+        };
         let Step::Layer(layer) = &program.steps[at.0] else {
             return Vec::new();
         };
@@ -249,7 +267,10 @@ fn matrices(program: &Program, name: &str, outputs: &[CellId], index: &SumIndex)
     for (output, cells, right) in sums {
         let (shared, own): (Vec<CellId>, Vec<CellId>) = cells.iter().partition(|cell| readers[cell] > 1);
         // Constant factors belong to one matrix.
-        let matrix = rows.get(&shared).map(|row| row.0).or_else(|| by_column.get(&right).copied());
+        let matrix = rows
+            .get(&shared)
+            .map(|row| row.0)
+            .or_else(|| by_column.get(&right).copied());
         let matrix = matrix.unwrap_or_else(|| {
             matrices.push(Matrix::default());
             matrices.len() - 1
@@ -272,12 +293,19 @@ fn matrices(program: &Program, name: &str, outputs: &[CellId], index: &SumIndex)
             channel: column,
             position,
         });
-        let shared = shared.into_iter().enumerate().map(|(rank, cell)| (cell, 2 * rank as u32));
+        let shared = shared
+            .into_iter()
+            .enumerate()
+            .map(|(rank, cell)| (cell, 2 * rank as u32));
         let own = own.into_iter().enumerate();
         // A column's own cells come in channels of their own.
         let own = own.map(|(rank, cell)| (cell, 2 * (column * 64 + rank as u32) + 1));
         for (cell, channel) in shared.chain(own) {
-            found.cells.entry(cell).or_insert(Placed { cell, channel, position });
+            found.cells.entry(cell).or_insert(Placed {
+                cell,
+                channel,
+                position,
+            });
         }
     }
     let convolution = |matrix: Matrix| Convolution {
@@ -294,7 +322,10 @@ fn cells_of(program: &Program, (step, sum): (usize, usize)) -> Vec<CellId> {
         return Vec::new();
     };
     let weights = layer.inputs.iter().zip(&layer.sums[sum].weights);
-    weights.filter(|(_, weight)| **weight != 0).map(|(cell, _)| *cell).collect()
+    weights
+        .filter(|(_, weight)| **weight != 0)
+        .map(|(cell, _)| *cell)
+        .collect()
 }
 
 fn sorted(cells: HashMap<CellId, Placed>) -> Vec<Placed> {

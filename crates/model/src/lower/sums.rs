@@ -7,7 +7,9 @@ use std::{
 
 use crate::{
     CellId, Combination, Comparison, Finish, Format, Layer, Limit, ModelError, Node, Program, Step, Sum, Table,
-    lower::{Ends, Expression, Lowering, convolutions::Place, formats::signed_format, groups::group_by_support, unsupported},
+    lower::{
+        Ends, Expression, Lowering, convolutions::Place, formats::signed_format, groups::group_by_support, unsupported,
+    },
 };
 
 /// Largest number of table rows one clamp may take.

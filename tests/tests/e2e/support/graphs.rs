@@ -82,7 +82,10 @@ impl GraphBuilder {
                     let inside = (window.pad..height + window.pad).contains(&row)
                         && (window.pad..width + window.pad).contains(&column);
                     if inside {
-                        terms.push(((channel * height + row - window.pad) * width + column - window.pad, *weight));
+                        terms.push((
+                            (channel * height + row - window.pad) * width + column - window.pad,
+                            *weight,
+                        ));
                     }
                 }
                 all.push(AffineRow { terms, bias });

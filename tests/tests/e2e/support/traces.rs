@@ -54,7 +54,9 @@ impl Case {
     pub(crate) fn with_all_combined(self) -> Self {
         let rows = convolution_rows(&self.program, self.shape().lanes).unwrap();
         let numbered = rows.iter().enumerate();
-        let combined: Vec<usize> = numbered.filter_map(|(number, rows)| rows.combined.map(|_| number)).collect();
+        let combined: Vec<usize> = numbered
+            .filter_map(|(number, rows)| rows.combined.map(|_| number))
+            .collect();
         assert!(!combined.is_empty());
         Self::combined(self.program, self.layout.shape().lanes, &combined)
     }
