@@ -15,7 +15,7 @@ use crate::chips::evaluate;
 /// neighbours along a row do.
 const UNROLLS: [i32; 4] = [1, 2, 4, 8];
 /// No evaluation is longer.
-const MOST_ROWS: i64 = 1 << 28;
+const MOST_PLACES: i64 = 1 << 22;
 
 /// An input channel, `X(τ) = Σ τ^place·(cell − shift)`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -137,6 +137,9 @@ impl Combination {
             cells.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
             let bottom = cells.last().map_or(0, |(place, _)| *place);
             cells.iter_mut().for_each(|(place, _)| *place -= bottom);
+            if cells.first().is_some_and(|(place, _)| *place > MOST_PLACES) {
+                return None;
+            }
             bottoms.push(bottom);
             placed.push(Channel {
                 cells,
@@ -177,7 +180,7 @@ impl Combination {
                 low = low.min(*place);
                 high = high.max(place + terms.iter().map(reach).max().unwrap_or(0));
             }
-            if high - low > MOST_ROWS {
+            if high - low > MOST_PLACES {
                 return None;
             }
             groups.push(Group {

@@ -9,7 +9,8 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `chips` | one gate family each: accumulate, range, digit, curve, lookup |
+//! | `chips` | one gate family each: accumulate, range, digit, curve, lookup, evaluate |
+//! | `combination` | convolution → polynomials in one variable |
 //! | `config` | the columns they share |
 //! | `layout` | program → fixed values, copies, places |
 //! | `trace` | cells → advice columns |
