@@ -332,9 +332,9 @@ pub enum EvmError {
         /// What differs: chain, sender, purpose or nonce.
         what: &'static str,
         /// What this command is about.
-        expected: String,
+        expected: Box<str>,
         /// What the journal is about.
-        got: String,
+        got: Box<str>,
     },
     /// The account cannot pay.
     #[error("{account} cannot pay for the transaction: {message}; fund the account")]

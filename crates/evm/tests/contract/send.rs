@@ -581,12 +581,19 @@ fn a_deployment_that_somebody_else_made_first_is_a_deployment() {
             .map(|index| {
                 let (target, key, request) = (anvil.target(), anvil.key(index).unwrap(), &request);
                 scope.spawn(move || {
-                    let options = SendOptions::default();
+                    // An estimate of the second would meet the first among the pending.
+                    let options = SendOptions {
+                        gas_limit: Some(5_000_000),
+                        ..SendOptions::default()
+                    };
                     block_on(deploy(&target, key, request, UNSAFE, &options, &mut ())).unwrap()
                 })
             })
             .into();
+        let mut looks = 0;
         while rpc(&anvil, "txpool_status", json!([]))["pending"] != "0x2" {
+            looks += 1;
+            assert!(looks < 1_000, "two transactions were not sent within a minute");
             std::thread::sleep(Duration::from_millis(50));
         }
         mine(&anvil, 1);
