@@ -251,10 +251,10 @@ pub enum EvmError {
     /// The fee cap is below what the chain asks.
     #[error("one gas costs {needed} now and --fee-cap is {cap}; wait until gas is cheaper, or raise the cap")]
     FeeCapExceeded {
-        /// The cap.
-        cap: Wei,
+        /// The cap. Boxed, because 128-bit numbers would align and so enlarge every error.
+        cap: Box<Wei>,
         /// What one gas must cost to be sent.
-        needed: Wei,
+        needed: Box<Wei>,
     },
     /// The chain has one gas price.
     #[error(

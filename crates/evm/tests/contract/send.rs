@@ -471,7 +471,7 @@ fn fees_follow_history_cap_and_wish() {
     let EvmError::FeeCapExceeded { cap, needed } = &error else {
         panic!("{error}")
     };
-    assert_eq!((*cap, *needed), (Wei(900_000_000), Wei(1_000_000_000)));
+    assert_eq!((**cap, **needed), (Wei(900_000_000), Wei(1_000_000_000)));
     assert!(error.to_string().contains("1 gwei") && !desk.path().exists(), "{error}");
     let receipt = send(
         &anvil.target(),
