@@ -251,10 +251,10 @@ pub enum EvmError {
     /// The fee cap is below what the chain asks.
     #[error("one gas costs {needed} now and --fee-cap is {cap}; wait until gas is cheaper, or raise the cap")]
     FeeCapExceeded {
-        /// The cap.
-        cap: Wei,
+        /// The cap. Boxed, because 128-bit numbers would align and so enlarge every error.
+        cap: Box<Wei>,
         /// What one gas must cost to be sent.
-        needed: Wei,
+        needed: Box<Wei>,
     },
     /// The chain has one gas price.
     #[error(
@@ -332,9 +332,9 @@ pub enum EvmError {
         /// What differs: chain, sender, purpose or nonce.
         what: &'static str,
         /// What this command is about.
-        expected: String,
+        expected: Box<str>,
         /// What the journal is about.
-        got: String,
+        got: Box<str>,
     },
     /// The account cannot pay.
     #[error("{account} cannot pay for the transaction: {message}; fund the account")]

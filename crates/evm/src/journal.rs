@@ -219,8 +219,8 @@ impl Journal {
             (Some(asked), Some(path)) if asked != got => Err(EvmError::JournalOther {
                 path: path.clone(),
                 what: "nonce",
-                expected: asked.to_string(),
-                got: got.to_string(),
+                expected: asked.to_string().into(),
+                got: got.to_string().into(),
             }),
             _ => Ok(()),
         }
@@ -292,8 +292,8 @@ fn read(path: &Path, bytes: &[u8], subject: &Subject<'_>) -> Result<Vec<Signed>,
     let other = |what, expected: String, got: String| EvmError::JournalOther {
         path: path.to_owned(),
         what,
-        expected,
-        got,
+        expected: expected.into(),
+        got: got.into(),
     };
     let chain = |id: u64, genesis: B256| format!("chain {id} that begins with block {genesis}");
     let got = chain(file.header.chain_id, file.header.genesis);

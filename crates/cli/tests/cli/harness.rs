@@ -25,7 +25,7 @@ pub(crate) const FILTERS: [(&str, &str); 13] = [
     (r"\b[\d,]+ at \[PRICE\]", "[GAS] at [PRICE]"),
     // Estimates of gas differ with the zero bytes of a proof.
     (r"for [\d,]+ gas", "for [GAS] gas"),
-    (r"gas( +)about [\d,]+", "gas$1about [GAS]"),
+    (r"gas( +)about [\d,]+", "gas${1}about [GAS]"),
     // A proof's bytes are random, and zero bytes are cheaper.
     (r"\b[\d,]+ gas a (proof|transaction)", "[GAS] gas a $1"),
 ];

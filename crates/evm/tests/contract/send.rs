@@ -472,7 +472,7 @@ fn fees_follow_history_cap_and_wish() {
     let EvmError::FeeCapExceeded { cap, needed } = &error else {
         panic!("{error}")
     };
-    assert_eq!((*cap, *needed), (Wei(900_000_000), Wei(1_000_000_000)));
+    assert_eq!((**cap, **needed), (Wei(900_000_000), Wei(1_000_000_000)));
     assert!(error.to_string().contains("1 gwei") && !desk.path().exists(), "{error}");
     let receipt = send(
         &anvil.target(),
@@ -590,14 +590,21 @@ fn a_deployment_that_somebody_else_made_first_is_a_deployment() {
             .map(|index| {
                 let (target, key, request) = (anvil.target(), anvil.key(index).unwrap(), slice::from_ref(&request));
                 scope.spawn(move || {
-                    let options = SendOptions::default();
+                    // An estimate of the second would meet the first among the pending.
+                    let options = SendOptions {
+                        gas_limit: Some(5_000_000),
+                        ..SendOptions::default()
+                    };
                     block_on(deploy(&target, key, request, UNSAFE, &options, &mut ()))
                         .unwrap()
                         .swap_remove(0)
                 })
             })
             .into();
+        let mut looks = 0;
         while rpc(&anvil, "txpool_status", json!([]))["pending"] != "0x2" {
+            looks += 1;
+            assert!(looks < 1_000, "two transactions were not sent within a minute");
             std::thread::sleep(Duration::from_millis(50));
         }
         mine(&anvil, 1);
