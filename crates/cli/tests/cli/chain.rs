@@ -85,7 +85,10 @@ fn one_anvil_for_several_commands() {
         .run_with("deploy CreditVerifier.contract --json", &environment)
         .expect_status(0)
         .json();
-    assert_eq!((again["address"].as_str(), again["gas_used"].as_u64()), (Some(address.as_str()), Some(0)));
+    assert_eq!(
+        (again["address"].as_str(), again["gas_used"].as_u64()),
+        (Some(address.as_str()), Some(0))
+    );
     assert_eq!(again["key"]["transaction"], serde_json::Value::Null);
     let keyless = format!("submit CreditVerifier.contract --proof logreg.proof --address {address}");
     let said = work.run_with(&keyless, &environment).expect_status(2);

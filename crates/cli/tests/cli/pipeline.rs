@@ -351,7 +351,10 @@ fn contract_writes_five_files() {
     assert!(abi.as_array().unwrap().iter().any(|item| item["name"] == "verifyBatch"));
     assert!(hex::decode(work.read("out/Lender.bin")).unwrap().len() > 5_000);
     // The init code, the zero byte, the key.
-    assert_eq!(hex::decode(work.read("out/Lender.key.bin")).unwrap().len(), 10 + 1 + 1_248);
+    assert_eq!(
+        hex::decode(work.read("out/Lender.key.bin")).unwrap().len(),
+        10 + 1 + 1_248
+    );
     // The same key gives the same contract.
     work.run("contract logreg.vk --name Lender -o again").expect_status(0);
     for file in ["Lender.bin", "Lender.key.bin", "Lender.sol"] {
@@ -370,7 +373,11 @@ fn contract_writes_five_files() {
         .expect_status(0)
         .json();
     assert_eq!(embedded["style"], "embedded");
-    assert!(String::from_utf8(work.read("out/Own.sol")).unwrap().contains("contract Own is IVerdictVerifier "));
+    assert!(
+        String::from_utf8(work.read("out/Own.sol"))
+            .unwrap()
+            .contains("contract Own is IVerdictVerifier ")
+    );
 }
 
 #[test]
@@ -398,7 +405,8 @@ fn a_contract_of_one_model() {
     assert!(abi.as_array().unwrap().iter().any(|item| item["name"] == "verify"));
     assert!(hex::decode(work.read("out/Lender.bin")).unwrap().len() > 10_000);
     // The same key gives the same contract.
-    work.run("contract logreg.vk --style reference --name Lender -o again").expect_status(0);
+    work.run("contract logreg.vk --style reference --name Lender -o again")
+        .expect_status(0);
     assert_eq!(work.read("out/Lender.bin"), work.read("again/Lender.bin"));
 }
 

@@ -93,7 +93,11 @@ fn the_forge_fixture_of_shapes_is_current() {
     let other_key = encode_key(&ToyModel::new(6).verifying_key()).unwrap();
     let second = model.prove(4321, 7, 9);
     let words = |proof: &KnownProof| -> Vec<String> {
-        proof.public_inputs.iter().map(|input| format!("{input:#066x}")).collect()
+        proof
+            .public_inputs
+            .iter()
+            .map(|input| format!("{input:#066x}"))
+            .collect()
     };
     let current = json!({
         "initCode": hexadecimal(&compiled.init_code),
