@@ -156,12 +156,20 @@ fn denominators(lines: &mut Lines, shape: &Shape) {
         ));
     }
     lines.add("}");
-    let first = shape
-        .sets
-        .first()
-        .map(|set| product(&set.rotations))
-        .unwrap_or_default();
-    lines.add(format!("mstore(FIRST_SET, mod({first}, r))"));
+    lines.add("{");
+    add_product(
+        lines,
+        "all",
+        shape
+            .sets
+            .first()
+            .map(|set| set.rotations.as_slice())
+            .unwrap_or_default(),
+    );
+    lines.add(
+        "mstore(FIRST_SET, mod(all, r))
+        }",
+    );
     lines.add(format!(
         "// and the distances of Z from the last rows and from those of the public inputs.
         let end := add(LAGRANGE_0, mul(count, {PAIR:#x}))
@@ -263,14 +271,20 @@ fn quotient(lines: &mut Lines, numerator: &[String]) {
     );
 }
 
-/// The product of what stands at the distances of some rotations.
-fn product(rotations: &[i32]) -> String {
-    let factors = rotations
+/// Puts the product of what stands at the distances of some rotations into a new variable.
+fn add_product(lines: &mut Lines, name: &str, rotations: &[i32]) {
+    /// Each factor of an expression takes a word of the stack.
+    const FACTORS: usize = 6;
+    let read = |rotation: &i32| format!("mload({})", distance(*rotation));
+    let (start, rest) = rotations.split_at(rotations.len().min(FACTORS));
+    let product = start
         .iter()
-        .map(|rotation| format!("mload({})", distance(*rotation)));
-    factors
-        .reduce(|product, factor| format!("mulmod({factor}, {product}, r)"))
-        .unwrap_or_else(|| "1".to_owned())
+        .map(read)
+        .reduce(|product, factor| format!("mulmod({factor}, {product}, r)"));
+    lines.add(format!("let {name} := {}", product.unwrap_or_else(|| "1".to_owned())));
+    for rotation in rest {
+        lines.add(format!("{name} := mulmod({name}, {}, r)", read(rotation)));
+    }
 }
 
 /// SHPLONK: the openings of all polynomials as one point, up to the fixed columns' part.
@@ -309,7 +323,8 @@ fn opening(lines: &mut Lines, shape: &Shape, map: &MemoryMap) {
                 lines.add("let scalar := mu");
             }
         } else {
-            lines.add(format!("let scalar := mulmod(power, {}, r)", product(&set.rotations)));
+            add_product(lines, "scalar", &set.rotations);
+            lines.add("scalar := mulmod(scalar, power, r)");
         }
         for (position, poly) in polynomials.iter().enumerate() {
             if position > 0 {
