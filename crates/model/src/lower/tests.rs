@@ -233,7 +233,10 @@ fn limits_of_cells_that_are_not_there_are_refused() {
     relu.outputs[0].shape = vec![1, 2];
     let program = compile(&relu).unwrap();
     assert_eq!(program.limited.len(), 1);
-    assert_eq!((program.limited[0].name.as_str(), program.limited_values()), ("trees", 2));
+    assert_eq!(
+        (program.limited[0].name.as_str(), program.limited_values()),
+        ("trees", 2)
+    );
     let mut forged = program;
     forged.limited[0].limits[0].cell = crate::CellId(u32::MAX);
     assert!(matches!(forged.validate(), Err(ModelError::MalformedProgram { .. })));
