@@ -17,6 +17,13 @@ const UNROLLS: [i32; 4] = [1, 2, 4, 8];
 /// No evaluation is longer.
 const MOST_PLACES: i64 = 1 << 22;
 
+/// Rows and columns.
+type At = [i32; 2];
+/// A channel and the phase of its positions.
+type Phased = (u32, At);
+/// An input channel, the distance on the coarse grid, the coefficient.
+type Tapped = ((usize, At), Coefficient);
+
 /// An input channel, `X(τ) = Σ τ^place·(cell − shift)`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Channel {
@@ -66,9 +73,7 @@ impl Combination {
         let first = convolution.outputs.first()?.position;
         let mut pitch = [0, 0];
         for output in &convolution.outputs {
-            for axis in 0..2 {
-                pitch[axis] = gcd(pitch[axis], (output.position[axis] - first[axis]).abs());
-            }
+            pitch = [0, 1].map(|axis| gcd(pitch[axis], (output.position[axis] - first[axis]).abs()));
         }
         let pitch = [pitch[0].max(1), pitch[1].max(1) * unroll];
         // A position is a place on the coarse grid, and a phase.
@@ -77,7 +82,7 @@ impl Combination {
             let phase = |axis: usize| (position[axis] - first[axis]).rem_euclid(pitch[axis]);
             ([at(0), at(1)], [phase(0), phase(1)])
         };
-        let mut channels: BTreeMap<(u32, [i32; 2]), Vec<([i32; 2], CellId)>> = BTreeMap::new();
+        let mut channels: BTreeMap<Phased, Vec<(At, CellId)>> = BTreeMap::new();
         for placed in &convolution.cells {
             let (at, phase) = coarse(placed.position);
             channels
@@ -85,14 +90,14 @@ impl Combination {
                 .or_default()
                 .push((at, placed.cell));
         }
-        let mut classes: BTreeMap<(u32, [i32; 2]), Vec<([i32; 2], usize)>> = BTreeMap::new();
+        let mut classes: BTreeMap<Phased, Vec<(At, usize)>> = BTreeMap::new();
         for (index, output) in convolution.outputs.iter().enumerate() {
             let (at, phase) = coarse(output.position);
             classes.entry((output.channel, phase)).or_default().push((at, index));
         }
         // The kernel from each phase to each.
-        let numbers: HashMap<(u32, [i32; 2]), usize> = channels.keys().copied().zip(0..).collect();
-        let taps = |class: &(u32, [i32; 2])| {
+        let numbers: HashMap<Phased, usize> = channels.keys().copied().zip(0..).collect();
+        let taps = |class: &Phased| {
             let (channel, to) = *class;
             let numbers = &numbers;
             let bounds = (channel, 0, [i32::MIN; 2])..=(channel, u32::MAX, [i32::MAX; 2]);
@@ -107,7 +112,7 @@ impl Combination {
             let factors = factors.filter_map(move |(tap, cell)| Some((place(tap)?, Coefficient::Cell(*cell))));
             weights.chain(factors).collect::<Vec<_>>()
         };
-        let kernels: Vec<Vec<((usize, [i32; 2]), Coefficient)>> = classes.keys().map(taps).collect();
+        let kernels: Vec<Vec<Tapped>> = classes.keys().map(taps).collect();
         // Rows of the coarse grid so long that no sum of a cell's place and a coefficient's falls on another output.
         let columns = |positions: &mut dyn Iterator<Item = i32>| {
             positions.fold((i64::MAX, i64::MIN), |(low, high), column| {
@@ -146,7 +151,7 @@ impl Combination {
                 shift: kernel.shift,
             });
         }
-        let classes: Vec<&Vec<([i32; 2], usize)>> = classes.values().collect();
+        let classes: Vec<&Vec<(At, usize)>> = classes.values().collect();
         let mut groups = Vec::new();
         for (classes, kernels) in classes.chunks(size).zip(kernels.chunks(size)) {
             let mut terms: BTreeMap<std::cmp::Reverse<i64>, BTreeMap<usize, Term>> = BTreeMap::new();

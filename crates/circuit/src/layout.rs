@@ -323,6 +323,12 @@ fn gadget_cells(row: usize) -> [(AdviceColumn, usize); 3] {
     [AdviceColumn::Key, AdviceColumn::Limb, AdviceColumn::Entry].map(|column| (column, row))
 }
 
+/// A convolution to be laid out, with step, sum and constant of each output.
+struct Pending {
+    combination: Combination,
+    sums: Vec<(usize, usize, i128)>,
+}
+
 struct Builder<'a> {
     program: &'a Program,
     layout: Layout,
@@ -333,8 +339,8 @@ struct Builder<'a> {
     slots: HashMap<usize, Vec<usize>>,
     /// Sums that are laid out as convolutions, `(step, sum)`.
     elsewhere: HashSet<(usize, usize)>,
-    /// Convolutions by their first step, with the sums behind their outputs and the constants of those.
-    pending: HashMap<usize, Vec<(Combination, Vec<(usize, usize, i128)>)>>,
+    /// Convolutions by their first step.
+    pending: HashMap<usize, Vec<Pending>>,
     /// Channels that are evaluated already, and on which rows.
     channels: HashMap<Channel, usize>,
     bit_tag: u64,

@@ -415,8 +415,8 @@ fn no_polynomial_is_queried_twice_at_a_point() {
         }
         shapes += 1;
     }
-    // Five lane counts, six limb sizes; with trees five limb sizes.
-    assert_eq!(shapes, 55);
+    // Five lane counts, six limb sizes; with trees five limb sizes; with convolutions three lane counts.
+    assert_eq!(shapes, 55 + 33);
     for example in Example::SMALL {
         let keyed = example.keyed();
         let protocol = &keyed.keys.verifying.key.protocol;

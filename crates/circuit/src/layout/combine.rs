@@ -154,7 +154,10 @@ impl Builder<'_> {
                 }
             }
             if let Some(step) = first {
-                self.pending.entry(step).or_default().push((combination, kernel.sums));
+                self.pending.entry(step).or_default().push(Pending {
+                    combination,
+                    sums: kernel.sums,
+                });
             }
         }
         Ok(())
@@ -192,7 +195,7 @@ impl Builder<'_> {
 
     /// Lays out the convolutions whose first sum is in this step.
     pub(super) fn combine(&mut self, step: usize) -> Result<(), CircuitError> {
-        for (combination, sums) in self.pending.remove(&step).unwrap_or_default() {
+        for Pending { combination, sums } in self.pending.remove(&step).unwrap_or_default() {
             let channels: Vec<usize> = combination
                 .channels
                 .iter()

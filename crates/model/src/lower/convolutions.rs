@@ -58,9 +58,9 @@ impl Places {
     }
 
     fn extent(&self, value: ValueId) -> Option<(usize, usize)> {
-        match self.shapes.get(value.0)?.as_deref()? {
-            &[1, _, width] if width > 0 => Some((1, width)),
-            &[1, _, height, width] if height * width > 0 => Some((height, width)),
+        match *self.shapes.get(value.0)?.as_deref()? {
+            [1, _, width] if width > 0 => Some((1, width)),
+            [1, _, height, width] if height * width > 0 => Some((height, width)),
             _ => None,
         }
     }
