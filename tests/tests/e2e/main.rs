@@ -11,6 +11,7 @@ mod gadgets;
 mod progress;
 mod proofs;
 mod properties;
+mod quantized;
 mod snapshots;
 mod soundness;
 mod support;
