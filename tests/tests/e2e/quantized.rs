@@ -112,7 +112,7 @@ fn sums_are_rounded_as_float32_rounds_them_at_every_boundary() {
         (1.0 / 256.0, 0, (-128, 127)),
         (0.0071, 100, BYTES),
         (0.004_f32, -128, (-128, 127)),
-        (0.375, 10, BYTES),
+        (0.05, 10, BYTES),
     ] {
         let mut builder = GraphBuilder::new(2);
         let held = builder.map(rows(2, &[], 0, (-128, 127)), X);

@@ -33,7 +33,11 @@ fn every_case_passes_or_is_refused_by_name() {
             Ok(class) => writeln!(report, "{name} {class}").unwrap(),
             // Their expected outputs wrap around where the standard's text, ONNX Runtime and this crate saturate.
             Err(difference) if name.contains("qlinearmatmul") && difference.contains(": -128, expected ") => {
-                writeln!(report, "{name} saturates as ONNX Runtime does, where the case wraps around").unwrap();
+                writeln!(
+                    report,
+                    "{name} saturates as ONNX Runtime does, where the case wraps around"
+                )
+                .unwrap();
             }
             Err(difference) => wrong.push(format!("{name}: {difference}")),
         }
