@@ -10,6 +10,9 @@ use crate::{
     region::above_zero,
 };
 
+/// Most lines that may count the levels of one number: each costs three rows.
+const MOST_LINES: usize = 32;
+
 /// Numbers by level: `first`, and one more from each threshold on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Staircase {
@@ -99,21 +102,44 @@ impl Staircase {
         bounds.line(shift)
     }
 
-    /// The thresholds in parts that each have a line which counts them, as few as are found: every second, fourth or
-    /// eighth one together, or neighbours.
+    /// The thresholds in runs that each have a line which counts them, as few as are found: runs of neighbours, or of
+    /// every second one, since ties go to even numbers.
     pub(crate) fn parts(&self, shift: u32) -> Option<Vec<(Line, usize)>> {
-        let count = self.thresholds.len();
-        [2, 4, 8, 16, 32].into_iter().find_map(|parts| {
-            let every = (0..parts).map(|part| self.thresholds.iter().copied().skip(part).step_by(parts).collect());
-            let chunks = self
-                .thresholds
-                .chunks(count.div_ceil(parts).max(1))
-                .map(<[i64]>::to_vec);
-            [every.collect::<Vec<Vec<i64>>>(), chunks.collect()]
-                .into_iter()
-                .find_map(|split| split.into_iter().map(|part| counting(&part, shift)).collect())
-        })
+        let splits = [1, 2].map(|parts| {
+            let mut found = Vec::new();
+            for part in 0..parts {
+                let every: Vec<i64> = self.thresholds.iter().copied().skip(part).step_by(parts).collect();
+                let mut rest = every.as_slice();
+                while !rest.is_empty() {
+                    let (line, length) = longest(rest, shift)?;
+                    found.push((line, length));
+                    rest = &rest[length..];
+                    if found.len() > MOST_LINES {
+                        return None;
+                    }
+                }
+            }
+            Some(found)
+        });
+        splits.into_iter().flatten().min_by_key(Vec::len)
     }
+}
+
+/// The longest run at the start that a line counts: with a run, every shorter one has a line, too.
+fn longest(thresholds: &[i64], shift: u32) -> Option<(Line, usize)> {
+    if let Some(whole) = counting(thresholds, shift) {
+        return Some(whole);
+    }
+    let (mut fits, mut fails) = (1, thresholds.len());
+    while fails - fits > 1 {
+        let middle = fits + (fails - fits) / 2;
+        if counting(&thresholds[..middle], shift).is_some() {
+            fits = middle;
+        } else {
+            fails = middle;
+        }
+    }
+    counting(&thresholds[..fits], shift)
 }
 
 /// A line that counts these thresholds, once held between 0 and their number.
@@ -272,6 +298,16 @@ mod tests {
             let stairs = row.of_integers(-1 << 20, 1 << 20);
             assert_eq!(stairs.line((-1 << 20, 1 << 20), (-128, 127), 32), None);
             assert_eq!(stairs.parts(32).unwrap().len(), 2);
+        }
+    }
+
+    /// The nearest `float32` to a simple fraction: near every tie its product is rounded one way or the other.
+    #[test]
+    fn near_ties_take_a_few_lines() {
+        let mut rng = StdRng::seed_from_u64(9);
+        for scale in [0.004, 0.01, 0.002, 0.05] {
+            let row = row(scale, -128, -128, 127);
+            check(&row, (-1 << 17, 1 << 17), 32, &mut rng);
         }
     }
 

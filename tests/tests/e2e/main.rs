@@ -13,6 +13,7 @@ mod progress;
 mod project;
 mod proofs;
 mod properties;
+mod quantized;
 mod shapes;
 mod snapshots;
 mod soundness;

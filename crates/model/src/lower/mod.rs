@@ -398,7 +398,9 @@ impl Lowering<'_> {
             _ if self.exact[output.value.0] => self.whole_output(&format!("output {:?}", output.name), &expressions)?,
             _ => {
                 let format = match output.kind {
-                    OutputKind::Real => self.output_format(graph, output.value, &expressions),
+                    OutputKind::Real | OutputKind::Quantized { .. } => {
+                        self.output_format(graph, output.value, &expressions)
+                    }
                     _ => Format::INTEGER,
                 };
                 self.clamped(&format!("output {:?}", output.name), &expressions, format, Ends::Report)?

@@ -9,6 +9,9 @@ use crate::{
     tensor::{Element, Tensor, Value},
 };
 
+/// Positions in two operands whose elements are multiplied, to be added up.
+type Pairs = Vec<(usize, usize)>;
+
 /// Matrix product with NumPy's rules for vectors and batches.
 pub(super) fn matmul(call: &mut Call<'_>) -> Results {
     call.arity(2, 2, "2")?;
@@ -26,11 +29,7 @@ pub(super) fn matmul(call: &mut Call<'_>) -> Results {
 }
 
 /// Shape of a matrix product, and the pairs of positions that each of its elements multiplies.
-pub(super) fn pairs(
-    call: &mut Call<'_>,
-    left: &Tensor,
-    right: &Tensor,
-) -> Result<(Vec<usize>, Vec<Vec<(usize, usize)>>), Refusal> {
+pub(super) fn pairs(call: &mut Call<'_>, left: &Tensor, right: &Tensor) -> Result<(Vec<usize>, Vec<Pairs>), Refusal> {
     let (left_batch, m, k) = match left.shape.as_slice() {
         [] => return Err(no_scalar(left)),
         &[k] => (Vec::new(), None, k),

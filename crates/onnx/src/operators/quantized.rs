@@ -20,6 +20,9 @@ use crate::{
     tensor::{Code, Data, Element, Meaning, Tensor, Value},
 };
 
+/// Shape and elements of a tensor of sums.
+type Sums = (Vec<usize>, Vec<Element>);
+
 /// Constant weights less their zero points, and one scale, or one per channel.
 struct Weights {
     tensor: Tensor,
@@ -452,7 +455,7 @@ pub(super) fn global_average_pool(call: &mut Call<'_>) -> Results {
 }
 
 /// The sum of each channel less its zero points, and how many numbers that is.
-fn plane_sums(call: &mut Call<'_>, image: &Tensor, zero: f64) -> Result<((Vec<usize>, Vec<Element>), usize), Refusal> {
+fn plane_sums(call: &mut Call<'_>, image: &Tensor, zero: f64) -> Result<(Sums, usize), Refusal> {
     let (batch, maps, spatial) = super::window::image(&image.shape)?;
     let count = element_count(spatial).unwrap_or(0).max(1);
     call.builder.charge_terms(image.elements.len())?;
