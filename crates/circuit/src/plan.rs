@@ -213,7 +213,7 @@ impl Candidate {
             equality_columns: equality,
             public_inputs,
             proof_bytes,
-            code_bytes: cost.code_bytes(shape, public_inputs),
+            code_bytes: cost.code_bytes(shape),
             verify_gas: cost.gas(shape, multiplications, evaluations, proof_bytes, public_inputs),
             prove_cpu_s: ProveCpu::predict(k, columns, HostFactors::default()).total(),
             memory_bytes: cost.memory_bytes(rows, columns as f64),
@@ -288,14 +288,11 @@ struct CostModel {
     gas_per_multiplication: f64,
     gas_per_evaluation: f64,
     gas_per_public_input: f64,
-    /// From two lanes on.
-    gas_of_lanes: f64,
     /// Gates of trees.
     gas_of_trees: f64,
     code_base: f64,
     /// From two lanes on.
     code_per_lane: f64,
-    code_per_public_input: f64,
     /// Gates of trees.
     code_of_trees: f64,
     /// The gate of evaluations, and its column.
@@ -316,12 +313,10 @@ impl Default for CostModel {
             gas_per_multiplication: 7_200.0,
             gas_per_evaluation: 250.0,
             gas_per_public_input: 800.0,
-            gas_of_lanes: 0.0,
             gas_of_trees: 2_600.0,
-            code_base: 7_400.0,
+            code_base: 7_540.0,
             code_per_lane: 135.0,
-            code_per_public_input: 0.0,
-            code_of_trees: 1_700.0,
+            code_of_trees: 1_650.0,
             code_of_convolutions: 900.0,
             cpu_base_s: 0.035,
             cpu_per_cell_s: 1.05e-6,
@@ -342,7 +337,6 @@ impl CostModel {
         public_inputs: usize,
     ) -> u64 {
         let execution = self.gas_base
-            + if shape.lanes > 1 { self.gas_of_lanes } else { 0.0 }
             + if shape.trees { self.gas_of_trees } else { 0.0 }
             + self.gas_per_multiplication * multiplications as f64
             + self.gas_per_evaluation * evaluations as f64
@@ -350,7 +344,7 @@ impl CostModel {
         (execution + 15.95 * proof_bytes as f64) as u64
     }
 
-    fn code_bytes(&self, shape: Shape, public_inputs: usize) -> usize {
+    fn code_bytes(&self, shape: Shape) -> usize {
         let lanes = if shape.lanes > 1 { shape.lanes as f64 } else { 0.0 };
         let trees = if shape.trees { self.code_of_trees } else { 0.0 };
         let convolutions = if shape.convolutions {
@@ -358,8 +352,7 @@ impl CostModel {
         } else {
             0.0
         };
-        let inputs = self.code_per_public_input * public_inputs as f64;
-        (self.code_base + self.code_per_lane * lanes + trees + convolutions + inputs) as usize
+        (self.code_base + self.code_per_lane * lanes + trees + convolutions) as usize
     }
 
     fn memory_bytes(&self, rows: f64, columns: f64) -> u64 {

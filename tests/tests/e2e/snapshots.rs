@@ -51,8 +51,8 @@ fn credit_logreg() {
     if has_solc() {
         insta::assert_snapshot!(contract(Example::CreditLogreg), @r"
         reference: 16481 bytes of code, 314317 gas of execution, 2180 bytes of calldata
-        compact: 7622 bytes of code, 302075 gas of execution, 2212 bytes of calldata
-        compact, key embedded: 7071 bytes of code, 298930 gas of execution, 2180 bytes of calldata
+        compact: 7635 bytes of code, 302110 gas of execution, 2212 bytes of calldata
+        compact, key embedded: 7084 bytes of code, 298965 gas of execution, 2180 bytes of calldata
         ");
     }
 }
@@ -67,8 +67,8 @@ fn credit_mlp() {
     if has_solc() {
         insta::assert_snapshot!(contract(Example::CreditMlp), @r"
         reference: 16480 bytes of code, 314317 gas of execution, 2180 bytes of calldata
-        compact: 7622 bytes of code, 302075 gas of execution, 2212 bytes of calldata
-        compact, key embedded: 7070 bytes of code, 298930 gas of execution, 2180 bytes of calldata
+        compact: 7635 bytes of code, 302110 gas of execution, 2212 bytes of calldata
+        compact, key embedded: 7083 bytes of code, 298965 gas of execution, 2180 bytes of calldata
         ");
     }
 }
@@ -83,8 +83,8 @@ fn credit_gbdt() {
     if has_solc() {
         insta::assert_snapshot!(contract(Example::CreditGbdt), @r"
         reference: 22019 bytes of code, 338168 gas of execution, 2596 bytes of calldata
-        compact: 9223 bytes of code, 320876 gas of execution, 2628 bytes of calldata
-        compact, key embedded: 9044 bytes of code, 317791 gas of execution, 2596 bytes of calldata
+        compact: 9239 bytes of code, 320919 gas of execution, 2628 bytes of calldata
+        compact, key embedded: 9060 bytes of code, 317834 gas of execution, 2596 bytes of calldata
         ");
     }
 }
@@ -99,8 +99,8 @@ fn diagnosis_logreg() {
     if has_solc() {
         insta::assert_snapshot!(contract(Example::DiagnosisLogreg), @r"
         reference: 16495 bytes of code, 314352 gas of execution, 2180 bytes of calldata
-        compact: 7622 bytes of code, 302136 gas of execution, 2212 bytes of calldata
-        compact, key embedded: 7071 bytes of code, 298991 gas of execution, 2180 bytes of calldata
+        compact: 7635 bytes of code, 302171 gas of execution, 2212 bytes of calldata
+        compact, key embedded: 7084 bytes of code, 299026 gas of execution, 2180 bytes of calldata
         ");
     }
 }
@@ -115,8 +115,8 @@ fn diagnosis_mlp() {
     if has_solc() {
         insta::assert_snapshot!(contract(Example::DiagnosisMlp), @r"
         reference: 16495 bytes of code, 314352 gas of execution, 2180 bytes of calldata
-        compact: 7622 bytes of code, 302136 gas of execution, 2212 bytes of calldata
-        compact, key embedded: 7071 bytes of code, 298991 gas of execution, 2180 bytes of calldata
+        compact: 7635 bytes of code, 302171 gas of execution, 2212 bytes of calldata
+        compact, key embedded: 7084 bytes of code, 299026 gas of execution, 2180 bytes of calldata
         ");
     }
 }

@@ -204,19 +204,19 @@ fn compile_says_what_it_chose_and_why() {
     --- stdout
     logreg compiled
       layout     1 products a row, limbs of 8 bits
-      because    least gas, about 367,124, of 4 layouts with an error of at most 0.0004 (5 were counted, the contracts of 1 are too large for a chain)
+      because    least gas, about 355,124, of 5 layouts with an error of at most 0.0004 (5 were counted)
       rows       398 of 2^9 (396 in the table)
       columns    7 advice, 8 fixed, 2 with copies
       public     4 numbers: context, outputs
       proof      1,920 bytes
-      predicted [TIME] CPU, 16.9 MB memory, 367,124 gas
+      predicted [TIME] CPU, 16.9 MB memory, 355,124 gas
       error      at most 0.00011 on 200 samples, 200 of 200 decisions equal
       limb bits  lanes  combined   k  rows  advice  fixed  copies  proof prove   memory      gas    code  max error
-      8              1         0   9   398       7      8       2  1,920 [TIME]  16.9 MB  367,124  16,506    0.00011
-      8              2         0   9   398       7      9       2  1,984 [TIME]  17.0 MB  377,344  17,972    0.00011
-      8              4         0   9   398       7     11       2  2,112 [TIME]  17.2 MB  394,786  19,438    0.00011
-      8              8         0  10   601       7     15       2  2,368 [TIME]  20.2 MB  429,669  22,370    0.00011
-      8             16         0  11  1081       7     23       2  2,880 [TIME]  28.9 MB  499,436  28,234    0.00011
+      8              1         0   9   398       7      8       2  1,920 [TIME]  16.9 MB  355,124   7,540    0.00011
+      8              2         0   9   398       7      9       2  1,984 [TIME]  17.0 MB  363,844   7,810    0.00011
+      8              4         0   9   398       7     11       2  2,112 [TIME]  17.2 MB  381,286   8,080    0.00011
+      8              8         0  10   601       7     15       2  2,368 [TIME]  20.2 MB  416,169   8,620    0.00011
+      8             16         0  11  1081       7     23       2  2,880 [TIME]  28.9 MB  485,936   9,700    0.00011
     wrote logreg.circuit
     ");
     let json = work.run("compile logreg.onnx --json").expect_status(0).json();
@@ -402,6 +402,18 @@ fn verify_names_what_is_wrong() {
 fn contract_writes_five_files() {
     let work = pipeline().with(&["logreg.vk"]);
     snapshot!(work.run("contract logreg.vk --name Lender -o out"), @r"
+    status 0
+    --- stdout
+    Lender accepts a valid proof and rejects forged ones
+      code           7,635 of 24,576 bytes, solc 0.8.34
+      deployment     1,703,614 gas, once for all models of the shape
+      key            1,248 bytes, 322,935 gas
+      verification   [GAS] gas a transaction, 302,110 of it execution
+      shape          c1: shared by all models without trees of 1 lanes
+      public inputs  context[0], label[0], probabilities[0], probabilities[1]
+    wrote out/Lender.sol, out/Lender.abi.json, out/Lender.bin, out/Lender.key.bin and out/Lender.contract
+    --- stderr
+    warning: made with the UNSAFE development SRS: for local development chains only
     ");
     let source = String::from_utf8(work.read("out/Lender.sol")).unwrap();
     assert!(source.contains("contract ShapeVerifier is IShapeVerifier "), "{source}");
