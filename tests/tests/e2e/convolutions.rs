@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rand::Rng;
 use zkverdict::{
-    ContractFile, Model,
+    ContractFile, Model, Style,
     circuits::{AdviceColumn, CircuitError, Layout, PublicInputs, Trace, convolution_rows},
     models::{Finish, Graph, ModelError, Op, OutputKind, Program, Step},
     solidity::SolcChoice,
@@ -15,7 +15,7 @@ use zkverdict::{
 use crate::support::{
     Keyed, Pipeline,
     graphs::{GraphBuilder, Window, X, rng, samples, sequence, vision},
-    has_solc,
+    has_solc, report,
     traces::Case,
 };
 
@@ -274,9 +274,8 @@ fn forged_records_are_refused() {
     assert!(matches!(narrow, Err(CircuitError::BadShape { .. })));
 }
 
-/// Keys, a proof, a contract: counted as the planner counts, and nothing but the truth.
-#[test]
-fn a_real_proof_and_its_contract() {
+/// A small model whose products are proven at a challenge.
+pub(crate) fn keyed_sequence(lanes: usize) -> Keyed {
     let graph = sequence(&mut rng(2));
     let samples = samples(&graph, 50, &mut rng(7));
     let model = Model {
@@ -288,13 +287,20 @@ fn a_real_proof_and_its_contract() {
     let mut pipeline = Pipeline::new(model, &samples);
     let mut candidates = pipeline.planned.candidates.iter();
     let plan = candidates
-        .find(|plan| plan.shape.limb_bits == 8 && plan.shape.lanes == 4 && !plan.combined.is_empty())
+        .find(|plan| plan.shape.limb_bits == 8 && plan.shape.lanes == lanes && !plan.combined.is_empty())
         .expect("products of computed matrices take fewer rows at a challenge")
         .clone();
     let program = Program::compile(&graph, &pipeline.calibration.calibration, 8).unwrap();
     pipeline.planned.file.compiled = plan.compile(program, PublicInputs::default());
-    pipeline.planned.file.plan = plan.clone();
-    let keyed = Keyed::new(pipeline, samples[0].clone());
+    pipeline.planned.file.plan = plan;
+    Keyed::new(pipeline, samples[0].clone())
+}
+
+/// Keys, a proof, a contract: counted as the planner counts, and nothing but the truth.
+#[test]
+fn a_real_proof_and_its_contract() {
+    let keyed = keyed_sequence(4);
+    let plan = &keyed.pipeline.planned.file.plan;
     assert_eq!(keyed.proof.proof.len(), plan.proof_bytes);
     let honest = &keyed.inference.public_inputs;
     assert_eq!(keyed.verdict(&keyed.proof.proof, honest), Ok(()));
@@ -304,12 +310,21 @@ fn a_real_proof_and_its_contract() {
         assert_eq!(keyed.verdict(&keyed.proof.proof, &forged), Err(VerifyError::Rejected));
     }
     if has_solc() {
-        let contract = ContractFile::build(&keyed.keys.verifying, "Sequence", &SolcChoice::default()).unwrap();
+        let contract = ContractFile::build(
+            &keyed.keys.verifying,
+            "Sequence",
+            Style::default(),
+            &SolcChoice::default(),
+        )
+        .unwrap();
         let gas = contract.build.verification.transaction_gas;
-        assert!(
-            gas.abs_diff(plan.verify_gas) < 4_000,
-            "{gas}, predicted {}",
-            plan.verify_gas
+        let code = contract.build.deployment.code_bytes;
+        report!(
+            "{gas} gas, predicted {}; {code} bytes, predicted {}",
+            plan.verify_gas,
+            plan.code_bytes
         );
+        assert!(gas.abs_diff(plan.verify_gas) < 5_000);
+        assert!(code.abs_diff(plan.code_bytes) < 500);
     }
 }

@@ -12,6 +12,7 @@ use zkverdict::{
     },
 };
 
+use crate::convolutions::keyed_sequence;
 use crate::support::{Example, Keyed, Pipeline, has_solc, report};
 
 /// Lanes that the planner is offered.
@@ -48,9 +49,14 @@ fn the_catalogue_is_current() {
     }
     let mut names = Vec::new();
     for lanes in LANES {
-        for (example, ending) in [(Example::CreditLogreg, ""), (Example::CreditGbdt, "t")] {
-            let name = format!("c{lanes}{ending}");
-            let keyed = keyed(example, lanes);
+        let mut models = vec![
+            (format!("c{lanes}"), keyed(Example::CreditLogreg, lanes)),
+            (format!("c{lanes}t"), keyed(Example::CreditGbdt, lanes)),
+        ];
+        if lanes >= 4 {
+            models.push((format!("c{lanes}r"), keyed_sequence(lanes)));
+        }
+        for (name, keyed) in models {
             let key = &keyed.keys.verifying.key;
             let source: VerifierSource = generate_shape(key).unwrap();
             let compiled = solc(&source, &SolcChoice::default()).unwrap();

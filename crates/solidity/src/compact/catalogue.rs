@@ -35,7 +35,7 @@ pub struct ShapeArtifact {
 /// A shape of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CatalogueEntry {
-    /// Lanes, and `t` for decision trees: `c1`, `c1t`, …
+    /// Lanes, `t` for decision trees, `r` for convolutions at a challenge: `c1`, `c1t`, `c4r`, …
     pub name: &'static str,
     /// The Solidity source.
     pub source: &'static str,
@@ -53,7 +53,9 @@ macro_rules! entries {
 }
 
 /// All shapes that are shipped.
-pub const CATALOGUE: [CatalogueEntry; 10] = entries!("c1", "c2", "c4", "c8", "c16", "c1t", "c2t", "c4t", "c8t", "c16t");
+pub const CATALOGUE: [CatalogueEntry; 13] = entries!(
+    "c1", "c2", "c4", "c8", "c16", "c1t", "c2t", "c4t", "c8t", "c16t", "c4r", "c8r", "c16r"
+);
 
 impl CatalogueEntry {
     /// The entry whose source is exactly this one.
