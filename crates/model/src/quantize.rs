@@ -321,15 +321,14 @@ mod tests {
         }
     }
 
-    /// Numbers above 2^24 are rounded on their way to `float32`.
+    /// Numbers above 2^24 are rounded on their way to `float32`, and thresholds are where that leads to another level.
     #[test]
     fn large_numbers_are_float32_first() {
-        let mut rng = StdRng::seed_from_u64(8);
-        check(
-            &row(3.7e-7, 0, -128, 127),
-            (-2_000_000_000, 2_000_000_000),
-            48,
-            &mut rng,
-        );
+        let row = row(3.7e-7, 0, -128, 127);
+        let stairs = row.of_integers(-2_000_000_000, 2_000_000_000);
+        assert_eq!((stairs.first, stairs.last()), (-128, 127));
+        for threshold in stairs.thresholds {
+            assert!(row.apply(threshold as f32) > row.apply((threshold - 1) as f32));
+        }
     }
 }
