@@ -23,7 +23,7 @@ fn inspect_says_what_the_model_is() {
       note        OneHotEncoder "OneHotEncoder5": an input in none of 4 categories is refused when proving (ONNX Runtime refuses it too)
       note        OneHotEncoder "OneHotEncoder6": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
       note        OneHotEncoder "OneHotEncoder7": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
-      layout      2^8 rows, 7 advice columns, [TIME] CPU, 367,124 gas (estimate; calibrate to know)
+      layout      2^8 rows, 7 advice columns, [TIME] CPU, 355,124 gas (estimate; calibrate to know)
     can be proven
     "#);
     let json = work.run("inspect logreg.onnx --json").expect_status(0).json();
@@ -93,12 +93,12 @@ fn calibrate_measures_every_width() {
     --- stdout
     logreg calibrated on 1,000 samples, ranges widened 4 times
       limb bits  max error  mean error     decisions  saturated  refused  rows prove      gas
-      7            0.00053     0.00017  1000 of 1000          0        0   2^8 [TIME]  367,124
-      8            0.00012    0.000038  1000 of 1000          0        0   2^9 [TIME]  367,124
-      9           0.000031   0.0000097  1000 of 1000          0        0  2^10 [TIME]  367,124
-      10         0.0000073   0.0000024  1000 of 1000          0        0  2^11 [TIME]  367,124
-      11         0.0000019      6.1e-7  1000 of 1000          0        0  2^12 [TIME]  367,124
-      12            4.8e-7      1.5e-7  1000 of 1000          0        0  2^13 [TIME]  367,124
+      7            0.00053     0.00017  1000 of 1000          0        0   2^8 [TIME]  355,124
+      8            0.00012    0.000038  1000 of 1000          0        0   2^9 [TIME]  355,124
+      9           0.000031   0.0000097  1000 of 1000          0        0  2^10 [TIME]  355,124
+      10         0.0000073   0.0000024  1000 of 1000          0        0  2^11 [TIME]  355,124
+      11         0.0000019      6.1e-7  1000 of 1000          0        0  2^12 [TIME]  355,124
+      12            4.8e-7      1.5e-7  1000 of 1000          0        0  2^13 [TIME]  355,124
     wrote logreg.calibration.json
     --- stderr
     note: the import has 9 remarks; `zkverdict inspect` shows them
@@ -153,12 +153,12 @@ fn compile_says_what_it_chose_and_why() {
       proof      1,920 bytes
       predicted [TIME] CPU, 16.9 MB memory, 355,124 gas
       error      at most 0.00011 on 200 samples, 200 of 200 decisions equal
-      limb bits  lanes   k  rows  advice  fixed  copies  proof prove   memory      gas    code  max error
-      8              1   9   398       7      8       2  1,920 [TIME]  16.9 MB  355,124   7,540    0.00011
-      8              2   9   398       7      9       2  1,984 [TIME]  17.0 MB  363,844   7,810    0.00011
-      8              4   9   398       7     11       2  2,112 [TIME]  17.2 MB  381,286   8,080    0.00011
-      8              8  10   601       7     15       2  2,368 [TIME]  20.2 MB  416,169   8,620    0.00011
-      8             16  11  1081       7     23       2  2,880 [TIME]  28.9 MB  485,936   9,700    0.00011
+      limb bits  lanes   k  rows  advice  fixed  copies  proof prove   memory      gas   code  max error
+      8              1   9   398       7      8       2  1,920 [TIME]  16.9 MB  355,124  7,540    0.00011
+      8              2   9   398       7      9       2  1,984 [TIME]  17.0 MB  363,844  7,810    0.00011
+      8              4   9   398       7     11       2  2,112 [TIME]  17.2 MB  381,286  8,080    0.00011
+      8              8  10   601       7     15       2  2,368 [TIME]  20.2 MB  416,169  8,620    0.00011
+      8             16  11  1081       7     23       2  2,880 [TIME]  28.9 MB  485,936  9,700    0.00011
     wrote logreg.circuit
     ");
     let json = work.run("compile logreg.onnx --json").expect_status(0).json();
