@@ -23,7 +23,7 @@ fn inspect_says_what_the_model_is() {
       note        OneHotEncoder "OneHotEncoder5": an input in none of 4 categories is refused when proving (ONNX Runtime refuses it too)
       note        OneHotEncoder "OneHotEncoder6": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
       note        OneHotEncoder "OneHotEncoder7": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
-      layout      2^8 rows, 7 advice columns, [TIME] CPU, 367,124 gas (estimate; calibrate to know)
+      layout      2^8 rows, 7 advice columns, [TIME] CPU, 355,124 gas (estimate; calibrate to know)
     can be proven
     "#);
     let json = work.run("inspect logreg.onnx --json").expect_status(0).json();
@@ -93,12 +93,12 @@ fn calibrate_measures_every_width() {
     --- stdout
     logreg calibrated on 1,000 samples, ranges widened 4 times
       limb bits  max error  as fitted   held out  mean error     decisions  saturated  refused  rows prove      gas
-      7            0.00053          -    0.00040     0.00017  1000 of 1000          0        0   2^8 [TIME]  367,124
-      8            0.00012          -    0.00011    0.000038  1000 of 1000          0        0   2^9 [TIME]  367,124  chosen
-      9           0.000031          -   0.000024   0.0000097  1000 of 1000          0        0  2^10 [TIME]  367,124
-      10         0.0000073          -  0.0000057   0.0000024  1000 of 1000          0        0  2^11 [TIME]  367,124
-      11         0.0000019          -  0.0000016      6.1e-7  1000 of 1000          0        0  2^12 [TIME]  367,124
-      12            4.8e-7          -     3.4e-7      1.5e-7  1000 of 1000          0        0  2^13 [TIME]  367,124
+      7            0.00053          -    0.00040     0.00017  1000 of 1000          0        0   2^8 [TIME]  355,124
+      8            0.00012          -    0.00011    0.000038  1000 of 1000          0        0   2^9 [TIME]  355,124  chosen
+      9           0.000031          -   0.000024   0.0000097  1000 of 1000          0        0  2^10 [TIME]  355,124
+      10         0.0000073          -  0.0000057   0.0000024  1000 of 1000          0        0  2^11 [TIME]  355,124
+      11         0.0000019          -  0.0000016      6.1e-7  1000 of 1000          0        0  2^12 [TIME]  355,124
+      12            4.8e-7          -     3.4e-7      1.5e-7  1000 of 1000          0        0  2^13 [TIME]  355,124
     wrote logreg.calibration.json
     --- stderr
     note: the import has 9 remarks; `zkverdict inspect` shows them
