@@ -1,21 +1,14 @@
 //! Convolutions and products of matrices at a challenge: what is honest passes, everything else does not.
 
-use std::path::PathBuf;
-
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rand::Rng;
 use zkverdict::{
-    ContractFile, Model,
     circuits::{AdviceColumn, CircuitError, Layout, PublicInputs, Trace, convolution_rows},
-    models::{Finish, Graph, ModelError, Op, OutputKind, Program, Step},
-    solidity::SolcChoice,
-    verifier::{Digest, VerifyError},
+    models::{Finish, Graph, ModelError, Op, OutputKind, Step},
 };
 
 use crate::support::{
-    Keyed, Pipeline,
     graphs::{GraphBuilder, Window, X, rng, samples, sequence, vision},
-    has_solc,
     traces::Case,
 };
 
@@ -272,44 +265,4 @@ fn forged_records_are_refused() {
     assert!(matches!(none, Err(CircuitError::NoSuchConvolution { number: 9 })));
     let narrow = Layout::new(&case.program, 2, &[0], PublicInputs::default());
     assert!(matches!(narrow, Err(CircuitError::BadShape { .. })));
-}
-
-/// Keys, a proof, a contract: counted as the planner counts, and nothing but the truth.
-#[test]
-fn a_real_proof_and_its_contract() {
-    let graph = sequence(&mut rng(2));
-    let samples = samples(&graph, 50, &mut rng(7));
-    let model = Model {
-        path: PathBuf::from("sequence.onnx"),
-        bytes: Vec::new(),
-        digest: Digest::of(&[]),
-        graph: graph.clone(),
-    };
-    let mut pipeline = Pipeline::new(model, &samples);
-    let mut candidates = pipeline.planned.candidates.iter();
-    let plan = candidates
-        .find(|plan| plan.shape.limb_bits == 8 && plan.shape.lanes == 4 && !plan.combined.is_empty())
-        .expect("products of computed matrices take fewer rows at a challenge")
-        .clone();
-    let program = Program::compile(&graph, &pipeline.calibration.calibration, 8).unwrap();
-    pipeline.planned.file.compiled = plan.compile(program, PublicInputs::default());
-    pipeline.planned.file.plan = plan.clone();
-    let keyed = Keyed::new(pipeline, samples[0].clone());
-    assert_eq!(keyed.proof.proof.len(), plan.proof_bytes);
-    let honest = &keyed.inference.public_inputs;
-    assert_eq!(keyed.verdict(&keyed.proof.proof, honest), Ok(()));
-    for index in 0..honest.len() {
-        let mut forged = honest.clone();
-        forged[index] += Fr::ONE;
-        assert_eq!(keyed.verdict(&keyed.proof.proof, &forged), Err(VerifyError::Rejected));
-    }
-    if has_solc() {
-        let contract = ContractFile::build(&keyed.keys.verifying, "Sequence", &SolcChoice::default()).unwrap();
-        let gas = contract.build.verification.transaction_gas;
-        assert!(
-            gas.abs_diff(plan.verify_gas) < 4_000,
-            "{gas}, predicted {}",
-            plan.verify_gas
-        );
-    }
 }
