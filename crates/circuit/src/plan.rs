@@ -175,7 +175,11 @@ pub fn worthwhile(rows: &[ConvolutionRows]) -> Vec<usize> {
 }
 
 impl Candidate {
-    fn new(
+    /// What a program takes over `lanes` with these of its convolutions at a challenge.
+    ///
+    /// # Errors
+    /// A program or choice that cannot be laid out so.
+    pub fn new(
         program: &Program,
         lanes: usize,
         combined: Vec<usize>,

@@ -6,7 +6,7 @@ use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rand::Rng;
 use zkverdict::{
     ContractFile, Model, Style,
-    circuits::{AdviceColumn, CircuitError, Layout, PublicInputs, Trace, convolution_rows},
+    circuits::{AdviceColumn, Candidate, CircuitError, Layout, PublicInputs, Trace, convolution_rows},
     models::{Finish, Graph, ModelError, Op, OutputKind, Program, Step},
     solidity::SolcChoice,
     verifier::{Digest, VerifyError},
@@ -285,12 +285,11 @@ pub(crate) fn keyed_sequence(lanes: usize) -> Keyed {
         graph: graph.clone(),
     };
     let mut pipeline = Pipeline::new(model, &samples);
-    let mut candidates = pipeline.planned.candidates.iter();
-    let plan = candidates
-        .find(|plan| plan.shape.limb_bits == 8 && plan.shape.lanes == lanes && !plan.combined.is_empty())
-        .expect("products of computed matrices take fewer rows at a challenge")
-        .clone();
     let program = Program::compile(&graph, &pipeline.calibration.calibration, 8).unwrap();
+    let rows = convolution_rows(&program, lanes).unwrap();
+    let possible = (0..rows.len()).filter(|number| rows[*number].combined.is_some()).collect();
+    let plan = Candidate::new(&program, lanes, possible, PublicInputs::default(), None).unwrap();
+    assert!(plan.shape.convolutions);
     pipeline.planned.file.compiled = plan.compile(program, PublicInputs::default());
     pipeline.planned.file.plan = plan;
     Keyed::new(pipeline, samples[0].clone())
