@@ -287,7 +287,9 @@ pub(crate) fn keyed_sequence(lanes: usize) -> Keyed {
     let mut pipeline = Pipeline::new(model, &samples);
     let program = Program::compile(&graph, &pipeline.calibration.calibration, 8).unwrap();
     let rows = convolution_rows(&program, lanes).unwrap();
-    let possible = (0..rows.len()).filter(|number| rows[*number].combined.is_some()).collect();
+    let possible = (0..rows.len())
+        .filter(|number| rows[*number].combined.is_some())
+        .collect();
     let plan = Candidate::new(&program, lanes, possible, PublicInputs::default(), None).unwrap();
     assert!(plan.shape.convolutions);
     pipeline.planned.file.compiled = plan.compile(program, PublicInputs::default());
