@@ -356,7 +356,7 @@ mod tests {
         let dear = FeeLimits::default()
             .choose(asked(9_000, 5), Some(old.bumped()))
             .unwrap();
-        assert_eq!(dear.most(), Wei(18_023));
+        assert_eq!(dear.most(), Wei(18_005));
         let capped = FeeLimits {
             cap: Some(Wei(241)),
             priority_fee: None,

@@ -41,6 +41,11 @@ pub enum Error {
     /// An EVM.
     #[error(transparent)]
     Evm(#[from] zkverdict_evm::EvmError),
+    /// A Foundry project of a verifier whose key stands apart.
+    #[error(
+        "a Foundry project is made of a contract that holds its key; make one with `zkverdict contract --embedded-key`"
+    )]
+    SharedContract,
     /// A file stands where one would be written.
     #[error("{path} is there already; choose another folder, or move it away", path = path.display())]
     InTheWay {

@@ -13,7 +13,7 @@ use zkverdict_model::{Format, OutputKind};
 use zkverdict_solidity::SOLC_VERSION;
 use zkverdict_verifier::write_atomically;
 
-use crate::{ContractFile, Error, Field, Role, VerifyingKeyFile};
+use crate::{ContractFile, Error, Field, Role, Style, VerifyingKeyFile};
 
 /// What Solidity reserves, and what the generated consumer itself uses, among the names that tensors might have.
 const RESERVED: [&str; 44] = [
@@ -63,6 +63,19 @@ const RESERVED: [&str; 44] = [
     "while",
 ];
 
+/// What the reference style needs to compile at all.
+const REFERENCE_OPTIMIZER: &str = "
+[profile.default.optimizer_details]
+peephole = true
+inliner = true
+jumpdestRemover = true
+orderLiterals = true
+deduplicate = true
+cse = true
+constantOptimizer = false
+yul = false
+";
+
 /// The files of a Foundry project, not yet written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundryProject {
@@ -71,11 +84,17 @@ pub struct FoundryProject {
 }
 
 impl FoundryProject {
-    /// The project of a contract.
+    /// The project of a contract that holds its own key.
     ///
     /// # Errors
-    /// [`Error::OtherContract`]: the contract was not made from this key.
+    /// [`Error::SharedContract`]; [`Error::OtherContract`]: the contract was not made from this key.
     pub fn new(contract: &ContractFile, key: &VerifyingKeyFile) -> Result<Self, Error> {
+        let optimizer = match contract.style {
+            Style::Compact => return Err(Error::SharedContract),
+            // Foundry's own default.
+            Style::Embedded => "",
+            Style::Reference => REFERENCE_OPTIMIZER,
+        };
         contract.expect_key(key)?;
         let verifier = &contract.build.compiled.contract_name;
         let consumer = format!("{}Consumer", verifier.strip_suffix("Verifier").unwrap_or(verifier));
@@ -96,6 +115,7 @@ impl FoundryProject {
             ("CONSUMER", consumer.clone()),
             ("KEY", format!("0x{}", hex::encode(contract.verifying_key.0))),
             ("SOLC", SOLC_VERSION.to_string()),
+            ("OPTIMIZER", optimizer.to_owned()),
             ("COUNT", key.schema.len().to_string()),
             ("SCHEMA", schema_rows(&key.schema)),
             ("FIELDS", fields),

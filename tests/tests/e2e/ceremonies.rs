@@ -120,8 +120,9 @@ fn check(srs: Srs, pipeline: Pipeline, sample: Vec<Vec<f64>>) {
     assert!(development.proof.verify(key).is_err());
     assert!(keyed.proof.verify(&development.keys.verifying).is_err());
     if has_solc() {
-        let contract = keyed.contract();
-        assert!(!contract.unsafe_srs);
+        assert!(!keyed.contract().unsafe_srs);
+        let solc = SolcChoice::default();
+        let contract = ContractFile::build(key, "Verifier", Style::Embedded, &solc).unwrap();
         let source = &contract.build.compiled.source;
         assert!(source.contains(&ceremony.to_string()) && !source.contains("UNSAFE"));
     }
@@ -192,7 +193,7 @@ fn a_development_srs_is_marked_everywhere() {
         ("proof", Kind::Proof),
     ];
     if has_solc() {
-        let contract = ContractFile::build(&key, "Verifier", Style::default(), &SolcChoice::default()).unwrap();
+        let contract = ContractFile::build(&key, "Verifier", Style::Embedded, &SolcChoice::default()).unwrap();
         assert!(contract.unsafe_srs && contract.build.compiled.source.contains("UNSAFE"));
         contract.save(&path("contract")).unwrap();
         assert!(ContractFile::load(&path("contract")).unwrap().unsafe_srs);

@@ -8,7 +8,7 @@ use alloy::{
 };
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use zkverdict::{
-    CompileOptions, ContractFile, Error, FoundryProject, Proof,
+    CompileOptions, ContractFile, Error, FoundryProject, Proof, Style,
     circuits::PublicInputs,
     compile,
     solidity::{SolcChoice, find_program, find_solc},
@@ -115,15 +115,21 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The contract that holds its key.
+fn embedded(keyed: &Keyed, style: Style) -> ContractFile {
+    ContractFile::build(&keyed.keys.verifying, "Verifier", style, &SolcChoice::default()).unwrap()
+}
+
 /// Writes the project, adds the test above, and runs all of it.
-fn accepts_as_it_is(keyed: &Keyed) {
+fn accepts_as_it_is(keyed: &Keyed, style: Style) {
     let folder = tempfile::tempdir().unwrap();
-    let project = FoundryProject::new(keyed.contract(), &keyed.keys.verifying).unwrap();
+    let contract = embedded(keyed, style);
+    let project = FoundryProject::new(&contract, &keyed.keys.verifying).unwrap();
     project.write(folder.path()).unwrap();
     assert_eq!(forge_test(folder.path()), 5);
     let built = fs::read_to_string(folder.path().join("out/Verifier.sol/Verifier.json")).unwrap();
     let built: serde_json::Value = serde_json::from_str(&built).unwrap();
-    let artifact = format!("0x{}", hex(&keyed.contract().build.compiled.init_code));
+    let artifact = format!("0x{}", hex(&contract.build.compiled.init_code));
     assert_eq!(
         built["bytecode"]["object"], artifact,
         "other bytecode than the artifact's"
@@ -142,7 +148,7 @@ fn accepts_as_it_is(keyed: &Keyed) {
 #[test]
 fn forge_accepts_the_project_of_a_model_with_private_inputs() {
     if has_tools() {
-        accepts_as_it_is(Example::CreditLogreg.keyed());
+        accepts_as_it_is(Example::CreditLogreg.keyed(), Style::Embedded);
     }
 }
 
@@ -161,14 +167,15 @@ fn forge_accepts_the_project_of_a_model_with_public_inputs() {
         .samples(&Example::DiagnosisLogreg.borderline(), &[])
         .unwrap()
         .remove(0);
-    accepts_as_it_is(&Keyed::new(
+    let keyed = Keyed::new(
         Pipeline {
             model,
             calibration,
             planned,
         },
         sample,
-    ));
+    );
+    accepts_as_it_is(&keyed, Style::Reference);
 }
 
 #[test]
@@ -177,7 +184,7 @@ fn nothing_that_is_there_is_written_over() {
         return;
     }
     let keyed = Example::CreditLogreg.keyed();
-    let project = FoundryProject::new(keyed.contract(), &keyed.keys.verifying).unwrap();
+    let project = FoundryProject::new(&embedded(keyed, Style::Embedded), &keyed.keys.verifying).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let readme = folder.path().join("README.md");
     fs::write(&readme, "mine").unwrap();
@@ -191,7 +198,12 @@ fn a_contract_of_another_key_gets_no_project() {
     if !has_solc() {
         return;
     }
-    let contract: &ContractFile = Example::CreditLogreg.keyed().contract();
+    let keyed = Example::CreditLogreg.keyed();
+    assert!(matches!(
+        FoundryProject::new(keyed.contract(), &keyed.keys.verifying),
+        Err(Error::SharedContract)
+    ));
+    let contract = &embedded(keyed, Style::Embedded);
     let other = &Example::DiagnosisLogreg.keyed().keys.verifying;
     assert!(matches!(
         FoundryProject::new(contract, other),

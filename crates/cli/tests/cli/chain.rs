@@ -91,14 +91,16 @@ fn one_anvil_for_several_commands() {
         .run_with("deploy CreditVerifier.contract --json", &environment)
         .expect_status(0)
         .json();
-    assert_eq!(
-        (again["address"].as_str(), again["gas_used"].as_u64()),
-        (Some(address.as_str()), Some(0))
-    );
-    assert_eq!(again["key"]["transaction"], serde_json::Value::Null);
-    let keyless = format!("submit CreditVerifier.contract --proof logreg.proof --address {address}");
-    let said = work.run_with(&keyless, &environment).expect_status(2);
-    assert!(said.stderr.contains("hint: add --key"), "{said}");
+    for (contract, expected) in [(&again, &address), (&again["key"], &model_key)] {
+        assert_eq!(contract["address"], json!(expected));
+        assert_eq!(contract["already_deployed"], true);
+    }
+    // The key is looked for where `deploy` puts it.
+    let keyless = format!("submit CreditVerifier.contract --proof logreg.proof --address {address} --dry-run");
+    work.run_with(&keyless, &environment).expect_status(0);
+    let elsewhere = format!("{keyless} --key {address}");
+    let said = work.run_with(&elsewhere, &environment).expect_status(2);
+    assert!(said.stderr.contains("other code"), "{said}");
     let said = work.run_with(&submit, &environment).expect_status(0);
     for text in [&said.stdout, &said.stderr, &deployed.stdout, &deployed.stderr] {
         assert!(!text.contains(&KEY[2..]), "a key was shown: {text}");
@@ -336,7 +338,7 @@ fn a_submission_that_was_killed_goes_on_where_it_stopped() {
         assert!(said.stdout.contains(" of 9 confirmations"), "{said}");
         let sender = json!([written["sender"], "latest"]);
         let nonce = rpc(&anvil, "eth_getTransactionCount", sender);
-        assert_eq!(nonce, "0x2", "the deployment and one submission");
+        assert_eq!(nonce, "0x3", "verifier, key, and one submission");
     }
 }
 
@@ -356,7 +358,14 @@ fn deploying_twice_sends_once() {
       gas        about [GAS]
       gas price  [PRICE] now, at most [PRICE]
       cost       about [COST], at most [COST]
-      code       16,481 bytes
+      code       7,635 bytes
+    its key would be deployed
+      address    [ADDRESS]
+      chain      31337
+      gas        about [GAS]
+      gas price  [PRICE] now, at most [PRICE]
+      cost       about [COST], at most [COST]
+      code       1,249 bytes
     ");
     let tried = run("--dry-run --json").expect_status(0).json();
     let deployed = run("--json").expect_status(0).json();
@@ -372,6 +381,7 @@ fn deploying_twice_sends_once() {
             "cost",
             "gas_price",
             "gas_used",
+            "key",
             "name",
             "resumed",
             "sender",
@@ -387,7 +397,11 @@ fn deploying_twice_sends_once() {
     CreditVerifier is already deployed, nothing is sent
       address  [ADDRESS]
       chain    31337
-      code     16,481 bytes
+      code     7,635 bytes
+    its key is already deployed, nothing is sent
+      address  [ADDRESS]
+      chain    31337
+      code     1,249 bytes
     --- stderr
     warning: this verifier was made with the UNSAFE development SRS
     ");
