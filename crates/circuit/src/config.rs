@@ -47,7 +47,9 @@ pub struct ModelConfig {
     pub q_lookup: Column<Fixed>,
     /// Columns for decision trees, in shapes that have them.
     pub tree: Option<TreeColumns>,
-    /// Public inputs: context, inputs where they are public, outputs.
+    /// What the hash does on this row, see [`chips::poseidon`], in shapes that hash.
+    pub q_hash: Option<Column<Fixed>>,
+    /// Public inputs: context, inputs or their commitment, outputs or their commitment.
     pub instance: Column<Instance>,
     /// Separates the summands of the lookup argument.
     pub alpha: Challenge,
@@ -97,6 +99,7 @@ impl ModelConfig {
             table_entry: meta.fixed_column(),
             q_lookup: meta.fixed_column(),
             tree,
+            q_hash: shape.hashes.then(|| meta.fixed_column()),
             instance: meta.instance_column(),
             alpha,
             gamma,
@@ -110,6 +113,9 @@ impl ModelConfig {
         chips::lookup::configure(meta, &config);
         if let Some(columns) = config.tree {
             chips::tree::configure(meta, &config, columns);
+        }
+        if let Some(column) = config.q_hash {
+            chips::poseidon::configure(meta, &config, column);
         }
         config
     }

@@ -262,12 +262,16 @@ struct CostModel {
     gas_of_lanes: f64,
     /// Gates of trees.
     gas_of_trees: f64,
+    /// Gates of hashes.
+    gas_of_hashes: f64,
     code_base: f64,
     /// From two lanes on.
     code_per_lane: f64,
     code_per_public_input: f64,
     /// Gates of trees.
     code_of_trees: f64,
+    /// Gates of hashes.
+    code_of_hashes: f64,
     cpu_base_s: f64,
     /// Per row and column: transforms.
     cpu_per_cell_s: f64,
@@ -286,10 +290,12 @@ impl Default for CostModel {
             gas_per_public_input: 800.0,
             gas_of_lanes: 1_500.0,
             gas_of_trees: 6_600.0,
+            gas_of_hashes: 6_000.0,
             code_base: 15_830.0,
             code_per_lane: 733.0,
             code_per_public_input: 169.0,
             code_of_trees: 5_530.0,
+            code_of_hashes: 3_000.0,
             cpu_base_s: 0.035,
             cpu_per_cell_s: 1.05e-6,
             cpu_per_row_s: 1.21e-3,
@@ -311,6 +317,7 @@ impl CostModel {
         let execution = self.gas_base
             + if shape.lanes > 1 { self.gas_of_lanes } else { 0.0 }
             + if shape.trees { self.gas_of_trees } else { 0.0 }
+            + if shape.hashes { self.gas_of_hashes } else { 0.0 }
             + self.gas_per_multiplication * multiplications as f64
             + self.gas_per_evaluation * evaluations as f64
             + self.gas_per_public_input * public_inputs as f64;
@@ -320,8 +327,9 @@ impl CostModel {
     fn code_bytes(&self, shape: Shape, public_inputs: usize) -> usize {
         let lanes = if shape.lanes > 1 { shape.lanes as f64 } else { 0.0 };
         let trees = if shape.trees { self.code_of_trees } else { 0.0 };
+        let hashes = if shape.hashes { self.code_of_hashes } else { 0.0 };
         let inputs = self.code_per_public_input * public_inputs as f64;
-        (self.code_base + self.code_per_lane * lanes + trees + inputs) as usize
+        (self.code_base + self.code_per_lane * lanes + trees + hashes + inputs) as usize
     }
 
     fn memory_bytes(&self, rows: f64, columns: f64) -> u64 {

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
+use zkverdict_model::Program;
 
-use crate::{CircuitError, DEGREE};
+use crate::{CircuitError, DEGREE, PublicInputs};
 
 /// Everything of the circuit that the constraint system fixes, without `k` and without the fixed values.
 ///
@@ -14,9 +15,22 @@ pub struct Shape {
     /// Whether there are columns for decision trees.
     #[serde(default)]
     pub trees: bool,
+    /// Whether there are gates for hashing.
+    #[serde(default)]
+    pub hashes: bool,
 }
 
 impl Shape {
+    /// The shape of a program with so many lanes.
+    pub fn of(program: &Program, lanes: usize, public: PublicInputs) -> Self {
+        Self {
+            lanes,
+            limb_bits: program.limb_bits,
+            trees: program.compares_floats(),
+            hashes: public.commits(),
+        }
+    }
+
     /// Checks the bounds of the catalogue, and that nothing changes the circuit's degree behind its back.
     ///
     /// # Errors
@@ -50,10 +64,11 @@ impl std::fmt::Display for Shape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "c{}l{}{}",
+            "c{}l{}{}{}",
             self.lanes,
             self.limb_bits,
-            if self.trees { "t" } else { "" }
+            if self.trees { "t" } else { "" },
+            if self.hashes { "h" } else { "" }
         )
     }
 }

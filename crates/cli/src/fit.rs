@@ -79,7 +79,7 @@ mod tests {
             shape: Shape {
                 lanes: 1,
                 limb_bits: 8,
-                trees: false,
+                ..Shape::default()
             },
             k: 20,
             rows: 1 << 19,

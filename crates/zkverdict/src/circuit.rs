@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use zkverdict_circuit::{CIRCUIT_VERSION, Candidate, CompiledModel, Objective, PublicInputs, candidates, choose};
+use zkverdict_circuit::{
+    CIRCUIT_VERSION, Candidate, CompiledModel, Objective, PublicInputs, candidates, choose, prove_ranges,
+};
 use zkverdict_model::{Graph, Input, Program};
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
@@ -70,11 +72,19 @@ pub struct Planned {
 /// # Errors
 /// A model that fits no layout, or none of those asked for.
 pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOptions) -> Result<Planned, Error> {
+    let program = |limb_bits: u32| {
+        let mut program = Program::compile(&model.graph, &calibration.calibration, limb_bits)?;
+        prove_ranges(&mut program, options.public);
+        Ok::<_, Error>(program)
+    };
     let mut all = Vec::new();
     for width in &calibration.widths {
         if options.limb_bits.is_none_or(|bits| bits == width.limb_bits) {
-            let program = Program::compile(&model.graph, &calibration.calibration, width.limb_bits)?;
-            all.extend(candidates(&program, options.public, Some(width.fidelity.max_error))?);
+            all.extend(candidates(
+                &program(width.limb_bits)?,
+                options.public,
+                Some(width.fidelity.max_error),
+            )?);
         }
     }
     all.retain(|candidate| options.lanes.is_none_or(|lanes| lanes == candidate.shape.lanes));
@@ -87,8 +97,7 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
     let plan = choose(&allowed, options.objective, options.tolerance)
         .cloned()
         .ok_or(Error::NoLayout)?;
-    let program = Program::compile(&model.graph, &calibration.calibration, plan.shape.limb_bits)?;
-    let compiled = plan.compile(program, options.public);
+    let compiled = plan.compile(program(plan.shape.limb_bits)?, options.public);
     Ok(Planned {
         file: CircuitFile {
             circuit_version: CIRCUIT_VERSION,

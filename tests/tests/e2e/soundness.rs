@@ -45,10 +45,11 @@ fn catalogue() -> impl Iterator<Item = Shape> {
         .into_iter()
         .flat_map(|lanes| (7..=12).map(move |limb_bits| (lanes, limb_bits)))
         .flat_map(|(lanes, limb_bits)| {
-            [false, true].map(|trees| Shape {
+            [(false, false), (true, false), (false, true), (true, true)].map(|(trees, hashes)| Shape {
                 lanes,
                 limb_bits,
                 trees,
+                hashes,
             })
         })
         .filter(|shape| shape.check().is_ok())

@@ -5,6 +5,7 @@ pub mod accumulate;
 pub mod curve;
 pub mod digit;
 pub mod lookup;
+pub mod poseidon;
 pub mod range;
 pub mod tree;
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use zkverdict::{
     CompileOptions, HostSpeed,
     circuits::{Candidate, HostFactors, Objective},
+    circuits::{PublicInputs, Side, Visibility},
     compile,
     models::{Fidelity, TabulatedFunction, TreeFacts},
     srs::SrsError,
@@ -26,7 +27,7 @@ struct Compiled {
     circuit_digest: Digest,
     objective: Objective,
     tolerance: f64,
-    inputs_public: bool,
+    visibility: PublicInputs,
     chosen: Candidate,
     fidelity: Option<Fidelity>,
     /// Functions of one variable, each with the error of its table.
@@ -72,7 +73,7 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         circuit_digest: planned.file.digest(),
         objective: options.objective,
         tolerance: options.tolerance,
-        inputs_public: options.public.inputs,
+        visibility: options.public,
         fidelity: calibrate::fidelity(&calibration, chosen.shape.limb_bits).cloned(),
         functions: planned.file.compiled.program.functions.clone(),
         reason: reason(&options, &chosen, &candidates),
@@ -155,12 +156,9 @@ impl Report for Compiled {
             ),
             (
                 "public",
-                format!(
-                    "{} numbers: context, {}outputs",
-                    plan.public_inputs,
-                    if self.inputs_public { "inputs, " } else { "" }
-                ),
+                format!("{} numbers: {}", plan.public_inputs, shown(self.visibility)),
             ),
+            ("visibility", hidden(self.visibility)),
             ("proof", size(plan.proof_bytes as u64)),
             (
                 "predicted",
@@ -195,6 +193,29 @@ impl Report for Compiled {
         text.push_str(&format!("wrote {}\n", self.output.display()));
         text
     }
+}
+
+/// The public inputs in words.
+fn shown(public: PublicInputs) -> String {
+    let sides = Side::BOTH.into_iter().filter_map(|side| match public.of(side) {
+        Visibility::Public => Some(format!("{side}s")),
+        Visibility::Committed => Some(format!("{side} commitment")),
+        Visibility::Private => None,
+    });
+    std::iter::once("context".to_owned())
+        .chain(sides)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// What a proof tells of inputs and outputs.
+fn hidden(public: PublicInputs) -> String {
+    let sides = Side::BOTH.map(|side| match public.of(side) {
+        Visibility::Public => format!("{side}s are shown"),
+        Visibility::Private => format!("{side}s are hidden"),
+        Visibility::Committed => format!("{side}s are hidden, bound by a salted hash"),
+    });
+    format!("{}; the model is public", sides.join("; "))
 }
 
 /// Errors in words.
