@@ -252,6 +252,12 @@ impl Layout {
             .collect()
     }
 
+    /// The rows of all commitments; they come last.
+    pub fn commitment_rows(&self) -> Range<usize> {
+        let first = self.sponges.first().map_or(self.rows, |sponge| sponge.tag.load_row);
+        first..self.rows
+    }
+
     /// Number of public inputs, context included.
     pub fn public_inputs(&self) -> usize {
         1 + self.public_rows.len()

@@ -44,7 +44,7 @@ impl SaltFile {
     /// # Errors
     /// A file that is not there or holds no salts.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        read_secret(path, "salts", "`zkverdict commit make`")
+        read_secret(path, "salt file", "`zkverdict commit make`")
     }
 }
 

@@ -1,4 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -52,8 +55,12 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     let factors = HostSpeed::cached().map(|speed| speed.factors()).unwrap_or_default();
     let steps = printer.steps("proving", wall_seconds(circuit.plan.on(factors).prove_cpu_s));
     let salts = salts.salts();
-    let (proof, proven) = prove_observed(&circuit, &key, &sample, context, &salts, &mut |progress| {
-        steps.at(progress)
+    let observe = &mut |progress| steps.at(progress);
+    let (proof, proven) = prove_observed(&circuit, &key, &sample, context, &salts, observe).inspect_err(|_| {
+        // Nothing was committed to with new salts that lead to no proof.
+        if let (None, Some(path)) = (&args.salt, &salt) {
+            let _ = fs::remove_file(path);
+        }
     })?;
     drop(steps);
     match args.format {
