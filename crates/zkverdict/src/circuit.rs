@@ -91,7 +91,13 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
     if let Some(least) = all.iter().map(|candidate| candidate.code_bytes).min()
         && !all.iter().any(Candidate::is_deployable)
     {
-        return Err(Error::TooMuchCode { least });
+        let remedy = if options.public.commits() {
+            "hashing takes some 6,400 of them: commit to nothing and show few values, or ask for fewer lanes"
+        } else {
+            "commit to values instead of showing them (`--visibility input=committed,output=committed`: one public \
+             input however many values), or ask for fewer lanes"
+        };
+        return Err(Error::TooMuchCode { remedy, least });
     }
     let allowed = within_memory(&all, options.memory_limit)?;
     let plan = choose(&allowed, options.objective, options.tolerance)

@@ -78,10 +78,11 @@ pub enum Error {
     /// Every contract would be too large for a chain.
     #[error(
         "no layout matches: every verifier contract would have {least} bytes of code or more, above what a chain \
-         deploys (24,576); commit to values instead of showing them (`--visibility input=committed,output=committed`: \
-         one public input however many values), or ask for fewer lanes"
+         deploys (24,576); {remedy}"
     )]
     TooMuchCode {
+        /// What makes it smaller.
+        remedy: &'static str,
         /// Predicted bytes of the smallest.
         least: usize,
     },

@@ -4,7 +4,12 @@ use crate::harness::{Work, pipeline, snapshot};
 
 /// Circuit and keys with both sides committed.
 fn committed() -> Work {
-    let work = pipeline().with(&["logreg.onnx", "logreg.calibration.json", "rejected.json", "applicants.csv"]);
+    let work = pipeline().with(&[
+        "logreg.onnx",
+        "logreg.calibration.json",
+        "rejected.json",
+        "applicants.csv",
+    ]);
     let visibility = "compile logreg.onnx --visibility input=committed,output=committed";
     work.run(visibility).expect_status(0);
     work.run("srs dev -k 10 -o ten.srs").expect_status(0);
@@ -32,7 +37,10 @@ fn commitments_are_made_proven_opened_and_checked() {
     assert_eq!(proven["public"].as_array().unwrap().len(), 3);
     for (index, side) in [(0, "input"), (1, "output")] {
         assert_eq!(made["commitments"][index]["side"], side);
-        assert_eq!(made["commitments"][index]["commitment"], proven["public_inputs"][1 + index]);
+        assert_eq!(
+            made["commitments"][index]["commitment"],
+            proven["public_inputs"][1 + index]
+        );
     }
     // No secret is in the proof or in what is printed.
     let salts: serde_json::Value = serde_json::from_slice(&work.read("applicant.salt")).unwrap();
@@ -42,9 +50,14 @@ fn commitments_are_made_proven_opened_and_checked() {
         assert_eq!(salt.len(), 66);
         assert!(!proof.contains(&salt[2..]) && !proven.to_string().contains(&salt[2..]));
     }
-    let verified = work.run("verify --verifying-key logreg.vk --proof logreg.proof").expect_status(0);
+    let verified = work
+        .run("verify --verifying-key logreg.vk --proof logreg.proof")
+        .expect_status(0);
     let commitment = proven["public_inputs"][1].as_str().unwrap();
-    assert!(verified.stdout.contains(&format!("input commitment   {commitment}")), "{verified}");
+    assert!(
+        verified.stdout.contains(&format!("input commitment   {commitment}")),
+        "{verified}"
+    );
 
     snapshot!(work.run("commit open output logreg.circuit --input rejected.json --salt applicant.salt"), @r"
     status 0
@@ -60,7 +73,8 @@ fn commitments_are_made_proven_opened_and_checked() {
       probabilities[1]  0.266800
     ");
     // Another proof of the same applicant, with salts of its own.
-    work.run("prove logreg.circuit --input rejected.json -o other.proof").expect_status(0);
+    work.run("prove logreg.circuit --input rejected.json -o other.proof")
+        .expect_status(0);
     assert!(work.path("other.proof.salt").exists());
     snapshot!(work.run("commit check logreg.output.opening --verifying-key logreg.vk --proof other.proof"), @r"
     status 1
@@ -76,7 +90,13 @@ fn commitments_are_made_proven_opened_and_checked() {
 
 #[test]
 fn what_cannot_be_committed_is_refused() {
-    let work = pipeline().with(&["logreg.onnx", "logreg.calibration.json", "logreg.circuit", "logreg.pk", "rejected.json"]);
+    let work = pipeline().with(&[
+        "logreg.onnx",
+        "logreg.calibration.json",
+        "logreg.circuit",
+        "logreg.pk",
+        "rejected.json",
+    ]);
     snapshot!(work.run("commit make logreg.circuit --input rejected.json"), @r"
     status 2
     --- stderr
@@ -96,7 +116,8 @@ fn what_cannot_be_committed_is_refused() {
     --- stderr
     error: some.salt is no salt file; make it again with `zkverdict commit make`
     ");
-    work.run("commit make logreg.circuit --input rejected.json --salt good.salt").expect_status(0);
+    work.run("commit make logreg.circuit --input rejected.json --salt good.salt")
+        .expect_status(0);
     snapshot!(work.run("commit open output logreg.circuit --input rejected.json --salt good.salt"), @r"
     status 2
     --- stderr
