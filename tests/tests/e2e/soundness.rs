@@ -141,7 +141,10 @@ fn challenges_follow_what_they_check() {
                 ];
                 // With trees, the memory and the value beside it, both first phase.
                 let memory = config.tree.map(|columns| [columns.memory, config.value]);
-                let mut expected = expected.into_iter().chain(memory.into_iter().flatten());
+                // With hashes, the value of a link and the sum beside it.
+                let link = config.q_hash.map(|_| [config.value, config.accumulator]);
+                let special = memory.into_iter().chain(link).flatten();
+                let mut expected = expected.into_iter().chain(special);
                 assert!(
                     expected.any(|known| known.index() == column),
                     "{shape}: column {column}"
@@ -392,8 +395,8 @@ fn no_polynomial_is_queried_twice_at_a_point() {
         }
         shapes += 1;
     }
-    // Five lane counts, six limb sizes; with trees five limb sizes.
-    assert_eq!(shapes, 55);
+    // Five lane counts, six limb sizes; with trees five limb sizes; all of these with and without hashes.
+    assert_eq!(shapes, 110);
     for example in Example::SMALL {
         let keyed = example.keyed();
         let protocol = &keyed.keys.verifying.key.protocol;

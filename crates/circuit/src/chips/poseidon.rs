@@ -34,14 +34,12 @@ pub(crate) fn fixed_rows(carry: Fr) -> Vec<(u64, Fr)> {
     let next = |round: usize| [1, 2, 3].map(|step| &constants[round + step]);
     let kind = |row: usize| match row {
         FIRST_PARTIAL..=LEAVE => PARTIAL,
-        FIRST_CLOSING.. if (row - FIRST_CLOSING) % WIDTH == 0 => FULL,
-        0..FIRST_PARTIAL if row % WIDTH == 0 => FULL,
+        FIRST_CLOSING.. if (row - FIRST_CLOSING).is_multiple_of(WIDTH) => FULL,
+        0..FIRST_PARTIAL if row.is_multiple_of(WIDTH) => FULL,
         _ => 0,
     };
     let mut values = Vec::with_capacity(BOX_ROWS);
-    for round in 1..HALF_FULL_ROUNDS {
-        values.extend(constants[round]);
-    }
+    values.extend(constants[1..HALF_FULL_ROUNDS].concat());
     let last_full = HALF_FULL_ROUNDS - 1;
     values.extend(poseidon::enter(next(last_full)).map(|form| form.constant()));
     let leave = HALF_FULL_ROUNDS + PARTIAL_ROUNDS - 3;
@@ -49,9 +47,7 @@ pub(crate) fn fixed_rows(carry: Fr) -> Vec<(u64, Fr)> {
         values.push(poseidon::partial(next(round))[0].constant());
     }
     values.extend(poseidon::partial(next(leave)).map(|form| form.constant()));
-    for round in HALF_FULL_ROUNDS + PARTIAL_ROUNDS + 1..constants.len() {
-        values.extend(constants[round]);
-    }
+    values.extend(constants[HALF_FULL_ROUNDS + PARTIAL_ROUNDS + 1..].concat());
     values.extend([carry, Fr::ZERO, Fr::ZERO]);
     values
         .into_iter()

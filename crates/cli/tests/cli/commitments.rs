@@ -69,8 +69,8 @@ fn commitments_are_made_proven_opened_and_checked() {
     --- stdout
     opens: the outputs of logreg are
       label             0
-      probabilities[0]  0.733200
-      probabilities[1]  0.266800
+      probabilities[0]  0.671158
+      probabilities[1]  0.328842
     ");
     // Another proof of the same applicant, with salts of its own.
     work.run("prove logreg.circuit --input rejected.json -o other.proof")

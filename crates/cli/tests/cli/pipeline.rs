@@ -145,15 +145,15 @@ fn compile_says_what_it_chose_and_why() {
     status 0
     --- stdout
     logreg compiled
-      layout     1 products a row, limbs of 8 bits
-      because    least gas, about 367,124, of 4 layouts with an error of at most 0.0004 (5 were counted, the contracts of 1 are too large for a chain)
-      rows       398 of 2^9 (396 in the table)
-      columns    7 advice, 8 fixed, 2 with copies
-      public     4 numbers: context, outputs
+      layout      1 products a row, limbs of 8 bits
+      because     least gas, about 367,124, of 4 layouts with an error of at most 0.0004 (5 were counted, the contracts of 1 are too large for a chain)
+      rows        398 of 2^9 (396 in the table)
+      columns     7 advice, 8 fixed, 2 with copies
+      public      4 numbers: context, outputs
       visibility  inputs are hidden; outputs are shown; the model is public
-      proof      1,920 bytes
+      proof       1,920 bytes
       predicted [TIME] CPU, 16.9 MB memory, 367,124 gas
-      error      at most 0.00011 on 200 samples, 200 of 200 decisions equal
+      error       at most 0.00011 on 200 samples, 200 of 200 decisions equal
       limb bits  lanes   k  rows  advice  fixed  copies  proof prove   memory      gas    code  max error
       8              1   9   398       7      8       2  1,920 [TIME]  16.9 MB  367,124  16,506    0.00011
       8              2   9   398       7      9       2  1,984 [TIME]  17.0 MB  377,344  17,972    0.00011
