@@ -8,6 +8,7 @@
 //! | `proofs` | is every changed proof, public input and key rejected, natively and in the EVM? |
 //! | `soundness` | is each soundness rule kept, and does the attack on it fail? |
 //! | `widths` | can a sum be split, wrapped or borrowed from in another way? |
+//! | `commitments` | do committed values bind and hide, and do hundreds of them fit one contract? |
 //! | `artifacts` | is every damaged, foreign or stale file refused by name? |
 //! | `properties` | do random models prove what they compute, close to the floats? |
 //! | `chain` | does a real chain accept what the simulator accepts, and name what it refuses? |

@@ -64,6 +64,11 @@ impl ModelCircuit {
                 put(columns.q_evaluate, row, Fr::from(*number));
             }
         }
+        if let Some(column) = config.q_hash {
+            for (row, number) in fixed.q_hash.iter().enumerate() {
+                put(column, row, Fr::from(*number));
+            }
+        }
         for (index, entry) in self.layout.table.iter().enumerate() {
             put(config.table_tag, index + 1, Fr::from(entry.tag));
             put(config.table_key, index + 1, from_i128(entry.key.into()));

@@ -4,7 +4,10 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 use zkverdict_model::Program;
 
-use crate::{CircuitError, Layout, ModelCircuit, PublicInputs, Shape, Trace, from_i128, usable_rows};
+use crate::{
+    CircuitError, Commitment, Layout, ModelCircuit, PublicInputs, Salts, Shape, Side, Trace, Visibility, from_i128,
+    usable_rows,
+};
 
 /// Changes whenever the same program would get another constraint system or another layout.
 pub const CIRCUIT_VERSION: u32 = 4;
@@ -27,12 +30,12 @@ pub struct CompiledModel {
 impl CompiledModel {
     /// The shape.
     pub fn shape(&self) -> Shape {
-        Shape::of(&self.program, self.lanes, &self.combined)
+        Shape::of(&self.program, self.lanes, &self.combined, self.public)
     }
 
     /// Number of public inputs, the context included.
     pub fn public_inputs(&self) -> usize {
-        1 + self.public.cells(&self.program).len()
+        1 + self.public.count(&self.program)
     }
 
     /// The circuit without witness.
@@ -49,18 +52,32 @@ impl CompiledModel {
     ///
     /// # Errors
     /// As [`CompiledModel::circuit`].
-    pub fn circuit_with(&self, cells: &[i64]) -> Result<ModelCircuit, CircuitError> {
+    pub fn circuit_with(&self, cells: &[i64], salts: &Salts) -> Result<ModelCircuit, CircuitError> {
         let layout = self.layout()?;
         let usable = usable_rows(self.shape(), self.k);
-        let trace = Trace::new(&layout, &self.program, cells, usable);
+        let trace = Trace::salted(&layout, &self.program, cells, salts, usable);
         Ok(ModelCircuit::new(Arc::new(layout), usable).with_trace(trace))
     }
 
     /// The public inputs of one execution.
-    pub fn instance(&self, cells: &[i64], context: Fr) -> Vec<Fr> {
-        let public = self.public.cells(&self.program);
-        let values = public.iter().map(|cell| from_i128(cells[cell.index()].into()));
-        std::iter::once(context).chain(values).collect()
+    ///
+    /// # Errors
+    /// Commitments to values without a proven range.
+    pub fn instance(&self, cells: &[i64], salts: &Salts, context: Fr) -> Result<Vec<Fr>, CircuitError> {
+        let mut instance = vec![context];
+        for side in Side::BOTH {
+            match self.public.of(side) {
+                Visibility::Public => {
+                    let shown = side.cells(&self.program).into_iter();
+                    instance.extend(shown.map(|cell| from_i128(cells[cell.index()].into())));
+                }
+                Visibility::Committed => {
+                    instance.push(Commitment::of(&self.program, side)?.hash_cells(&self.program, cells, salts));
+                }
+                Visibility::Private => {}
+            }
+        }
+        Ok(instance)
     }
 
     fn layout(&self) -> Result<Layout, CircuitError> {

@@ -49,7 +49,9 @@ pub struct ModelConfig {
     pub tree: Option<TreeColumns>,
     /// Columns for convolutions, in shapes that have them.
     pub evaluation: Option<EvaluationColumns>,
-    /// Public inputs: context, inputs where they are public, outputs.
+    /// What the hash does on this row, see [`chips::poseidon`], in shapes that hash.
+    pub q_hash: Option<Column<Fixed>>,
+    /// Public inputs: context, inputs or their commitment, outputs or their commitment.
     pub instance: Column<Instance>,
     /// Separates the summands of the lookup argument.
     pub alpha: Challenge,
@@ -116,6 +118,7 @@ impl ModelConfig {
             q_lookup: meta.fixed_column(),
             tree,
             evaluation,
+            q_hash: shape.hashes.then(|| meta.fixed_column()),
             instance: meta.instance_column(),
             alpha,
             gamma,
@@ -133,6 +136,9 @@ impl ModelConfig {
         if let Some(columns) = config.evaluation {
             meta.enable_equality(columns.evaluation);
             chips::evaluate::configure(meta, &config, columns);
+        }
+        if let Some(column) = config.q_hash {
+            chips::poseidon::configure(meta, &config, column);
         }
         config
     }

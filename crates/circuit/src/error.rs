@@ -1,5 +1,7 @@
 use thiserror::Error;
 
+use crate::Side;
+
 /// Why a program cannot be laid out.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -57,6 +59,41 @@ pub enum CircuitError {
         /// Its number.
         number: usize,
     },
+    /// A committed value whose range nothing proves.
+    #[error("{side} value {index} has no proven range, so a commitment to it would not bind; compile the model again")]
+    UnboundedCommitment {
+        /// Where it belongs.
+        side: Side,
+        /// Its position.
+        index: usize,
+    },
+    /// A value that does not fit the commitment.
+    #[error("{side} value {index} is {value}, which is outside of its {bits} bits")]
+    ValueTooLarge {
+        /// Where it belongs.
+        side: Side,
+        /// Its position.
+        index: usize,
+        /// The value.
+        value: i64,
+        /// Bits that it may have.
+        bits: u32,
+    },
+    /// Another number of values than the commitment has.
+    #[error("the {side} commitment is to {expected} values, not to {got}")]
+    ValueCount {
+        /// Where they belong.
+        side: Side,
+        /// Values of the commitment.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
+    /// A proof that says nothing.
+    #[error(
+        "outputs can be public or committed, not private: a proof that shows nothing of them says nothing of the model"
+    )]
+    PrivateOutputs,
     /// A program cell is never computed.
     #[error("cell {cell} is used before any step computes it; compile the model again")]
     UndefinedCell {

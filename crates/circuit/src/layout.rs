@@ -17,32 +17,16 @@ pub use combine::ConvolutionRows;
 pub(crate) use combine::{Combined, Evaluation, EvaluationSource, compare};
 
 use crate::{
-    CircuitError, Shape,
+    CircuitError, PublicInputs, Shape, Side, Visibility,
     chips::{accumulate, gadget, lookup, tree},
     combination::{Channel, Combination},
     field::{from_i128, power_of_two},
+    sponge::Sponge,
     subtree::{Subtree, Subtrees},
 };
 
 /// Bits that packed digits may fill: well below the 254 bits of the field.
 const PACKED_BITS: f64 = 252.0;
-
-/// Which inputs and outputs a proof shows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct PublicInputs {
-    /// Whether the model's inputs are public inputs of the proof.
-    pub inputs: bool,
-}
-
-impl PublicInputs {
-    /// The cells behind the public inputs, in order; the context comes before them and is bound to no cell.
-    pub fn cells(self, program: &Program) -> Vec<CellId> {
-        let inputs = program.inputs.iter().map(|input| input.cell).filter(|_| self.inputs);
-        inputs
-            .chain(program.outputs.iter().flat_map(|output| output.cells.iter().copied()))
-            .collect()
-    }
-}
 
 /// Where one gadget stands. Rows are absolute; a gadget uses `row`, `row + C`, `row + 2C`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +85,7 @@ pub(crate) struct FixedColumns {
     pub(crate) tag: Vec<u64>,
     pub(crate) q_tree: Vec<u64>,
     pub(crate) q_evaluate: Vec<u64>,
+    pub(crate) q_hash: Vec<u64>,
 }
 
 /// A program on rows.
@@ -131,6 +116,10 @@ pub struct Layout {
     pub(crate) evaluations: Vec<Evaluation>,
     /// Evaluations that must be equal.
     ties: Vec<(usize, usize)>,
+    /// Commitments, in the order of the public inputs.
+    pub(crate) sponges: Vec<Sponge>,
+    /// Rows whose value is the sum beside it.
+    pub(crate) link_rows: HashSet<usize>,
     rows: usize,
 }
 
@@ -143,14 +132,16 @@ impl Layout {
     /// Lays out a program, the convolutions of these numbers at a challenge.
     ///
     /// # Errors
-    /// A program that uses a cell before computing it, a sum too wide for the field, a convolution that is none.
+    /// A program that uses a cell before computing it, a sum too wide for the field, a convolution that is none, private
+    /// outputs.
     pub fn new(
         program: &Program,
         lanes: usize,
         combined: &[usize],
         public: PublicInputs,
     ) -> Result<Self, CircuitError> {
-        let shape = Shape::of(program, lanes, combined).check()?;
+        public.check()?;
+        let shape = Shape::of(program, lanes, combined, public).check()?;
         let mut builder = Builder::new(program, shape);
         builder.prepare(combined)?;
         for (index, step) in program.steps.iter().enumerate() {
@@ -160,11 +151,22 @@ impl Layout {
         for (row, cell) in builder.layout.memory_rows.clone().zip(&program.memory) {
             builder.copy(*cell, row)?;
         }
-        let public_rows = public
-            .cells(program)
-            .iter()
-            .map(|cell| builder.home(*cell))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut public_rows = Vec::with_capacity(public.count(program));
+        for side in Side::BOTH {
+            match public.of(side) {
+                Visibility::Public => {
+                    for cell in side.cells(program) {
+                        public_rows.push(builder.home(cell)?);
+                    }
+                }
+                Visibility::Committed => {
+                    let sponge = builder.sponge(side)?;
+                    public_rows.push(sponge.result_row());
+                    builder.layout.sponges.push(sponge);
+                }
+                Visibility::Private => {}
+            }
+        }
         Ok(builder.finish(public_rows))
     }
 
@@ -216,6 +218,7 @@ impl Layout {
             0 => 0,
             _ if row == FIRST_ROW || row + 1 == usable => lookup::EDGE,
             _ if self.memory_rows.contains(&row) => lookup::MEMORY,
+            _ if self.link_rows.contains(&row) => lookup::LINK,
             _ if row < usable => lookup::ACTIVE,
             _ => 0,
         }
@@ -276,6 +279,7 @@ impl Layout {
             cells.extend([AdviceColumn::Value, AdviceColumn::Key, AdviceColumn::Entry].map(|column| (column, row)));
         }
         cells.extend(self.surplus_rows().map(|row| (AdviceColumn::Accumulator, row)));
+        cells.extend(self.sponges.iter().flat_map(|sponge| sponge.bound_cells(lanes)));
         cells.extend(self.memory_rows.clone().map(|row| (AdviceColumn::Memory, row)));
         cells.extend((0..self.table.len()).map(|index| (AdviceColumn::Multiplicity, FIRST_ROW + index)));
         cells
@@ -287,6 +291,12 @@ impl Layout {
         kinds
             .filter_map(|(row, known)| (*known == kind).then_some(row))
             .collect()
+    }
+
+    /// The rows of all commitments; they come last.
+    pub fn commitment_rows(&self) -> Range<usize> {
+        let first = self.sponges.first().map_or(self.rows, |sponge| sponge.tag.load_row);
+        first..self.rows
     }
 
     /// Number of public inputs, context included.
@@ -329,9 +339,9 @@ struct Pending {
     sums: Vec<(usize, usize, i128)>,
 }
 
-struct Builder<'a> {
-    program: &'a Program,
-    layout: Layout,
+pub(crate) struct Builder<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) layout: Layout,
     homes: Vec<Option<usize>>,
     unchecked: Vec<bool>,
     next_row: usize,
@@ -370,6 +380,8 @@ impl<'a> Builder<'a> {
             combined: Vec::new(),
             evaluations: Vec::new(),
             ties: Vec::new(),
+            sponges: Vec::new(),
+            link_rows: HashSet::new(),
             rows: FIRST_ROW,
         };
         let functions = program.tables.len() as u64;
@@ -443,14 +455,14 @@ impl<'a> Builder<'a> {
     }
 
     /// Puts a copy of a known cell on `row`.
-    fn copy(&mut self, cell: CellId, row: usize) -> Result<(), CircuitError> {
+    pub(crate) fn copy(&mut self, cell: CellId, row: usize) -> Result<(), CircuitError> {
         let home = self.home(cell)?;
         self.layout.copies.push((home, row));
         self.layout.values.push((row, cell));
         Ok(())
     }
 
-    fn take_rows(&mut self, count: usize) -> usize {
+    pub(crate) fn take_rows(&mut self, count: usize) -> usize {
         let first = self.next_row;
         self.next_row += count;
         first
@@ -781,6 +793,11 @@ impl IntoTag for TableId {
 }
 
 impl FixedColumns {
+    /// A weight.
+    pub(crate) fn weight(&self, lane: usize, row: usize) -> Fr {
+        self.weights[lane].get(row).copied().unwrap_or_default()
+    }
+
     fn set<T: Clone + Default>(column: &mut Vec<T>, row: usize, value: T) {
         if column.len() <= row {
             column.resize(row + 1, T::default());
@@ -792,7 +809,7 @@ impl FixedColumns {
         Self::set(&mut self.q_gadget, row, kind);
     }
 
-    fn set_accumulate(&mut self, row: usize, kind: u64) {
+    pub(crate) fn set_accumulate(&mut self, row: usize, kind: u64) {
         Self::set(&mut self.q_accumulate, row, kind);
     }
 
@@ -804,11 +821,15 @@ impl FixedColumns {
         Self::set(&mut self.q_evaluate, row, kind);
     }
 
+    pub(crate) fn set_hash(&mut self, row: usize, kind: u64) {
+        Self::set(&mut self.q_hash, row, kind);
+    }
+
     fn set_tag(&mut self, row: usize, tag: u64) {
         Self::set(&mut self.tag, row, tag);
     }
 
-    fn set_weight(&mut self, lane: usize, row: usize, weight: Fr) {
+    pub(crate) fn set_weight(&mut self, lane: usize, row: usize, weight: Fr) {
         if !bool::from(weight.is_zero()) {
             Self::set(&mut self.weights[lane], row, weight);
         }

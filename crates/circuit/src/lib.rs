@@ -9,10 +9,14 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `chips` | one gate family each: accumulate, range, digit, curve, lookup, evaluate |
+//! | `chips` | one gate family each: accumulate, range, digit, curve, lookup, tree, evaluate, poseidon |
 //! | `combination` | convolution → polynomials in one variable |
 //! | `config` | the columns they share |
 //! | `layout` | program → fixed values, copies, places |
+//! | `visibility` | what a proof shows: public, private, committed |
+//! | `commitment` | committed values: packing, tag, hash |
+//! | `sponge` | the rows of a commitment, and their values |
+//! | `poseidon` | the permutation and the sponge, and the linear forms of their gadget |
 //! | `trace` | cells → advice columns |
 //! | `circuit` | halo2's `Circuit` over both |
 //! | `plan` | counts rows and columns for each width and picks one |
@@ -22,24 +26,31 @@
 pub mod chips;
 mod circuit;
 mod combination;
+mod commitment;
 mod compiled;
 mod config;
 mod error;
 mod field;
 mod layout;
 mod plan;
+mod poseidon;
 mod shape;
+mod sponge;
 mod subtree;
 mod trace;
+mod visibility;
 
 pub use circuit::{DEGREE, ModelCircuit, constraint_system, usable_rows};
+pub use commitment::{Commitment, CommittedValue, Salts, prove_ranges};
 pub use compiled::{CIRCUIT_VERSION, CompiledModel};
 pub use config::ModelConfig;
 pub use error::CircuitError;
 pub use field::from_i128;
-pub use layout::{AdviceColumn, ConvolutionRows, Layout, PublicInputs};
+pub use layout::{AdviceColumn, ConvolutionRows, Layout};
 pub use plan::{
     Candidate, HostFactors, MAX_K, Objective, ProveCpu, candidates, choose, convolution_rows, smallest_k, worthwhile,
 };
+pub use poseidon::{RATE, WIDTH, permute, sponge};
 pub use shape::Shape;
 pub use trace::Trace;
+pub use visibility::{PublicInputs, Side, Visibility};

@@ -294,6 +294,8 @@ struct CostModel {
     gas_per_public_input: f64,
     /// Gates of trees.
     gas_of_trees: f64,
+    /// Gates of hashes.
+    gas_of_hashes: f64,
     code_base: f64,
     /// From two lanes on.
     code_per_lane: f64,
@@ -301,6 +303,8 @@ struct CostModel {
     code_of_trees: f64,
     /// The gate of evaluations, and its column.
     code_of_convolutions: f64,
+    /// Gates of hashes.
+    code_of_hashes: f64,
     cpu_base_s: f64,
     /// Per row and column: transforms.
     cpu_per_cell_s: f64,
@@ -318,10 +322,12 @@ impl Default for CostModel {
             gas_per_evaluation: 250.0,
             gas_per_public_input: 800.0,
             gas_of_trees: 2_600.0,
+            gas_of_hashes: 3_500.0,
             code_base: 7_540.0,
             code_per_lane: 135.0,
             code_of_trees: 1_650.0,
             code_of_convolutions: 900.0,
+            code_of_hashes: 2_400.0,
             cpu_base_s: 0.035,
             cpu_per_cell_s: 1.05e-6,
             cpu_per_row_s: 1.21e-3,
@@ -342,6 +348,7 @@ impl CostModel {
     ) -> u64 {
         let execution = self.gas_base
             + if shape.trees { self.gas_of_trees } else { 0.0 }
+            + if shape.hashes { self.gas_of_hashes } else { 0.0 }
             + self.gas_per_multiplication * multiplications as f64
             + self.gas_per_evaluation * evaluations as f64
             + self.gas_per_public_input * public_inputs as f64;
@@ -356,7 +363,8 @@ impl CostModel {
         } else {
             0.0
         };
-        (self.code_base + self.code_per_lane * lanes + trees + convolutions) as usize
+        let hashes = if shape.hashes { self.code_of_hashes } else { 0.0 };
+        (self.code_base + self.code_per_lane * lanes + trees + convolutions + hashes) as usize
     }
 
     fn memory_bytes(&self, rows: f64, columns: f64) -> u64 {

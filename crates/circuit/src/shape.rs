@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use zkverdict_model::Program;
 
-use crate::{CircuitError, DEGREE, chips::evaluate};
+use crate::{CircuitError, DEGREE, PublicInputs, chips::evaluate};
 
 /// Everything of the circuit that the constraint system fixes, without `k` and without the fixed values.
 ///
@@ -18,16 +18,20 @@ pub struct Shape {
     /// Whether there are columns for convolutions at a challenge.
     #[serde(default)]
     pub convolutions: bool,
+    /// Whether there are gates for hashing.
+    #[serde(default)]
+    pub hashes: bool,
 }
 
 impl Shape {
     /// The shape of a program over `lanes`, with these convolutions at a challenge.
-    pub(crate) fn of(program: &Program, lanes: usize, combined: &[usize]) -> Self {
+    pub(crate) fn of(program: &Program, lanes: usize, combined: &[usize], public: PublicInputs) -> Self {
         Self {
             lanes,
             limb_bits: program.limb_bits,
             trees: program.compares_floats(),
             convolutions: !combined.is_empty(),
+            hashes: public.commits(),
         }
     }
 
@@ -69,11 +73,12 @@ impl std::fmt::Display for Shape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "c{}l{}{}{}",
+            "c{}l{}{}{}{}",
             self.lanes,
             self.limb_bits,
             if self.trees { "t" } else { "" },
-            if self.convolutions { "r" } else { "" }
+            if self.convolutions { "r" } else { "" },
+            if self.hashes { "h" } else { "" }
         )
     }
 }

@@ -7,11 +7,13 @@ use halo2_proofs::halo2curves::{
 use zkverdict_model::{CellId, Digit, Finish, Layer, Program, Step, TableId};
 
 use crate::{
-    AdviceColumn, Layout, Shape,
-    chips::{accumulate, evaluate, tree},
+    AdviceColumn, Layout, Salts, Shape,
+    chips::{self, accumulate, evaluate, tree},
     combination::Group,
     field::from_i128,
     layout::{CLOSING_ROWS, Combined, Evaluation, EvaluationSource, Lane, Placement},
+    poseidon,
+    sponge::{Link, Sponge},
     subtree::joined,
 };
 
@@ -37,8 +39,14 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Fills the columns for the cells of one execution, up to `usable` rows.
+    /// Fills the columns for the cells of one execution, up to `usable` rows. Commitments, if there are any, hide nothing:
+    /// see [`Trace::salted`].
     pub fn new(layout: &Layout, program: &Program, cells: &[i64], usable: usize) -> Self {
+        Self::salted(layout, program, cells, &Salts::default(), usable)
+    }
+
+    /// As [`Trace::new`], with salts for the commitments.
+    pub fn salted(layout: &Layout, program: &Program, cells: &[i64], salts: &Salts, usable: usize) -> Self {
         let zeros = || vec![Fr::zero(); usable];
         let mut trace = Self {
             value: zeros(),
@@ -57,6 +65,9 @@ impl Trace {
             cells,
         };
         filler.fill();
+        for sponge in &layout.sponges {
+            filler.sponge(sponge, salts.of(sponge.side));
+        }
         trace.count_lookups(layout);
         trace
     }
@@ -273,24 +284,7 @@ impl Filler<'_> {
             return;
         };
         let Shape { lanes, limb_bits, .. } = self.layout.shape;
-        let fixed = &self.layout.fixed;
-        let weight = |column: usize, row: usize| fixed.weights[column].get(row).copied().unwrap_or_default();
-        let mut accumulator = weight(0, lane.load_row);
-        let mut row = lane.load_row + lanes;
-        for _ in 0..lane.accumulate_steps {
-            self.trace.accumulator[row] = accumulator;
-            if fixed.q_accumulate[row] == accumulate::PRODUCT {
-                accumulator += self.trace.value[row] * self.trace.value[row + lanes];
-            } else {
-                for column in 0..lanes {
-                    let factor = weight(column, row);
-                    if !bool::from(factor.is_zero()) {
-                        accumulator += factor * self.trace.value[row + column];
-                    }
-                }
-            }
-            row += lanes;
-        }
+        let mut accumulator = self.accumulate(lane.load_row, lane.accumulate_steps);
         for (position, sum) in lane.sums.iter().enumerate() {
             let row = lane.digit_row + 3 * lanes * position;
             self.trace.accumulator[row] = accumulator;
@@ -299,7 +293,7 @@ impl Filler<'_> {
                 let number = (digit.high as i128) << (4 * limb_bits)
                     | i128::from(digit.middle) << (2 * limb_bits)
                     | i128::from(digit.remainder);
-                let radix = weight(0, row);
+                let radix = self.layout.fixed.weight(0, row);
                 accumulator = (accumulator - from_i128(number)) * radix.invert().unwrap_or(Fr::zero());
             }
         }
@@ -323,6 +317,63 @@ impl Filler<'_> {
         };
         self.low_limbs(row, digit.middle, digit.remainder);
         digit
+    }
+
+    /// Fills the running sum that is loaded on a row and goes on for some steps; returns what it comes to.
+    fn accumulate(&mut self, load_row: usize, steps: usize) -> Fr {
+        let lanes = self.layout.shape.lanes;
+        let fixed = &self.layout.fixed;
+        let mut sum = fixed.weight(0, load_row);
+        for row in (1..=steps).map(|step| load_row + lanes * step) {
+            self.trace.accumulator[row] = sum;
+            if fixed.q_accumulate[row] == accumulate::PRODUCT {
+                sum += self.trace.value[row] * self.trace.value[row + lanes];
+            } else {
+                for column in 0..lanes {
+                    let factor = fixed.weight(column, row);
+                    if !bool::from(factor.is_zero()) {
+                        sum += factor * self.trace.value[row + column];
+                    }
+                }
+            }
+        }
+        sum
+    }
+
+    fn sponge(&mut self, sponge: &Sponge, salt: Fr) {
+        let lanes = self.layout.shape.lanes;
+        let mut absorbed = Vec::with_capacity(1 + sponge.elements.len());
+        absorbed.push(salt);
+        let tag = self.link(&sponge.tag, lanes);
+        for element in &sponge.elements {
+            absorbed.push(self.link(element, lanes));
+        }
+        let mut carried = tag;
+        for (first, absorbed) in sponge.permutations.iter().zip(absorbed.chunks(poseidon::RATE)) {
+            let values = chips::poseidon::values(poseidon::state(carried, absorbed));
+            let carry = self
+                .layout
+                .fixed
+                .weight(0, first + chips::poseidon::BOX_ROWS - poseidon::WIDTH);
+            for (row, value) in (*first..).zip(&values) {
+                self.trace.value[row] = *value;
+            }
+            for row in *first..first + chips::poseidon::BOX_ROWS {
+                self.trace.accumulator[row] = self.trace.value[row].square().square();
+            }
+            let result = first + chips::poseidon::BOX_ROWS;
+            carried = self.trace.value[result];
+            self.trace.value[result] += carry;
+        }
+    }
+
+    /// Fills a link; returns the sum.
+    fn link(&mut self, link: &Link, lanes: usize) -> Fr {
+        let sum = self.accumulate(link.load_row, link.steps);
+        let row = link.row(lanes);
+        self.trace.accumulator[row] = sum;
+        self.trace.value[row] = sum + self.layout.fixed.weight(0, row);
+        sum
     }
 
     fn bin(&mut self, table: TableId, value: i64, row: usize) {

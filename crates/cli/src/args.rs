@@ -4,13 +4,13 @@ use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use zkverdict::evm::Wei;
+use zkverdict::{circuits::Visibility, evm::Wei};
 
 const CONFIGURATION: &str = "\
 Configuration: flags win over environment variables, and these over zkverdict.toml in the current folder.
   optimize = \"gas\"              ZKVERDICT_OPTIMIZE          compile, calibrate, bench
   tolerance = 4e-4              ZKVERDICT_TOLERANCE         compile, bench
-  visibility = \"private\"        ZKVERDICT_VISIBILITY        compile
+  visibility = \"committed\"      ZKVERDICT_VISIBILITY        compile (of the inputs; or \"output=committed\", …)
   limb-bits = 8, lanes = 1      ZKVERDICT_LIMB_BITS, …      compile, run
   memory-limit = \"4GB\"          ZKVERDICT_MEMORY_LIMIT      compile
   margin = 4.0                  ZKVERDICT_MARGIN            calibrate, run, bench
@@ -60,6 +60,54 @@ impl TryFrom<String> for ByteSize {
     }
 }
 
+/// What proofs show of the inputs and of the outputs, as far as it was said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Shown {
+    pub(crate) input: Option<Visibility>,
+    pub(crate) output: Option<Visibility>,
+}
+
+impl FromStr for Shown {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let problem = || {
+            "it takes input=public, private or committed and output=public or committed, such as \
+             input=committed,output=public"
+                .to_owned()
+        };
+        let mut shown = Self::default();
+        for part in text.split(',') {
+            // Inputs are meant where no side is named.
+            let (side, how) = part.split_once('=').unwrap_or(("input", part));
+            let how = match how.trim() {
+                "public" => Visibility::Public,
+                "private" => Visibility::Private,
+                "committed" => Visibility::Committed,
+                _ => return Err(problem()),
+            };
+            let place = match side.trim() {
+                "input" => &mut shown.input,
+                "output" if how != Visibility::Private => &mut shown.output,
+                _ => return Err(problem()),
+            };
+            if place.replace(how).is_some() {
+                return Err(problem());
+            }
+        }
+        Ok(shown)
+    }
+}
+
+impl TryFrom<String> for Shown {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 /// Prove what a machine-learning model decided, and let any Ethereum contract check it
 #[derive(Debug, Parser)]
 #[command(name = "zkverdict", version, propagate_version = true, max_term_width = 110, after_long_help = CONFIGURATION)]
@@ -89,6 +137,7 @@ pub(crate) enum Command {
     Setup(Setup),
     Prove(Prove),
     Verify(Verify),
+    Commit(Commit),
     Contract(Contract),
     Simulate(Simulate),
     Deploy(Deploy),
@@ -209,15 +258,6 @@ pub(crate) enum Optimize {
     Memory,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Visibility {
-    /// The proof shows the inputs
-    Public,
-    /// The proof hides the inputs
-    Private,
-}
-
 /// Compile a calibrated model to a circuit
 ///
 /// Counts rows and columns for every limb size and width, and takes the cheapest whose error is acceptable.
@@ -237,9 +277,10 @@ pub(crate) struct Compile {
     /// Largest acceptable error on the calibration samples [default: 0.0004]
     #[arg(long, value_name = "E")]
     pub(crate) tolerance: Option<f64>,
-    /// Whether proofs show the model's inputs [default: private]
-    #[arg(long, value_name = "input=public|private")]
-    pub(crate) visibility: Option<String>,
+    /// What proofs show of the inputs (public, private or committed) and of the outputs (public or committed)
+    /// [default: input=private,output=public]
+    #[arg(long, value_name = "SIDE=HOW,…")]
+    pub(crate) visibility: Option<Shown>,
     /// Only layouts with this limb size
     #[arg(long, value_name = "L")]
     pub(crate) limb_bits: Option<u32>,
@@ -301,6 +342,9 @@ pub(crate) struct Prove {
     /// What the proof is bound to: 0x… is a number below the field's prime, any other text is hashed
     #[arg(long, value_name = "TEXT|0x…", default_value = "0x0")]
     pub(crate) context: String,
+    /// Commit with the salts of this file, not with new ones that are written to OUTPUT.salt
+    #[arg(long, value_name = "FILE")]
+    pub(crate) salt: Option<PathBuf>,
     /// Where to write the proof [default: CIRCUIT.proof, or CIRCUIT.proof.json]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -315,6 +359,97 @@ pub(crate) enum ProofFormat {
     Binary,
     /// {"proof": "0x…", "public_inputs": ["0x…", …]}
     Json,
+}
+
+/// Make, open and check commitments to inputs and outputs, without a proof
+#[derive(Debug, Args)]
+pub(crate) struct Commit {
+    #[command(subcommand)]
+    pub(crate) command: CommitCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CommitCommand {
+    Make(CommitMake),
+    Open(CommitOpen),
+    Check(CommitCheck),
+}
+
+/// Commit to a sample, and to what the model says of it, before anything is proven
+///
+/// Writes new salts, or uses those of the file where there is one. `zkverdict prove --salt FILE` proves for the same
+/// commitments. Whoever has the salts can test guesses: keep the file secret.
+///
+/// Example: zkverdict commit make credit.circuit --input applicant.json --salt applicant.salt
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CommitMake {
+    #[command(flatten)]
+    pub(crate) sample: CommittedSample,
+    /// The file of the salts [default: CIRCUIT.salt]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) salt: Option<PathBuf>,
+}
+
+/// Write what opens a commitment: the values and the salt
+///
+/// Whoever gets the file learns the values, and can check that they are the committed ones.
+///
+/// Example: zkverdict commit open output credit.circuit --input applicant.json --salt credit.proof.salt
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CommitOpen {
+    /// Which commitment
+    #[arg(value_enum)]
+    pub(crate) side: Side,
+    #[command(flatten)]
+    pub(crate) sample: CommittedSample,
+    /// The file of the salts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) salt: PathBuf,
+    /// Where to write the opening [default: CIRCUIT.SIDE.opening]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Check that an opening opens the commitment of a proof, and show the values
+///
+/// Exit status 1 if it does not. The proof itself is not verified: `zkverdict verify` does that.
+///
+/// Example: zkverdict commit check credit.output.opening --verifying-key credit.vk --proof credit.proof
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CommitCheck {
+    /// What `zkverdict commit open` wrote
+    pub(crate) opening: PathBuf,
+    /// What `zkverdict setup` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) verifying_key: PathBuf,
+    /// What `zkverdict prove` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proof: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CommittedSample {
+    /// What `zkverdict compile` wrote
+    pub(crate) circuit: PathBuf,
+    /// The sample: .json, .csv, .npy or .npz
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// Which sample of the file, from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) row: usize,
+    #[command(flatten)]
+    pub(crate) columns: Columns,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Side {
+    /// The inputs
+    Input,
+    /// The outputs
+    Output,
 }
 
 /// Verify a proof natively and show what it says

@@ -62,7 +62,7 @@ pub(crate) fn check_contract(plan: &Candidate, printer: &Printer) {
     if !plan.is_deployable() {
         printer.warning(&format!(
             "the contract of these keys will have about {} of code, above what a chain deploys (24,576): run \
-             `zkverdict compile` again with fewer lanes or fewer public values",
+             `zkverdict compile` again with fewer lanes, or with `--visibility` commit to values",
             size(plan.code_bytes as u64)
         ));
     }
@@ -79,8 +79,7 @@ mod tests {
             shape: Shape {
                 lanes: 1,
                 limb_bits: 8,
-                trees: false,
-                convolutions: false,
+                ..Shape::default()
             },
             combined: vec![],
             k: 20,

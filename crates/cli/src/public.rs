@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use zkverdict::{Field, Role, models::OutputKind};
+use zkverdict::{
+    Field, Role,
+    models::{OutputKind, from_ordered},
+};
 
 use crate::printer::{Style, pairs, real};
 
@@ -51,15 +54,30 @@ fn value(field: &Field, word: &[u8; 32]) -> Value {
     // Cells have far fewer bits; anything else comes from no proof.
     let cell = cell.filter(|&cell| small && cell < 1 << 53).map(|cell| cell as i64);
     match cell {
-        Some(cell) if field.role != Role::Context => match &field.kind {
-            Some(OutputKind::Bool) => Value::Bool(cell == field.format.zero + 1),
-            Some(OutputKind::StringLabel(_)) => Value::String(field.show(cell)),
-            Some(OutputKind::IntLabel(_) | OutputKind::Index) => {
-                field.show(cell).parse::<i64>().map_or(Value::Null, Value::from)
-            }
-            _ => Value::from(field.real(cell)),
-        },
+        Some(cell) if matches!(field.role, Role::Input | Role::Output) => cell_value(field, cell),
         _ => Value::String(format!("0x{}", hex::encode(word))),
+    }
+}
+
+fn cell_value(field: &Field, cell: i64) -> Value {
+    match &field.kind {
+        Some(OutputKind::Bool) => Value::Bool(cell == field.format.zero + 1),
+        Some(OutputKind::StringLabel(_)) => Value::String(field.show(cell)),
+        Some(OutputKind::IntLabel(_) | OutputKind::Index) => {
+            field.show(cell).parse::<i64>().map_or(Value::Null, Value::from)
+        }
+        _ if field.float32 => Value::from(from_ordered(cell)),
+        _ => Value::from(field.format.dequantize(cell)),
+    }
+}
+
+/// The integer of a committed value, in words.
+pub(crate) fn cell(field: &Field, cell: i64) -> PublicValue {
+    PublicValue {
+        name: field.name.clone(),
+        index: field.index,
+        role: field.role,
+        value: cell_value(field, cell),
     }
 }
 

@@ -16,7 +16,7 @@ use zkverdict::{
     solidity::SolcChoice,
 };
 
-use crate::args::{ByteSize, Columns, Compile, Optimize, Visibility};
+use crate::args::{ByteSize, Columns, Compile, Optimize, Shown};
 
 /// The configuration file that is read where none is named.
 const FILE: &str = "zkverdict.toml";
@@ -29,8 +29,8 @@ pub(crate) struct Settings {
     pub(crate) optimize: Option<Optimize>,
     /// Largest acceptable error on the calibration samples.
     pub(crate) tolerance: Option<f64>,
-    /// Whether proofs show the model's inputs.
-    pub(crate) visibility: Option<Visibility>,
+    /// What proofs show of inputs and outputs.
+    pub(crate) visibility: Option<Shown>,
     /// Only layouts with this limb size.
     pub(crate) limb_bits: Option<u32>,
     /// Only layouts with this many products a row.
@@ -107,15 +107,10 @@ impl Settings {
         Ok(Self {
             optimize: choice(text("OPTIMIZE"), "ZKVERDICT_OPTIMIZE")?,
             tolerance: number(text("TOLERANCE"), "ZKVERDICT_TOLERANCE")?,
-            visibility: choice(text("VISIBILITY"), "ZKVERDICT_VISIBILITY")?,
+            visibility: parsed(text("VISIBILITY"), "ZKVERDICT_VISIBILITY")?,
             limb_bits: number(text("LIMB_BITS"), "ZKVERDICT_LIMB_BITS")?,
             lanes: number(text("LANES"), "ZKVERDICT_LANES")?,
-            memory_limit: match text("MEMORY_LIMIT") {
-                Some(value) => Some(value.parse().map_err(|problem| {
-                    anyhow!("the environment variable ZKVERDICT_MEMORY_LIMIT holds {value:?}: {problem}")
-                })?),
-                None => None,
-            },
+            memory_limit: parsed(text("MEMORY_LIMIT"), "ZKVERDICT_MEMORY_LIMIT")?,
             margin: number(text("MARGIN"), "ZKVERDICT_MARGIN")?,
             ignore_columns: text("IGNORE_COLUMNS").map(|list| list.split(',').map(str::to_owned).collect()),
             srs: path("SRS"),
@@ -204,15 +199,14 @@ impl Settings {
 
     /// Everything that compiling depends on.
     pub(crate) fn compile_options(&self, args: &Compile) -> Result<CompileOptions> {
-        let visibility = match &args.visibility {
-            Some(text) => Some(visibility(text)?),
-            None => self.visibility,
-        };
+        let (flag, below) = (args.visibility.unwrap_or_default(), self.visibility.unwrap_or_default());
+        let default = PublicInputs::default();
         Ok(CompileOptions {
             objective: self.objective(args.optimize),
             tolerance: self.tolerance(args.tolerance)?,
             public: PublicInputs {
-                inputs: visibility == Some(Visibility::Public),
+                inputs: flag.input.or(below.input).unwrap_or(default.inputs),
+                outputs: flag.output.or(below.output).unwrap_or(default.outputs),
             },
             limb_bits: args.limb_bits.or(self.limb_bits),
             lanes: args.lanes.or(self.lanes),
@@ -221,11 +215,12 @@ impl Settings {
     }
 }
 
-/// `input=public` or `input=private`.
-fn visibility(text: &str) -> Result<Visibility> {
-    let problem = || anyhow!("the visibility {text:?} is neither input=public nor input=private");
-    let value = text.strip_prefix("input=").ok_or_else(problem)?;
-    Visibility::from_str(value, false).map_err(|_| problem())
+fn parsed<T: FromStr<Err = String>>(text: Option<String>, variable: &str) -> Result<Option<T>> {
+    let parse = |text: String| {
+        let problem = |problem| anyhow!("the environment variable {variable} holds {text:?}: {problem}");
+        text.parse().map_err(problem)
+    };
+    text.map(parse).transpose()
 }
 
 fn number<T: FromStr>(text: Option<String>, variable: &str) -> Result<Option<T>> {
@@ -257,6 +252,8 @@ fn choice<T: ValueEnum>(text: Option<String>, variable: &str) -> Result<Option<T
 
 #[cfg(test)]
 mod tests {
+    use zkverdict::circuits::Visibility;
+
     use super::*;
 
     #[test]
@@ -308,8 +305,20 @@ mod tests {
         assert_eq!("2GiB".parse(), Ok(ByteSize(1 << 31)));
         assert_eq!("512".parse(), Ok(ByteSize(512)));
         assert!("-1".parse::<ByteSize>().is_err() && "4 XB".parse::<ByteSize>().is_err());
-        assert!(visibility("output=public").is_err());
-        assert_eq!(visibility("input=public").unwrap(), Visibility::Public);
+        let shown = |input, output| Ok(Shown { input, output });
+        assert_eq!("input=public".parse(), shown(Some(Visibility::Public), None));
+        assert_eq!("committed".parse(), shown(Some(Visibility::Committed), None));
+        let both = shown(Some(Visibility::Private), Some(Visibility::Committed));
+        assert_eq!("output=committed,input=private".parse(), both);
+        for refused in [
+            "output=private",
+            "input",
+            "input=public,input=private",
+            "model=public",
+            "",
+        ] {
+            assert!(refused.parse::<Shown>().is_err(), "{refused}");
+        }
         assert!(Settings::default().margin(Some(0.5)).is_err());
         assert!(Settings::default().tolerance(Some(f64::NAN)).is_err());
     }

@@ -4,7 +4,7 @@ use halo2_proofs::{
     poly::kzg::{commitment::KZGCommitmentScheme, multiopen::ProverSHPLONK},
 };
 use rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
-use zkverdict_circuit::CompiledModel;
+use zkverdict_circuit::{CompiledModel, Salts};
 use zkverdict_model::Saturated;
 
 use crate::{Observer, ProverError, ProvingKey, Stage, progress::ObservedTranscript};
@@ -14,16 +14,19 @@ use crate::{Observer, ProverError, ProvingKey, Stage, progress::ObservedTranscri
 pub struct ProvenInference {
     /// Proof bytes.
     pub proof: Vec<u8>,
-    /// Public inputs: the context, the inputs where they are public, the outputs.
+    /// Public inputs: the context, the inputs or their commitment, the outputs or their commitment.
     pub public_inputs: Vec<Fr>,
     /// Every cell of the evaluation. Secret.
     pub cells: Vec<i64>,
+    /// What opens the commitments. Secret.
+    pub salts: Salts,
     /// The nodes some of whose values reached an end of their format: the outputs are proven, but may be far from the
     /// floats. Calibrate on samples like this one.
     pub saturation: Vec<Saturated>,
 }
 
-/// Proves one inference. `sample` holds one vector per graph input; `context` is what the proof is bound to.
+/// Proves one inference. `sample` holds one vector per graph input; `context` is what the proof is bound to. Commitments
+/// get new salts.
 ///
 /// # Errors
 /// Inputs that have no cells or no answer, keys of another circuit.
@@ -33,10 +36,11 @@ pub fn prove(
     sample: &[Vec<f64>],
     context: Fr,
 ) -> Result<ProvenInference, ProverError> {
-    prove_observed(model, key, sample, context, StdRng::from_entropy(), &mut |_| ())
+    let salts = Salts::random(StdRng::from_entropy());
+    prove_observed(model, key, sample, context, &salts, StdRng::from_entropy(), &mut |_| ())
 }
 
-/// As [`prove`], with randomness from the caller, telling an observer how far it is. The proof hides its inputs only from
+/// As [`prove`], with salts and randomness from the caller, telling an observer how far it is. The proof hides its inputs only from
 /// those who cannot guess the randomness; what the observer does has no influence on the proof.
 ///
 /// # Errors
@@ -46,13 +50,14 @@ pub fn prove_observed<R: RngCore + CryptoRng>(
     key: &ProvingKey,
     sample: &[Vec<f64>],
     context: Fr,
+    salts: &Salts,
     randomness: R,
     observer: &mut Observer<'_>,
 ) -> Result<ProvenInference, ProverError> {
     let mut transcript = ObservedTranscript::new(&key.verifying_key.protocol, observer);
     let cells = model.program.execute(&model.program.quantize(sample)?)?;
-    let public_inputs = model.instance(&cells, context);
-    let circuit = model.circuit_with(&cells)?;
+    let public_inputs = model.instance(&cells, salts, context)?;
+    let circuit = model.circuit_with(&cells, salts)?;
     transcript.enter(Stage::Commitments);
     create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
         &key.srs,
@@ -72,6 +77,7 @@ pub fn prove_observed<R: RngCore + CryptoRng>(
         proof,
         public_inputs,
         cells,
+        salts: *salts,
         saturation,
     })
 }

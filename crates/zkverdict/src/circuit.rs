@@ -3,13 +3,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use zkverdict_circuit::{
     CIRCUIT_VERSION, Candidate, CompiledModel, ConvolutionRows, Objective, PublicInputs, candidates, choose,
-    convolution_rows,
+    convolution_rows, prove_ranges,
 };
 use zkverdict_model::{Graph, Input};
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
-use crate::{CalibrationFile, Error, Model};
+use crate::{CalibrationFile, Error, Model, Width};
 
 /// Largest error against the floats that the planner accepts by default.
 pub const DEFAULT_TOLERANCE: f64 = 4e-4;
@@ -75,25 +75,39 @@ pub struct Planned {
 /// # Errors
 /// A model that fits no layout, or none of those asked for.
 pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOptions) -> Result<Planned, Error> {
+    let program = |width: &Width| {
+        let mut program = width.program(&model.graph, &calibration.calibration)?;
+        prove_ranges(&mut program, options.public);
+        Ok::<_, Error>(program)
+    };
     let mut all = Vec::new();
     for width in &calibration.widths {
         if options.limb_bits.is_none_or(|bits| bits == width.limb_bits) {
-            let program = width.program(&model.graph, &calibration.calibration)?;
-            all.extend(candidates(&program, options.public, Some(width.fidelity.max_error))?);
+            all.extend(candidates(
+                &program(width)?,
+                options.public,
+                Some(width.fidelity.max_error),
+            )?);
         }
     }
     all.retain(|candidate| options.lanes.is_none_or(|lanes| lanes == candidate.shape.lanes));
     if let Some(least) = all.iter().map(|candidate| candidate.code_bytes).min()
         && !all.iter().any(Candidate::is_deployable)
     {
-        return Err(Error::TooMuchCode { least });
+        let remedy = if options.public.commits() {
+            "ask for fewer lanes, or commit to nothing: hashing takes some 2,400 of them"
+        } else {
+            "commit to values instead of showing them (`--visibility input=committed,output=committed`: one public \
+             input however many values), or ask for fewer lanes"
+        };
+        return Err(Error::TooMuchCode { remedy, least });
     }
     let allowed = within_memory(&all, options.memory_limit)?;
     let plan = choose(&allowed, options.objective, options.tolerance)
         .cloned()
         .ok_or(Error::NoLayout)?;
     let width = calibration.width(plan.shape.limb_bits).ok_or(Error::NoLayout)?;
-    let program = width.program(&model.graph, &calibration.calibration)?;
+    let program = program(width)?;
     let mut convolutions = convolution_rows(&program, plan.shape.lanes)?;
     for (number, rows) in convolutions.iter_mut().enumerate() {
         rows.is_combined = plan.combined.contains(&number);

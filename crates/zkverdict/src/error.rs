@@ -1,6 +1,7 @@
 use std::{io, path::PathBuf};
 
 use thiserror::Error;
+use zkverdict_circuit::Side;
 
 /// Anything the pipeline can refuse.
 #[derive(Debug, Error)]
@@ -88,9 +89,11 @@ pub enum Error {
     /// Every contract would be too large for a chain.
     #[error(
         "no layout matches: every verifier contract would have {least} bytes of code or more, above what a chain \
-         deploys (24,576); make fewer values public, or ask for fewer lanes"
+         deploys (24,576); {remedy}"
     )]
     TooMuchCode {
+        /// What makes it smaller.
+        remedy: &'static str,
         /// Predicted bytes of the smallest.
         least: usize,
     },
@@ -119,6 +122,22 @@ pub enum Error {
     Context {
         /// What was given.
         text: String,
+    },
+    /// Salts are never written over.
+    #[error(
+        "{path} is there already and is not overwritten: what is in it may open a commitment; name it with --salt to \
+         commit with the same salts again, or move it away",
+        path = path.display()
+    )]
+    SaltExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nothing in the proof or circuit is committed.
+    #[error("there is no {side} commitment; compile with `--visibility {side}=committed`")]
+    NotCommitted {
+        /// Which one.
+        side: Side,
     },
     /// The proof's outputs are not what the caller requires.
     #[error("the proof shows {got} for {name}, not {expected}")]

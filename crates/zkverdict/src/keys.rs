@@ -3,6 +3,7 @@ use std::path::Path;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand::{SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
+use zkverdict_circuit::Salts;
 use zkverdict_model::Program;
 use zkverdict_prover::{Observer, Progress, ProvingKey};
 use zkverdict_srs::{Ceremony, Srs, ceremony};
@@ -71,6 +72,7 @@ impl Keys {
             &proving,
             &neutral_sample(&model.program),
             Fr::zero(),
+            &Salts::random(StdRng::from_entropy()),
             StdRng::from_entropy(),
             &mut |progress| {
                 observer(Progress {
@@ -85,7 +87,7 @@ impl Keys {
             srs: sized.provenance().ceremony.to_string(),
             unsafe_srs: sized.is_unsafe(),
             key: proving.verifying_key.clone(),
-            schema: public_schema(model),
+            schema: public_schema(model)?,
             known: Proof::new(known.proof, &known.public_inputs),
         };
         Ok(Self { proving, verifying })

@@ -10,6 +10,7 @@
 //! | `circuit` | compiling: the planner's choice |
 //! | `keys` | proving and verifying keys |
 //! | `proof` | proofs, contexts |
+//! | `commitment` | salts and openings |
 //! | `schema` | what each public input means |
 //! | `contract` | verifier contracts |
 //! | `project` | a Foundry project around a contract |
@@ -22,6 +23,7 @@
 mod readme {}
 
 mod circuit;
+mod commitment;
 mod contract;
 mod error;
 mod keys;
@@ -41,6 +43,7 @@ pub use zkverdict_srs as srs;
 pub use zkverdict_verifier as verifier;
 
 pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, compile};
+pub use commitment::{Opening, SaltFile};
 pub use contract::{ContractFile, KeyCosts, Sharing, Style};
 pub use error::Error;
 pub use keys::{Keys, Provenance, SETUP_OVER_PROVE, VerifyingKeyFile, load_proving_key};
@@ -48,4 +51,4 @@ pub use machine::{HostSpeed, available_memory, wall_seconds};
 pub use model::{CalibrationFile, FormatRule, Model, Width};
 pub use project::FoundryProject;
 pub use proof::{Proof, context_from_text, prove, prove_observed};
-pub use schema::{Field, Role, public_schema};
+pub use schema::{Committed, Field, Role, public_schema};

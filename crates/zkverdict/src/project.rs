@@ -242,7 +242,8 @@ impl Tensor<'_> {
     }
 
     fn solidity_type(&self) -> &'static str {
-        match (&self.field().kind, self.field().float32) {
+        let is_word = self.field().float32 || self.field().committed.is_some();
+        match (&self.field().kind, is_word) {
             (Some(OutputKind::Bool), _) => "bool",
             (Some(OutputKind::Index), _) | (_, true) => "uint256",
             (Some(OutputKind::StringLabel(_)), _) => "string",
@@ -257,15 +258,12 @@ impl Tensor<'_> {
         } else {
             format!("[{count}]")
         };
-        let role = if self.field().role == Role::Input {
-            "input"
-        } else {
-            "output"
-        };
+        let role = role(self.field().role);
         let meaning = match &self.field().kind {
             Some(OutputKind::IntLabel(_) | OutputKind::StringLabel(_)) => "the label",
             Some(OutputKind::Bool) => "a bit",
             Some(OutputKind::Index) => "an index",
+            _ if self.field().committed.is_some() => "a salted hash",
             _ if self.field().float32 => "places of float32 numbers in the order of floats",
             _ => "with 18 decimals",
         };
@@ -321,7 +319,7 @@ impl Tensor<'_> {
                     .collect();
                 format!("[{}][{cell}]", labels.join(", "))
             }
-            _ if field.float32 => cell,
+            _ if field.float32 || field.committed.is_some() => cell,
             _ => format!("FixedPoint.toWad({cell}, Format({{zero: {zero}, scale: {scale}}}))"),
         }
     }
@@ -345,7 +343,7 @@ impl Tensor<'_> {
                     literal(&labels[word.to::<usize>()])
                 ),
                 Some(OutputKind::Index) => format!("{value} == {word}"),
-                _ if field.float32 => format!("{value} == {word}"),
+                _ if field.float32 || field.committed.is_some() => format!("{value} == {word}"),
                 _ => format!("{value} == {}", wad(word, field.format)),
             };
             writeln!(
@@ -386,16 +384,22 @@ fn public_inputs(words: &[U256]) -> String {
     })
 }
 
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Context => "context",
+        Role::Input => "input",
+        Role::Output => "output",
+        Role::InputCommitment => "commitment to the inputs",
+        Role::OutputCommitment => "commitment to the outputs",
+    }
+}
+
 fn schema_rows(schema: &[Field]) -> String {
     schema
         .iter()
         .enumerate()
         .fold(String::new(), |mut text, (position, field)| {
-            let role = match field.role {
-                Role::Context => "context",
-                Role::Input => "input",
-                Role::Output => "output",
-            };
+            let role = role(field.role);
             let Format { zero, scale } = field.format;
             let name = one_line(&field.name).replace('|', "\\|");
             writeln!(

@@ -7,6 +7,7 @@ use halo2_proofs::halo2curves::{
 use rand::{SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
+use zkverdict_circuit::Salts;
 use zkverdict_prover::{Observer, ProvenInference, ProvingKey};
 use zkverdict_verifier::{
     Artifact, Digest, Kind, MadeFrom, decode_public_inputs, encode_public_inputs, write_atomically,
@@ -89,7 +90,7 @@ impl Proof {
     }
 }
 
-/// Proves one inference.
+/// Proves one inference. Commitments get new salts, which the result holds.
 ///
 /// # Errors
 /// Inputs outside what the circuit accepts, keys of another circuit or SRS.
@@ -99,10 +100,11 @@ pub fn prove(
     sample: &[Vec<f64>],
     context: Fr,
 ) -> Result<(Proof, ProvenInference), Error> {
-    prove_observed(circuit, key, sample, context, &mut |_| ())
+    let salts = Salts::random(StdRng::from_entropy());
+    prove_observed(circuit, key, sample, context, &salts, &mut |_| ())
 }
 
-/// As [`prove`], telling an observer how far it is.
+/// As [`prove`], with these salts for the commitments, telling an observer how far it is.
 ///
 /// # Errors
 /// As [`prove`].
@@ -111,10 +113,12 @@ pub fn prove_observed(
     key: &ProvingKey,
     sample: &[Vec<f64>],
     context: Fr,
+    salts: &Salts,
     observer: &mut Observer<'_>,
 ) -> Result<(Proof, ProvenInference), Error> {
     let randomness = StdRng::from_entropy();
-    let proven = zkverdict_prover::prove_observed(&circuit.compiled, key, sample, context, randomness, observer)?;
+    let proven =
+        zkverdict_prover::prove_observed(&circuit.compiled, key, sample, context, salts, randomness, observer)?;
     Ok((Proof::new(proven.proof.clone(), &proven.public_inputs), proven))
 }
 

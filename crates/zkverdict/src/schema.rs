@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
-use zkverdict_circuit::CompiledModel;
-use zkverdict_model::{Format, OutputKind, from_ordered};
+use zkverdict_circuit::{CircuitError, Commitment, CompiledModel, Side, Visibility};
+use zkverdict_model::{Format, OutputKind, Program, from_ordered};
 
 /// What a public input is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,20 @@ pub enum Role {
     Input,
     /// An output of the model.
     Output,
+    /// A commitment to the inputs.
+    InputCommitment,
+    /// A commitment to the outputs.
+    OutputCommitment,
+}
+
+impl Role {
+    /// The commitment to one side.
+    pub fn commitment(side: Side) -> Self {
+        match side {
+            Side::Input => Self::InputCommitment,
+            Side::Output => Self::OutputCommitment,
+        }
+    }
 }
 
 /// One public input in words.
@@ -30,6 +44,18 @@ pub struct Field {
     pub float32: bool,
     /// How an output is to be read.
     pub kind: Option<OutputKind>,
+    /// What a commitment is to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<Committed>,
+}
+
+/// What a commitment is to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Committed {
+    /// How the values are packed and hashed.
+    pub commitment: Commitment,
+    /// What they are, in the same order.
+    pub fields: Vec<Field>,
 }
 
 impl Field {
@@ -56,37 +82,70 @@ impl Field {
 }
 
 /// The public inputs of a circuit, in order.
-pub fn public_schema(model: &CompiledModel) -> Vec<Field> {
-    let context = Field {
-        name: "context".to_owned(),
-        index: 0,
-        role: Role::Context,
-        format: Format::INTEGER,
-        float32: false,
-        kind: None,
-    };
-    let program = &model.program;
-    let inputs = program
-        .inputs
-        .iter()
-        .filter(|_| model.public.inputs)
-        .map(|input| Field {
+///
+/// # Errors
+/// Commitments to values without a proven range.
+pub fn public_schema(model: &CompiledModel) -> Result<Vec<Field>, CircuitError> {
+    let mut schema = vec![Field::without_format("context".to_owned(), Role::Context, None)];
+    for side in Side::BOTH {
+        match model.public.of(side) {
+            Visibility::Public => schema.extend(fields(&model.program, side)),
+            Visibility::Committed => {
+                let committed = Committed {
+                    commitment: Commitment::of(&model.program, side)?,
+                    fields: fields(&model.program, side),
+                };
+                let name = format!("{side} commitment");
+                schema.push(Field::without_format(name, Role::commitment(side), Some(committed)));
+            }
+            Visibility::Private => {}
+        }
+    }
+    Ok(schema)
+}
+
+impl Field {
+    fn without_format(name: String, role: Role, committed: Option<Committed>) -> Self {
+        Self {
+            name,
+            index: 0,
+            role,
+            format: Format::INTEGER,
+            float32: false,
+            kind: None,
+            committed,
+        }
+    }
+}
+
+/// The values of one side, in graph order.
+fn fields(program: &Program, side: Side) -> Vec<Field> {
+    let inputs = || {
+        program.inputs.iter().map(|input| Field {
             name: program.input_names[input.tensor].clone(),
             index: input.index,
             role: Role::Input,
             format: input.format,
             float32: input.float32,
             kind: None,
-        });
-    let outputs = program.outputs.iter().flat_map(|output| {
-        (0..output.cells.len()).map(|index| Field {
-            name: output.name.clone(),
-            index,
-            role: Role::Output,
-            format: output.format,
-            float32: false,
-            kind: Some(output.kind.clone()),
+            committed: None,
         })
-    });
-    std::iter::once(context).chain(inputs).chain(outputs).collect()
+    };
+    let outputs = || {
+        program.outputs.iter().flat_map(|output| {
+            (0..output.cells.len()).map(|index| Field {
+                name: output.name.clone(),
+                index,
+                role: Role::Output,
+                format: output.format,
+                float32: false,
+                kind: Some(output.kind.clone()),
+                committed: None,
+            })
+        })
+    };
+    match side {
+        Side::Input => inputs().collect(),
+        Side::Output => outputs().collect(),
+    }
 }

@@ -9,7 +9,9 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use zkverdict::{
-    CalibrationFile, CircuitFile, ContractFile, Error, Model, Proof, VerifyingKeyFile, load_proving_key,
+    CalibrationFile, CircuitFile, ContractFile, Error, Model, Proof, VerifyingKeyFile,
+    circuits::Salts,
+    load_proving_key,
     models::Op,
     verifier::{Artifact, ArtifactError, Digest, Kind, MadeFrom},
 };
@@ -480,7 +482,7 @@ fn hostile_circuits_do_not_panic() {
                 }
                 let cells = compiled.program.execute(&compiled.program.quantize(&keyed.sample)?)?;
                 if compiled.k <= 12 {
-                    compiled.circuit_with(&cells)?;
+                    compiled.circuit_with(&cells, &Salts::default())?;
                 }
                 compiled.program.dequantize_outputs(&cells);
                 Ok::<_, Error>(())

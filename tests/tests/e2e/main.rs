@@ -4,6 +4,7 @@ mod artifacts;
 mod bench_models;
 mod ceremonies;
 mod chain;
+mod commitments;
 mod convolutions;
 mod decisions;
 mod documents;

@@ -16,7 +16,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use snark_verifier::{loader::native::NativeLoader, system::halo2::transcript::evm::EvmTranscript};
 use zkverdict::{
     Keys,
-    circuits::ModelCircuit,
+    circuits::{ModelCircuit, Salts},
     prover::{Progress, Stage, prove_observed},
 };
 
@@ -43,6 +43,7 @@ fn observed(keyed: &Keyed) -> (Vec<u8>, Vec<Progress>) {
         &keyed.keys.proving,
         &keyed.sample,
         keyed.context,
+        &Salts::default(),
         randomness(),
         &mut |progress| told.push(progress),
     )
@@ -71,8 +72,8 @@ fn unobserved(keyed: &Keyed) -> Vec<u8> {
     create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
         &srs,
         &key,
-        &[model.circuit_with(cells).unwrap()],
-        &[&[&model.instance(cells, keyed.context)]],
+        &[model.circuit_with(cells, &Salts::default()).unwrap()],
+        &[&[&model.instance(cells, &Salts::default(), keyed.context).unwrap()]],
         randomness(),
         &mut transcript,
     )

@@ -9,7 +9,7 @@ use alloy::{
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use zkverdict::{
     CompileOptions, ContractFile, Error, FoundryProject, Proof, Style,
-    circuits::PublicInputs,
+    circuits::{PublicInputs, Visibility},
     compile,
     solidity::{SolcChoice, find_program, find_solc},
 };
@@ -159,7 +159,10 @@ fn forge_accepts_the_project_of_a_model_with_public_inputs() {
     }
     let Pipeline { model, calibration, .. } = Example::DiagnosisLogreg.pipeline().clone();
     let options = CompileOptions {
-        public: PublicInputs { inputs: true },
+        public: PublicInputs {
+            inputs: Visibility::Public,
+            ..PublicInputs::default()
+        },
         ..CompileOptions::default()
     };
     let planned = compile(&model, &calibration, &options).unwrap();

@@ -45,11 +45,12 @@ fn catalogue() -> impl Iterator<Item = Shape> {
         .into_iter()
         .flat_map(|lanes| (7..=12).map(move |limb_bits| (lanes, limb_bits)))
         .flat_map(|(lanes, limb_bits)| {
-            [(false, false), (true, false), (false, true), (true, true)].map(|(trees, convolutions)| Shape {
+            (0..8).map(move |features| Shape {
                 lanes,
                 limb_bits,
-                trees,
-                convolutions,
+                trees: features & 1 != 0,
+                convolutions: features & 2 != 0,
+                hashes: features & 4 != 0,
             })
         })
         .filter(|shape| shape.check().is_ok())
@@ -160,7 +161,10 @@ fn challenges_follow_what_they_check() {
                 ];
                 // With trees, the memory and the value beside it, both first phase.
                 let memory = config.tree.map(|columns| [columns.memory, config.value]);
-                let mut expected = expected.into_iter().chain(memory.into_iter().flatten());
+                // With hashes, the value of a link and the sum beside it.
+                let link = config.q_hash.map(|_| [config.value, config.accumulator]);
+                let special = memory.into_iter().chain(link).flatten();
+                let mut expected = expected.into_iter().chain(special);
                 assert!(
                     expected.any(|known| known.index() == column),
                     "{shape}: column {column}"
@@ -415,8 +419,9 @@ fn no_polynomial_is_queried_twice_at_a_point() {
         }
         shapes += 1;
     }
-    // Five lane counts, six limb sizes; with trees five limb sizes; with convolutions three lane counts.
-    assert_eq!(shapes, 55 + 33);
+    // Five lane counts, six limb sizes; with trees five limb sizes; with convolutions three lane counts; all of these with
+    // and without hashes.
+    assert_eq!(shapes, 2 * (55 + 33));
     for example in Example::SMALL {
         let keyed = example.keyed();
         let protocol = &keyed.keys.verifying.key.protocol;

@@ -58,6 +58,9 @@ fn by_another_program(what: &str, change: impl Fn(&mut Program)) {
             layout,
             k: honest.k,
             usable: honest.usable,
+            public: honest.public,
+            combined: honest.combined.clone(),
+            salts: honest.salts,
         };
         for sample in inputs(depth) {
             let cells = forger.cells(&sample);

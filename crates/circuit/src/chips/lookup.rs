@@ -14,6 +14,8 @@ pub const ACTIVE: u64 = 1;
 pub const EDGE: u64 = 2;
 /// `q_lookup` on rows whose table entry is the value beside it, in shapes with trees.
 pub const MEMORY: u64 = 3;
+/// `q_lookup` on rows whose value is the accumulator beside it and the weight, in shapes that hash.
+pub const LINK: u64 = 4;
 
 pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig) {
     // With A = α + key + γ·tag + γ²·entry, B = α + limb, T = α + table_key + γ·table_tag + γ²·table_entry:
@@ -21,6 +23,8 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig) {
     //   q·(q − 1)·S(i−1) = 0
     // With trees, T also has + γ²·memory, and q = 3 on memory rows:
     //   q·(q − 1)·(q − 3)·S(i−1) = 0,  q·(q − 3)·memory = 0,  q·(q − 1)·(q − 2)·(memory − value) = 0
+    // With hashes, q = 4 on link rows; every factor above that vanishes on memory rows gets one that does there, and
+    //   q·(q − 1)·(q − 2)·(value − accumulator − w_0) = 0, with trees times (q − 3)
     // docs/spec/lookup.md
     meta.create_gate("lookup", |meta| {
         let q = meta.query_fixed(config.q_lookup, Rotation::cur());
@@ -53,18 +57,35 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig) {
             - keyed.clone() * table
             + multiplicity * keyed * plain;
         let other = |kind: u64| q.clone() - Expression::Constant(Fr::from(kind));
-        let edge = q.clone() * (q.clone() - one) * sum_prev;
+        let is_special = q.clone() * other(ACTIVE) * other(EDGE);
+        let mut edge = q.clone() * (q.clone() - one) * sum_prev;
         let mut constraints = vec![("running sum", q.clone() * step)];
-        match memory {
-            None => constraints.push(("running sum starts and ends at zero", edge)),
-            Some((memory, value)) => constraints.extend([
-                ("running sum starts and ends at zero", edge * other(MEMORY)),
+        let link = config.q_hash.map(|_| {
+            let value = meta.query_advice(config.value, Rotation::cur());
+            let sum = meta.query_advice(config.accumulator, Rotation::cur());
+            value - sum - meta.query_fixed(config.weights[0], Rotation::cur())
+        });
+        if link.is_some() {
+            edge = edge * other(LINK);
+        }
+        if let Some((memory, value)) = &memory {
+            let is_memory = match link {
+                Some(_) => is_special.clone() * other(LINK),
+                None => is_special.clone(),
+            };
+            edge = edge * other(MEMORY);
+            constraints.extend([
                 ("memory is zero elsewhere", q.clone() * other(MEMORY) * memory.clone()),
-                (
-                    "memory is the value",
-                    q.clone() * other(ACTIVE) * other(EDGE) * (memory - value),
-                ),
-            ]),
+                ("memory is the value", is_memory * (memory.clone() - value.clone())),
+            ]);
+        }
+        constraints.push(("running sum starts and ends at zero", edge));
+        if let Some(link) = link {
+            let is_link = match memory {
+                Some(_) => is_special * other(MEMORY),
+                None => is_special,
+            };
+            constraints.push(("value is the sum", is_link * link));
         }
         constraints
     });

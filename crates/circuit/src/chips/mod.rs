@@ -6,6 +6,7 @@ pub mod curve;
 pub mod digit;
 pub mod evaluate;
 pub mod lookup;
+pub mod poseidon;
 pub mod range;
 pub mod tree;
 

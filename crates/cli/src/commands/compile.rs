@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
     CompileOptions, HostSpeed,
-    circuits::{Candidate, ConvolutionRows, HostFactors, Objective},
+    circuits::{Candidate, ConvolutionRows, HostFactors, Objective, PublicInputs, Side, Visibility},
     compile,
     models::{Fidelity, FormatChoice, TabulatedFunction, TreeFacts},
     srs::SrsError,
@@ -26,7 +26,7 @@ struct Compiled {
     circuit_digest: Digest,
     objective: Objective,
     tolerance: f64,
-    inputs_public: bool,
+    visibility: PublicInputs,
     chosen: Candidate,
     fidelity: Option<Fidelity>,
     /// Tensors whose format is not the finest for their range.
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         circuit_digest: planned.file.digest(),
         objective: options.objective,
         tolerance: options.tolerance,
-        inputs_public: options.public.inputs,
+        visibility: options.public,
         fidelity: width.map(|width| width.fidelity.clone()),
         formats: width.map_or_else(Vec::new, |width| width.formats.clone()),
         functions: planned.file.compiled.program.functions.clone(),
@@ -163,12 +163,9 @@ impl Report for Compiled {
             ),
             (
                 "public",
-                format!(
-                    "{} numbers: context, {}outputs",
-                    plan.public_inputs,
-                    if self.inputs_public { "inputs, " } else { "" }
-                ),
+                format!("{} numbers: {}", plan.public_inputs, shown(self.visibility)),
             ),
+            ("visibility", hidden(self.visibility)),
             ("proof", size(plan.proof_bytes as u64)),
             (
                 "predicted",
@@ -208,6 +205,29 @@ impl Report for Compiled {
         text.push_str(&format!("wrote {}\n", self.output.display()));
         text
     }
+}
+
+/// The public inputs in words.
+fn shown(public: PublicInputs) -> String {
+    let sides = Side::BOTH.into_iter().filter_map(|side| match public.of(side) {
+        Visibility::Public => Some(format!("{side}s")),
+        Visibility::Committed => Some(format!("{side} commitment")),
+        Visibility::Private => None,
+    });
+    std::iter::once("context".to_owned())
+        .chain(sides)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// What a proof tells of inputs and outputs.
+fn hidden(public: PublicInputs) -> String {
+    let sides = Side::BOTH.map(|side| match public.of(side) {
+        Visibility::Public => format!("{side}s are shown"),
+        Visibility::Private => format!("{side}s are hidden"),
+        Visibility::Committed => format!("{side}s are hidden, bound by a salted hash"),
+    });
+    format!("{}; the model is public", sides.join("; "))
 }
 
 fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String {

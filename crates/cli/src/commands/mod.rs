@@ -4,6 +4,7 @@ mod anvil;
 mod bench;
 mod calibrate;
 mod chain;
+mod commit;
 mod compile;
 mod completions;
 mod contract;
@@ -60,6 +61,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Setup(args) => setup::run(&args, settings, printer),
         Command::Prove(args) => prove::run(&args, settings, printer),
         Command::Verify(args) => verify::run(&args, printer),
+        Command::Commit(args) => commit::run(args.command, settings, printer),
         Command::Contract(args) => contract::run(args, settings, printer),
         Command::Simulate(args) => simulate::run(&args, printer),
         Command::Deploy(args) => deploy::run(&args, settings, printer),

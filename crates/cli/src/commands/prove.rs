@@ -1,16 +1,19 @@
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    CircuitFile, HostSpeed, context_from_text, load_proving_key,
+    CircuitFile, HostSpeed, SaltFile, context_from_text, load_proving_key,
     models::Saturated,
     prove_observed,
     verifier::{Digest, Kind},
     wall_seconds,
 };
 
-use super::{Status, fidelity};
+use super::{Status, commit, fidelity};
 use crate::{
     args::{ProofFormat, Prove},
     failure::hinted,
@@ -35,6 +38,8 @@ struct Proven {
     public_inputs: Vec<String>,
     proof_bytes: usize,
     proof: PathBuf,
+    /// Where the salts are, if something is committed.
+    salt: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Result<Status> {
@@ -46,19 +51,21 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     target.check(&output)?;
     let context = context_from_text(&args.context)?;
     let circuit = CircuitFile::load(&args.circuit)?;
-    let samples = circuit.samples(&args.input, &settings.ignored(&args.columns))?;
-    let sample = samples.get(args.row).ok_or_else(|| {
-        hinted(
-            format!("{} has no sample {}", args.input.display(), args.row),
-            format!("choose --row between 0 and {}", samples.len().saturating_sub(1)),
-        )
-    })?;
+    let sample = commit::sample(&circuit, &args.input, args.row, &settings.ignored(&args.columns))?;
     fit::check_memory(&circuit.plan, Work::Prove, printer);
     let proving_key = args.proving_key.clone().unwrap_or_else(|| sibling(&args.circuit, "pk"));
     let (key, provenance) = load_proving_key(&proving_key, &circuit)?;
+    let (salts, salt) = salts(args, &circuit, &output)?;
     let factors = HostSpeed::cached().map(|speed| speed.factors()).unwrap_or_default();
     let steps = printer.steps("proving", wall_seconds(circuit.plan.on(factors).prove_cpu_s));
-    let (proof, proven) = prove_observed(&circuit, &key, sample, context, &mut |progress| steps.at(progress))?;
+    let salts = salts.salts();
+    let observe = &mut |progress| steps.at(progress);
+    let (proof, proven) = prove_observed(&circuit, &key, &sample, context, &salts, observe).inspect_err(|_| {
+        // Nothing was committed to with new salts that lead to no proof.
+        if let (None, Some(path)) = (&args.salt, &salt) {
+            let _ = fs::remove_file(path);
+        }
+    })?;
     drop(steps);
     match args.format {
         ProofFormat::Binary => proof.save(&output, provenance.verifying_key, provenance.unsafe_srs)?,
@@ -74,7 +81,7 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     if provenance.unsafe_srs {
         printer.warning("made with the UNSAFE development SRS: this proof convinces nobody");
     }
-    let schema = zkverdict::public_schema(&circuit.compiled);
+    let schema = zkverdict::public_schema(&circuit.compiled)?;
     printer.result(&Proven {
         model: circuit.name,
         row: args.row,
@@ -86,8 +93,31 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
         public_inputs: words(&proof.public_inputs),
         proof_bytes: proof.proof.len(),
         proof: output,
+        salt,
     })?;
     Ok(Status::Done)
+}
+
+/// The salts to commit with, and where they are. New ones are on disk before there is a proof that needs them.
+fn salts(args: &Prove, circuit: &CircuitFile, output: &Path) -> Result<(SaltFile, Option<PathBuf>)> {
+    let commits = circuit.compiled.public.commits();
+    match &args.salt {
+        Some(_) if !commits => Err(hinted(
+            format!("{} commits to nothing, so --salt has no use", args.circuit.display()),
+            "compile it with --visibility input=committed, or leave the salt out",
+        )),
+        Some(path) => Ok((SaltFile::load(path)?, Some(path.clone()))),
+        None => {
+            let salts = SaltFile::random();
+            let mut name = output.as_os_str().to_owned();
+            name.push(".salt");
+            let path = commits.then(|| PathBuf::from(name));
+            if let Some(path) = &path {
+                salts.create(path)?;
+            }
+            Ok((salts, path))
+        }
+    }
 }
 
 /// Public inputs in hexadecimal.
@@ -97,12 +127,16 @@ pub(super) fn words(words: &[[u8; 32]]) -> Vec<String> {
 
 impl Report for Proven {
     fn render(&self, style: Style) -> String {
-        format!(
+        let mut text = format!(
             "{} proven, and everybody who has the proof sees\n{}wrote {} ({})\n",
             style.bold(&self.model),
             public::render(&self.public, style),
             self.proof.display(),
             size(self.proof_bytes as u64)
-        )
+        );
+        if let Some(salt) = &self.salt {
+            text.push_str(&format!("the secret salts are in {}\n", salt.display()));
+        }
+        text
     }
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod chain;
+mod commitments;
 mod demo;
 mod errors;
 mod harness;

@@ -203,14 +203,15 @@ fn compile_says_what_it_chose_and_why() {
     status 0
     --- stdout
     logreg compiled
-      layout     1 products a row, limbs of 8 bits
-      because    least gas, about 355,124, of 5 layouts with an error of at most 0.0004 (5 were counted)
-      rows       398 of 2^9 (396 in the table)
-      columns    7 advice, 8 fixed, 2 with copies
-      public     4 numbers: context, outputs
-      proof      1,920 bytes
+      layout      1 products a row, limbs of 8 bits
+      because     least gas, about 355,124, of 5 layouts with an error of at most 0.0004 (5 were counted)
+      rows        398 of 2^9 (396 in the table)
+      columns     7 advice, 8 fixed, 2 with copies
+      public      4 numbers: context, outputs
+      visibility  inputs are hidden; outputs are shown; the model is public
+      proof       1,920 bytes
       predicted [TIME] CPU, 16.9 MB memory, 355,124 gas
-      error      at most 0.00011 on 200 samples, 200 of 200 decisions equal
+      error       at most 0.00011 on 200 samples, 200 of 200 decisions equal
       limb bits  lanes  combined   k  rows  advice  fixed  copies  proof prove   memory      gas   code  max error
       8              1         0   9   398       7      8       2  1,920 [TIME]  16.9 MB  355,124  7,540    0.00011
       8              2         0   9   398       7      9       2  1,984 [TIME]  17.0 MB  363,844  7,810    0.00011
@@ -223,7 +224,8 @@ fn compile_says_what_it_chose_and_why() {
     assert_eq!(json["candidates"].as_array().unwrap().len(), 30);
     assert!(json["candidates"].as_array().unwrap().contains(&json["chosen"]));
     assert_eq!(json["objective"], "time");
-    assert_eq!(json["inputs_public"], false);
+    assert_eq!(json["visibility"]["inputs"], "private");
+    assert_eq!(json["visibility"]["outputs"], "public");
 }
 
 #[test]
@@ -254,11 +256,13 @@ fn compile_honours_what_is_asked_for() {
     error: no layout matches: no calibrated width has the limb bits and lanes that were asked for
     hint: run `zkverdict compile --explain` to see the layouts there are
     ");
-    snapshot!(work.run("compile logreg.onnx --visibility output=public"), @r#"
+    snapshot!(work.run("compile logreg.onnx --visibility output=private"), @r"
     status 2
     --- stderr
-    error: the visibility "output=public" is neither input=public nor input=private
-    "#);
+    error: invalid value 'output=private' for '--visibility <SIDE=HOW,…>': it takes input=public, private or committed and output=public or committed, such as input=committed,output=public
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]

@@ -15,8 +15,8 @@ use halo2_proofs::{
 use rand::{SeedableRng, rngs::StdRng};
 use zkverdict::{
     circuits::{
-        AdviceColumn, Layout, ModelCircuit, PublicInputs, Shape, Trace, chips::tree, convolution_rows, from_i128,
-        smallest_k, usable_rows,
+        AdviceColumn, CompiledModel, Layout, ModelCircuit, PublicInputs, Salts, Shape, Trace, chips::tree,
+        convolution_rows, prove_ranges, smallest_k, usable_rows,
     },
     models::{Calibration, CellId, Finish, Graph, Program, Step},
 };
@@ -30,16 +30,24 @@ pub(crate) struct Case {
     pub(crate) layout: Arc<Layout>,
     pub(crate) k: u32,
     pub(crate) usable: usize,
+    pub(crate) public: PublicInputs,
+    pub(crate) combined: Vec<usize>,
+    pub(crate) salts: Salts,
 }
 
 impl Case {
     pub(crate) fn new(program: Program, lanes: usize) -> Self {
-        Self::combined(program, lanes, &[])
+        Self::laid_out(program, lanes, &[], PublicInputs::default())
     }
 
-    /// With convolutions at a challenge.
-    pub(crate) fn combined(program: Program, lanes: usize, combined: &[usize]) -> Self {
-        let layout = Arc::new(Layout::new(&program, lanes, combined, PublicInputs::default()).unwrap());
+    /// With another visibility, and random salts.
+    pub(crate) fn showing(program: Program, lanes: usize, public: PublicInputs) -> Self {
+        Self::laid_out(program, lanes, &[], public)
+    }
+
+    fn laid_out(mut program: Program, lanes: usize, combined: &[usize], public: PublicInputs) -> Self {
+        prove_ranges(&mut program, public);
+        let layout = Arc::new(Layout::new(&program, lanes, combined, public).unwrap());
         let k = smallest_k(layout.shape(), layout.rows()).unwrap();
         let usable = usable_rows(layout.shape(), k);
         Self {
@@ -47,6 +55,9 @@ impl Case {
             layout,
             k,
             usable,
+            public,
+            combined: combined.to_vec(),
+            salts: Salts::random(StdRng::seed_from_u64(5)),
         }
     }
 
@@ -58,14 +69,19 @@ impl Case {
             .filter_map(|(number, rows)| rows.combined.map(|_| number))
             .collect();
         assert!(!combined.is_empty());
-        Self::combined(self.program, self.layout.shape().lanes, &combined)
+        Self::laid_out(self.program, self.layout.shape().lanes, &combined, self.public)
     }
 
     /// Calibrated on 64 random samples.
     pub(crate) fn from_graph(graph: &Graph, limb_bits: u32, lanes: usize) -> Self {
+        Self::graph_showing(graph, limb_bits, lanes, PublicInputs::default())
+    }
+
+    /// As [`Case::from_graph`], with another visibility.
+    pub(crate) fn graph_showing(graph: &Graph, limb_bits: u32, lanes: usize, public: PublicInputs) -> Self {
         let samples = graphs::samples(graph, 64, &mut StdRng::seed_from_u64(1));
         let calibration = Calibration::measure(graph, &samples, 1.5).unwrap();
-        Self::new(Program::compile(graph, &calibration, limb_bits).unwrap(), lanes)
+        Self::showing(Program::compile(graph, &calibration, limb_bits).unwrap(), lanes, public)
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -77,13 +93,21 @@ impl Case {
     }
 
     pub(crate) fn trace(&self, cells: &[i64]) -> Trace {
-        Trace::new(&self.layout, &self.program, cells, self.usable)
+        Trace::salted(&self.layout, &self.program, cells, &self.salts, self.usable)
     }
 
     pub(crate) fn instance(&self, cells: &[i64]) -> Vec<Fr> {
-        let public = PublicInputs::default().cells(&self.program);
-        let values = public.iter().map(|cell| from_i128(cells[cell.index()].into()));
-        std::iter::once(Fr::from(77)).chain(values).collect()
+        self.compiled().instance(cells, &self.salts, Fr::from(77)).unwrap()
+    }
+
+    pub(crate) fn compiled(&self) -> CompiledModel {
+        CompiledModel {
+            program: self.program.clone(),
+            public: self.public,
+            lanes: self.shape().lanes,
+            combined: self.combined.clone(),
+            k: self.k,
+        }
     }
 
     /// What is violated.
@@ -201,7 +225,7 @@ impl Case {
                 }
             }
         }
-        let mut trace = Trace::new(&self.layout, &shifted, cells, self.usable);
+        let mut trace = Trace::salted(&self.layout, &shifted, cells, &self.salts, self.usable);
         self.solve_digits(&mut trace);
         trace
     }

@@ -1,0 +1,177 @@
+//! The rows of a commitment: packed elements, then one permutation after the other: `docs/spec/commitment.md`.
+
+use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use zkverdict_model::CellId;
+
+use crate::{
+    AdviceColumn, CircuitError, Commitment, Side,
+    chips::{
+        accumulate,
+        poseidon::{BOX_ROWS, ROWS, fixed_rows},
+    },
+    field::power_of_two,
+    layout::Builder,
+    poseidon::{RATE, WIDTH, parameters},
+};
+
+/// A sum that becomes a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// Row whose gate loads the sum, one gadget row below it.
+    pub(crate) load_row: usize,
+    /// Gadget rows that add to the sum.
+    pub(crate) steps: usize,
+}
+
+impl Link {
+    /// Where sum and value stand side by side.
+    pub(crate) fn row(self, lanes: usize) -> usize {
+        self.load_row + lanes * (1 + self.steps)
+    }
+}
+
+/// A commitment on rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sponge {
+    pub(crate) side: Side,
+    /// The tag.
+    pub(crate) tag: Link,
+    /// Packed values; where they leave half of the last permutation empty, a zero.
+    pub(crate) elements: Vec<Link>,
+    /// First rows of the permutations. The first one absorbs the salt, a free value, and one element.
+    pub(crate) permutations: Vec<usize>,
+}
+
+impl Sponge {
+    /// Row of the value that is the commitment.
+    pub(crate) fn result_row(&self) -> usize {
+        self.permutations.last().map_or(0, |first| first + BOX_ROWS)
+    }
+
+    /// As [`Layout::bound_cells`](crate::Layout::bound_cells); the copies of cells are among the layout's values.
+    pub(crate) fn bound_cells(&self, lanes: usize) -> Vec<(AdviceColumn, usize)> {
+        let mut cells = Vec::new();
+        for link in std::iter::once(&self.tag).chain(&self.elements) {
+            let sums = (1..=link.steps + 1).map(|step| (AdviceColumn::Accumulator, link.load_row + lanes * step));
+            cells.extend(sums);
+            cells.push((AdviceColumn::Value, link.row(lanes)));
+        }
+        for first in &self.permutations {
+            cells.extend((*first..first + ROWS).map(|row| (AdviceColumn::Value, row)));
+            cells.extend((*first..first + BOX_ROWS).map(|row| (AdviceColumn::Accumulator, row)));
+        }
+        cells
+    }
+}
+
+/// What a link adds up.
+struct Packed {
+    constant: Fr,
+    cells: Vec<(CellId, u32)>,
+    /// The round constant of the place where it is absorbed.
+    added: Fr,
+}
+
+impl Builder<'_> {
+    /// Lays out the commitment to one side.
+    pub(crate) fn sponge(&mut self, side: Side) -> Result<Sponge, CircuitError> {
+        let commitment = Commitment::of(self.program, side)?;
+        let cells = side.cells(self.program);
+        let first_constants = parameters().constants[0];
+        let mut packed = vec![Packed {
+            constant: commitment.tag(),
+            cells: Vec::new(),
+            added: first_constants[0],
+        }];
+        // The salt comes first, so elements stand at the second place, the first, the second, …
+        let elements = commitment.elements();
+        let permutations = (1 + elements.len()).div_ceil(RATE);
+        for index in 0..permutations * RATE - 1 {
+            let places = elements.get(index).into_iter().flatten();
+            packed.push(Packed {
+                constant: Fr::ZERO,
+                cells: places.map(|(value, bit)| (cells[*value], *bit)).collect(),
+                added: first_constants[1 + (1 + index) % RATE],
+            });
+        }
+        let lanes = self.layout.shape.lanes;
+        let mut links = Vec::with_capacity(packed.len());
+        for block in packed.chunks(lanes) {
+            links.extend(self.links(block)?);
+        }
+        let elements = links.split_off(1);
+        let sponge = Sponge {
+            side,
+            tag: links[0],
+            elements,
+            permutations: (0..permutations).map(|_| self.take_rows(ROWS)).collect(),
+        };
+        self.permute(&sponge, first_constants[0]);
+        Ok(sponge)
+    }
+
+    /// One block of links, the lanes interleaved over the same copies, as in a layer.
+    fn links(&mut self, block: &[Packed]) -> Result<Vec<Link>, CircuitError> {
+        let lanes = self.layout.shape.lanes;
+        let count: usize = block.iter().map(|packed| packed.cells.len()).sum();
+        let steps = match count {
+            0 => 0,
+            count => (count + lanes - 1).div_ceil(lanes),
+        };
+        let load_row = self.take_rows(lanes * (2 + steps));
+        let first_value = load_row + 2 * lanes - 1;
+        let mut place = 0;
+        let mut links = Vec::with_capacity(block.len());
+        for (lane, packed) in block.iter().enumerate() {
+            let link = Link {
+                load_row: load_row + lane,
+                steps,
+            };
+            self.layout.fixed.set_accumulate(link.load_row, accumulate::LOAD);
+            self.layout.fixed.set_weight(0, link.load_row, packed.constant);
+            let first_dot = link.load_row + lanes;
+            for step in 0..steps {
+                self.layout
+                    .fixed
+                    .set_accumulate(first_dot + lanes * step, accumulate::DOT);
+            }
+            for (cell, bit) in &packed.cells {
+                let row = first_value + place;
+                place += 1;
+                self.copy(*cell, row)?;
+                let distance = row - first_dot;
+                let at = first_dot + lanes * (distance / lanes);
+                self.layout.fixed.set_weight(distance % lanes, at, power_of_two(*bit));
+            }
+            let row = link.row(lanes);
+            self.layout.fixed.set_weight(0, row, packed.added);
+            self.layout.link_rows.insert(row);
+            links.push(link);
+        }
+        Ok(links)
+    }
+
+    /// Fixed values of the permutations, and copies of what they absorb and carry on.
+    fn permute(&mut self, sponge: &Sponge, added: Fr) {
+        let lanes = self.layout.shape.lanes;
+        let mut carried = sponge.tag.row(lanes);
+        let mut elements = sponge.elements.iter();
+        for (number, first) in sponge.permutations.iter().enumerate() {
+            let is_last = number + 1 == sponge.permutations.len();
+            let carry = if is_last { Fr::ZERO } else { added };
+            for (row, (kind, constant)) in (*first..).zip(fixed_rows(carry)) {
+                if kind != 0 {
+                    self.layout.fixed.set_hash(row, kind);
+                }
+                self.layout.fixed.set_weight(0, row, constant);
+            }
+            self.layout.copies.push((carried, *first));
+            carried = first + BOX_ROWS;
+            // The first permutation's second place is the salt's.
+            let free = usize::from(number == 0);
+            for (place, element) in (1 + free..WIDTH).zip(elements.by_ref()) {
+                self.layout.copies.push((element.row(lanes), first + place));
+            }
+        }
+    }
+}
