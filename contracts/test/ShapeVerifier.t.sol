@@ -64,7 +64,7 @@ contract ShapeVerifierTest {
     function testFuzz_rejectsAFlippedBit(uint256 position) public view {
         bytes memory forged = proofs[0];
         position %= forged.length * 8;
-        forged[position / 8] ^= bytes1(uint8(1 << (position % 8)));
+        forged[position / 8] ^= bytes1(uint8(2 ** (position % 8)));
         require(_verify(key, forged, inputs[0]).length != 0, "accepted");
         bytes[] memory batch = proofs;
         batch[0] = forged;
@@ -75,7 +75,7 @@ contract ShapeVerifierTest {
         bytes memory forged = keyBytes;
         // The header's spare bytes have no meaning.
         position = 512 + position % (forged.length * 8 - 512);
-        forged[position / 8] ^= bytes1(uint8(1 << (position % 8)));
+        forged[position / 8] ^= bytes1(uint8(2 ** (position % 8)));
         address place = _createKey(bytes.concat(hex"00", forged));
         require(_verify(place, proofs[0], inputs[0]).length != 0, "accepted");
     }
