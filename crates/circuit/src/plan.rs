@@ -328,9 +328,9 @@ impl Default for CostModel {
             code_of_trees: 1_650.0,
             code_of_convolutions: 900.0,
             code_of_hashes: 2_400.0,
-            cpu_base_s: 0.035,
-            cpu_per_cell_s: 1.05e-6,
-            cpu_per_row_s: 1.21e-3,
+            cpu_base_s: 0.028,
+            cpu_per_cell_s: 1.6e-6,
+            cpu_per_row_s: 1.19e-3,
             memory_base: 15.0e6,
             memory_per_cell: 205.0,
         }

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use zkverdict::{
-    CompileOptions, ContractFile, Style, compile,
+    CompileOptions, ContractFile, Style, VerifyingKeyFile, compile,
     evm::{Rejection, Simulator, TRANSACTION_GAS_LIMIT, encode_verify_with, encode_verify_with_key},
     solidity::{
         SolcChoice, VerifierSource,
@@ -40,7 +40,7 @@ fn artifacts() -> PathBuf {
     crate::support::repository().join("crates/solidity/artifacts")
 }
 
-/// The source that a verifying key gives, and what solc makes of it, are the shipped ones. `ZKVERDICT_BLESS=1` rewrites
+/// The source that a verifying key gives, and what solc makes of it, are the shipped ones; the key can be read back. `ZKVERDICT_BLESS=1` rewrites
 /// them.
 #[test]
 fn the_catalogue_is_current() {
@@ -57,6 +57,12 @@ fn the_catalogue_is_current() {
             models.push((format!("c{lanes}r"), keyed_sequence(lanes)));
         }
         for (name, keyed) in models {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            keyed.keys.verifying.save(file.path()).unwrap();
+            assert_eq!(
+                VerifyingKeyFile::load(file.path()).unwrap().schema,
+                keyed.keys.verifying.schema
+            );
             let key = &keyed.keys.verifying.key;
             let source: VerifierSource = generate_shape(key).unwrap();
             let compiled = solc(&source, &SolcChoice::default()).unwrap();

@@ -63,12 +63,8 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, c
             + taken * (accumulator + point.clone() * start.clone())
             + weights[CELL].clone() * value
             + weights[CONSTANT].clone();
-        let coefficients = weights
-            .into_iter()
-            .chain(weights_next)
-            .rev()
-            .reduce(|sum, weight| sum * point.clone() + weight)
-            .unwrap_or(Expression::Constant(Fr::zero()));
+        let coefficients: Vec<_> = weights.into_iter().chain(weights_next).collect();
+        let coefficients = polynomial(&coefficients, &point);
         // At most one of the kinds is not zero.
         vec![(
             "next evaluation",
@@ -77,6 +73,19 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, c
                 + is_kind(q, PRODUCT, KINDS) * (three - start - one * two),
         )]
     });
+}
+
+/// `Σ_j point^j·coefficients_j`, by halves: an expression as deep as there are coefficients could not be read back from a
+/// verifying key.
+fn polynomial(coefficients: &[Expression<Fr>], point: &Expression<Fr>) -> Expression<Fr> {
+    match coefficients {
+        [] => Expression::Constant(Fr::zero()),
+        [constant] => constant.clone(),
+        _ => {
+            let (low, high) = coefficients.split_at(coefficients.len().div_ceil(2));
+            polynomial(low, point) + power(point, low.len()) * polynomial(high, point)
+        }
+    }
 }
 
 /// A power by squaring.
