@@ -406,12 +406,8 @@ contract InferenceVerifierTest is Stage {
         view
         returns (bytes memory output, bytes memory proof, bytes32 inputCommitment)
     {
-        uint256[] memory words = _publicInputs(name);
-        uint256[] memory outputs = new uint256[](1);
-        outputs[0] = words[2];
-        output = abi.encode(outputs);
-        proof = bytes.concat(bytes32(words[1]), _proof(name));
-        inputCommitment = keccak256(abi.encode(words[1]));
+        (output, proof) = (_score(name), _proofWithInput(name));
+        inputCommitment = keccak256(abi.encode(_publicInputs(name)[1]));
     }
 
     function _direct(string memory name) private {

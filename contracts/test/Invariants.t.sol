@@ -143,6 +143,7 @@ contract CreditActor {
         uint256 nonce;
         bytes output;
         bytes proof;
+        CreditLine.Attested attested;
     }
 
     CreditLine private immutable LENDER;
@@ -167,11 +168,16 @@ contract CreditActor {
         Application memory application = _applications[which % _applications.length];
         CreditLine.Line memory line = LENDER.lineOf(person);
         bool may = application.applicant == person && application.nonce == opened[person]
-            && block.timestamp >= line.expiresAt && line.owed == 0;
+            && block.timestamp >= line.expiresAt && line.owed == 0 && _isAttested(application.attested);
         VM.prank(person);
-        (bool success,) = address(LENDER).call(abi.encodeCall(LENDER.open, (application.output, application.proof)));
+        (bool success,) = address(LENDER)
+            .call(abi.encodeCall(LENDER.open, (application.output, application.proof, application.attested)));
         require(success == may, may ? "refused a good proof" : "a proof counted that must not");
         if (success) ++opened[person];
+    }
+
+    function _isAttested(CreditLine.Attested memory attested) private view returns (bool) {
+        return block.timestamp < attested.expiresAt && block.timestamp - attested.issuedAt <= LENDER.terms().maximumAge;
     }
 
     function draw(uint256 who, uint96 amount) external {
@@ -216,7 +222,13 @@ contract CreditInvariants is Stage {
         CreditActor.Application[] memory applications = new CreditActor.Application[](6);
         for (uint256 i = 0; i < 6; ++i) {
             address applicant = i < 3 ? alice : bob;
-            applications[i] = CreditActor.Application(applicant, i % 3, _output(names[i]), _proof(names[i]));
+            applications[i] = CreditActor.Application({
+                applicant: applicant,
+                nonce: i % 3,
+                output: _score(names[i]),
+                proof: _proofWithInput(names[i]),
+                attested: _attestFor(applicant, names[i], 40 days * uint64(1 + i % 3))
+            });
         }
         actor = new CreditActor(creditLine, [alice, bob], applications);
     }
@@ -224,6 +236,17 @@ contract CreditInvariants is Stage {
     function targetContracts() external view returns (address[] memory targets) {
         targets = new address[](1);
         targets[0] = address(actor);
+    }
+
+    /// @dev Some expire before the game is over, and some grow too old.
+    function _attestFor(address applicant, string memory name, uint64 validity)
+        private
+        view
+        returns (CreditLine.Attested memory)
+    {
+        (uint64 issuedAt, uint64 expiresAt) = (uint64(block.timestamp), uint64(block.timestamp) + validity);
+        bytes32 digest = creditLine.attestationDigest(applicant, _publicInputs(name)[1], issuedAt, expiresAt);
+        return CreditLine.Attested(issuedAt, expiresAt, _sign(BUREAU, digest));
     }
 
     function invariant_theMoneyIsWhereTheBooksSay() public view {

@@ -22,6 +22,10 @@ interface Vm {
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data) external;
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gasUsed);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
+    function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function addr(uint256 privateKey) external pure returns (address);
+    function roll(uint256 height) external;
+    function setBlockhash(uint256 height, bytes32 hash) external;
     function startBroadcast() external;
     function stopBroadcast() external;
     function envAddress(string calldata name) external view returns (address);

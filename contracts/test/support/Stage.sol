@@ -17,7 +17,7 @@ import {ValidationRegistry} from "./ValidationRegistry.sol";
 /// @dev The proofs' contexts hold the addresses of contracts, which follow from the deployer and the order of its
 /// transactions: the Rust test that writes the fixture knows both.
 /// The toy's public inputs are `[context, a, 5ab]`. Model 1 takes both numbers for outputs, so that its inputs are
-/// private; model 2 takes `a` for a public input.
+/// private; model 2 takes `a` for a public input, which to the lender is the commitment to the applicant's data.
 abstract contract Stage {
     address internal constant OWNER = address(0x70);
     address internal constant GUARDIAN = address(0x6a);
@@ -27,6 +27,10 @@ abstract contract Stage {
     uint256 internal constant MINIMUM_SCORE = 600;
     uint96 internal constant LIMIT = 1 ether;
     uint64 internal constant TERM = 30 days;
+    uint64 internal constant MAXIMUM_AGE = 90 days;
+    /// @dev Private keys.
+    uint256 internal constant BUREAU = 0xb00;
+    uint256 internal constant OTHER_BUREAU = 0xb01;
 
     string private _inferences;
     address internal alice;
@@ -52,7 +56,7 @@ abstract contract Stage {
         registry = new ModelRegistry(GUARDIAN);
         inference = new InferenceVerifier(registry);
         creditLine = new CreditLine{value: 10 * uint256(LIMIT)}(
-            inference, CreditLine.Terms(PRIVATE_MODEL, 1, 1, MINIMUM_SCORE, LIMIT, TERM)
+            inference, OWNER, CreditLine.Terms(PUBLIC_MODEL, 1, 0, MINIMUM_SCORE, LIMIT, TERM, MAXIMUM_AGE)
         );
         validation = new ValidationRegistry();
         adapter = new ValidationAdapter(IERC8004Validation(address(validation)), inference);
@@ -66,6 +70,7 @@ abstract contract Stage {
         require(address(reentrant) == VM.parseJsonAddress(_inferences, ".reentrant"), "borrower's address");
 
         VM.startPrank(OWNER);
+        creditLine.registerBureau(VM.addr(BUREAU));
         require(registry.registerModelWithVerifier(_commitment(verifier), _binding(verifier, 0)) == PRIVATE_MODEL);
         require(registry.registerModelWithVerifier(_commitment(verifier), _binding(verifier, 1)) == PUBLIC_MODEL);
         VM.stopPrank();
@@ -105,6 +110,34 @@ abstract contract Stage {
         uint256[] memory outputs = new uint256[](2);
         (outputs[0], outputs[1]) = (words[1], words[2]);
         return abi.encode(outputs);
+    }
+
+    /// @dev The output of a proof for the model with a public input.
+    function _score(string memory name) internal view returns (bytes memory) {
+        uint256[] memory outputs = new uint256[](1);
+        outputs[0] = _publicInputs(name)[2];
+        return abi.encode(outputs);
+    }
+
+    /// @dev The public input's word, and a proof.
+    function _proofWithInput(string memory name) internal view returns (bytes memory) {
+        return bytes.concat(bytes32(_publicInputs(name)[1]), _proof(name));
+    }
+
+    /// @dev A bureau's word on the input of a proof, given now, for a week.
+    function _attest(uint256 bureau, CreditLine lender, address applicant, string memory name)
+        internal
+        view
+        returns (CreditLine.Attested memory)
+    {
+        (uint64 issuedAt, uint64 expiresAt) = (uint64(block.timestamp), uint64(block.timestamp) + 7 days);
+        bytes32 digest = lender.attestationDigest(applicant, _publicInputs(name)[1], issuedAt, expiresAt);
+        return CreditLine.Attested(issuedAt, expiresAt, _sign(bureau, digest));
+    }
+
+    function _sign(uint256 privateKey, bytes32 digest) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = VM.sign(privateKey, digest);
+        return abi.encodePacked(r, s, v);
     }
 
     function _requestHash() internal view returns (bytes32) {
