@@ -4,7 +4,7 @@ pragma solidity ^0.8.20;
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {CreditLine} from "../src/examples/CreditLine.sol";
 import {ModelCommitment} from "../src/interfaces/IERC7992.sol";
-import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {IModelRegistry, ModelStatus} from "../src/interfaces/IModelRegistry.sol";
 import {VerdictContext} from "../src/libraries/VerdictContext.sol";
 import {VM} from "./Vm.sol";
 import {Stage} from "./support/Stage.sol";
@@ -18,7 +18,7 @@ contract RegistryActor {
     mapping(uint256 modelId => bytes32[]) private _history;
     mapping(uint256 modelId => address) public ownerOf;
     mapping(uint256 modelId => address) public offeredTo;
-    mapping(uint256 modelId => IModelRegistry.Status) public statusOf;
+    mapping(uint256 modelId => ModelStatus) public statusOf;
     uint256 public models;
 
     constructor(ModelRegistry registry, address guardian) {
@@ -30,7 +30,7 @@ contract RegistryActor {
         VM.prank(_person(who));
         uint256 modelId = REGISTRY.registerModel(commitment);
         require(modelId == ++models, "an id was used twice, or left out");
-        (ownerOf[modelId], statusOf[modelId]) = (_person(who), IModelRegistry.Status.Active);
+        (ownerOf[modelId], statusOf[modelId]) = (_person(who), ModelStatus.Active);
         _history[modelId].push(keccak256(abi.encode(commitment)));
     }
 
@@ -48,7 +48,7 @@ contract RegistryActor {
         if (who % 4 != 0) return;
         who /= 4;
         if (_attempt(_person(who), abi.encodeCall(REGISTRY.deprecateModel, (modelId)), _owns(who, modelId))) {
-            statusOf[modelId] = IModelRegistry.Status.Deprecated;
+            statusOf[modelId] = ModelStatus.Deprecated;
         }
     }
 
@@ -56,11 +56,10 @@ contract RegistryActor {
         modelId = _model(modelId);
         if (who % 4 != 0) return;
         address caller = who % 8 == 0 ? GUARDIAN : _person(who / 8);
-        IModelRegistry.Status status = statusOf[modelId];
-        bool may =
-            caller == GUARDIAN && status != IModelRegistry.Status.Unknown && status != IModelRegistry.Status.Frozen;
+        ModelStatus status = statusOf[modelId];
+        bool may = caller == GUARDIAN && status != ModelStatus.Unknown && status != ModelStatus.Frozen;
         if (_attempt(caller, abi.encodeCall(REGISTRY.freezeModel, (modelId)), may)) {
-            statusOf[modelId] = IModelRegistry.Status.Frozen;
+            statusOf[modelId] = ModelStatus.Frozen;
         }
     }
 
@@ -73,7 +72,7 @@ contract RegistryActor {
 
     function accept(uint256 who, uint256 modelId) external {
         modelId = _model(modelId);
-        bool may = offeredTo[modelId] == _person(who) && statusOf[modelId] == IModelRegistry.Status.Active;
+        bool may = offeredTo[modelId] == _person(who) && statusOf[modelId] == ModelStatus.Active;
         if (_attempt(_person(who), abi.encodeCall(REGISTRY.acceptModel, (modelId)), may)) {
             (ownerOf[modelId], offeredTo[modelId]) = (_person(who), address(0));
         }
@@ -90,7 +89,7 @@ contract RegistryActor {
     }
 
     function _owns(uint256 who, uint256 modelId) private view returns (bool) {
-        return ownerOf[modelId] == _person(who) && statusOf[modelId] == IModelRegistry.Status.Active;
+        return ownerOf[modelId] == _person(who) && statusOf[modelId] == ModelStatus.Active;
     }
 
     function _person(uint256 who) private view returns (address) {

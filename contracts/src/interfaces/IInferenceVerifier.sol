@@ -8,10 +8,12 @@ import {IERC7992Storage, IERC7992Verifier} from "./IERC7992.sol";
 /// subject of the decision, and how many inferences this caller has had verified about this subject; see
 /// `VerdictContext`. So a proof is worth nothing on another chain, to another caller, for another subject, or again.
 ///
-/// The public inputs of a proof are `[context, inputs.., outputs..]`. The registry says how many are inputs and how many
-/// outputs; nobody can pass off one as the other. For a model with
+/// The public inputs of a proof are `[context, model commitment?, inputs.., outputs..]`. The registry says whether there is
+/// a model commitment, and which; how many are inputs and how many outputs: nobody can pass off one as the other. For a
+/// model with
 /// - private inputs: `inputCommitment` is zero, and `proof` is the proof;
-/// - `n` public inputs: `proof` begins with their `n` words, and `inputCommitment` is keccak256 of these `32·n` bytes.
+/// - `n` public inputs: `proof` begins with their `n` words, and `inputCommitment` is keccak256 of these `32·n` bytes;
+/// - committed inputs: the same with one word, the commitment.
 ///
 /// `output` is `abi.encode(uint256[] outputs)`, in its one canonical form.
 interface IInferenceVerifier is IERC7992Verifier, IERC7992Storage {

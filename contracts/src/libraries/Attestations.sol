@@ -79,9 +79,14 @@ library Attestations {
         if (block.timestamp - issuedAt > maximumAge) revert AttestationTooOld(issuedAt, maximumAge);
 
         if (signature.length != SIGNATURE_LENGTH) revert SignatureNotCanonical();
-        bytes32 r = bytes32(signature);
-        bytes32 s = bytes32(signature[32:]);
-        uint8 v = uint8(signature[64]);
+        bytes32 r;
+        bytes32 s;
+        uint8 v;
+        assembly ("memory-safe") {
+            r := calldataload(signature.offset)
+            s := calldataload(add(signature.offset, 0x20))
+            v := byte(0, calldataload(add(signature.offset, 0x40)))
+        }
         if (uint256(s) > HALF_ORDER || (v != 27 && v != 28)) revert SignatureNotCanonical();
         bureau = ecrecover(digest(attestation), v, r, s);
         if (bureau == address(0)) revert SignatureInvalid();

@@ -8,6 +8,7 @@ import {CreditLine} from "../../src/examples/CreditLine.sol";
 import {IERC8004Validation} from "../../src/interfaces/IERC8004Validation.sol";
 import {HALO2_SHPLONK_BN254, ModelCommitment} from "../../src/interfaces/IERC7992.sol";
 import {VerifierBinding} from "../../src/interfaces/IModelRegistry.sol";
+import {IShapeVerifier} from "../../src/interfaces/IShapeVerifier.sol";
 import {IVerdictVerifier} from "../../src/interfaces/IVerdictVerifier.sol";
 import {VM} from "../Vm.sol";
 import {ReentrantBorrower} from "./ReentrantBorrower.sol";
@@ -43,6 +44,10 @@ abstract contract Stage {
     ValidationAdapter internal adapter;
     ReentrantBorrower internal reentrant;
     IVerdictVerifier internal otherVerifier;
+    /// @dev The verifier of the toys' shape, and the keys of both: what their own verifiers accept, it accepts under its key.
+    IShapeVerifier internal shapeVerifier;
+    bytes internal key;
+    bytes internal otherKey;
 
     function setUp() public virtual {
         string memory toy = VM.readFile("contracts/fixtures/toy.json");
@@ -62,7 +67,10 @@ abstract contract Stage {
         adapter = new ValidationAdapter(IERC8004Validation(address(validation)), inference);
         reentrant = new ReentrantBorrower(creditLine);
         otherVerifier = IVerdictVerifier(_create(VM.parseJsonBytes(_inferences, ".otherInitCode")));
+        string memory shape = VM.readFile("contracts/fixtures/toy-shape.json");
+        shapeVerifier = IShapeVerifier(_create(VM.parseJsonBytes(shape, ".initCode")));
         VM.stopPrank();
+        (key, otherKey) = (VM.parseJsonBytes(shape, ".key"), VM.parseJsonBytes(shape, ".otherKey"));
 
         require(address(inference) == VM.parseJsonAddress(_inferences, ".inference"), "inference verifier's address");
         require(address(creditLine) == VM.parseJsonAddress(_inferences, ".creditLine"), "credit line's address");
@@ -92,8 +100,21 @@ abstract contract Stage {
             verifierCodeHash: address(target).codehash,
             key: address(0),
             inputs: inputs,
-            outputs: 2 - inputs
+            outputs: 2 - inputs,
+            modelCommitted: false
         });
+    }
+
+    /// @dev The toys' shape, with a key apart.
+    function _shapeCommitment(bytes memory keyBytes) internal view returns (ModelCommitment memory commitment) {
+        commitment = _commitment(verifier);
+        (commitment.circuitHash, commitment.vkHash) = (shapeVerifier.SHAPE(), keccak256(keyBytes));
+    }
+
+    function _shapeBinding(address keyContract, uint16 inputs) internal view returns (VerifierBinding memory binding) {
+        binding = _binding(verifier, inputs);
+        (binding.verifier, binding.verifierCodeHash) = (address(shapeVerifier), address(shapeVerifier).codehash);
+        binding.key = keyContract;
     }
 
     function _proof(string memory name) internal view returns (bytes memory) {

@@ -4,7 +4,7 @@ pragma solidity ^0.8.20;
 import {InferenceVerifier} from "../../src/InferenceVerifier.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {HALO2_SHPLONK_BN254, IERC7992Verifier, ModelCommitment} from "../../src/interfaces/IERC7992.sol";
-import {IModelRegistry, VerifierBinding} from "../../src/interfaces/IModelRegistry.sol";
+import {IModelRegistry, ModelStatus, VerifierBinding} from "../../src/interfaces/IModelRegistry.sol";
 import {VerdictContext} from "../../src/libraries/VerdictContext.sol";
 import {VM} from "../Vm.sol";
 
@@ -41,7 +41,7 @@ contract SymbolicChecks {
         });
         VM.prank(OWNER);
         model = registry.registerModelWithVerifier(
-            commitment, VerifierBinding(permissive, permissive.codehash, address(0), 1, 1)
+            commitment, VerifierBinding(permissive, permissive.codehash, address(0), 1, 1, false)
         );
     }
 
@@ -83,8 +83,8 @@ contract SymbolicChecks {
         VM.prank(anybody);
         (bool success,) = address(registry).call(_action(action, to));
         assert(!success || (action % 4 == 1 && anybody == GUARDIAN && !byGuardian));
-        IModelRegistry.Status status = registry.getEntry(model).status;
-        assert(status != IModelRegistry.Status.Active && status != IModelRegistry.Status.Unknown);
+        ModelStatus status = registry.getEntry(model).status;
+        assert(status != ModelStatus.Active && status != ModelStatus.Unknown);
     }
 
     /// @notice Whatever verifier: a call that returns had canonical outputs, and the inputs that it is committed to.
@@ -139,7 +139,7 @@ contract SymbolicChecks {
 
     function _assertUnchanged() private view {
         IModelRegistry.Entry memory entry = registry.getEntry(model);
-        assert(entry.owner == OWNER && entry.version == 1 && entry.status == IModelRegistry.Status.Active);
+        assert(entry.owner == OWNER && entry.version == 1 && entry.status == ModelStatus.Active);
         assert(registry.pendingOwner(model) == address(0));
     }
 }

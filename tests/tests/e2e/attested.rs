@@ -43,6 +43,7 @@ sol! {
         address key;
         uint16 inputs;
         uint16 outputs;
+        bool modelCommitted;
     }
 
     struct Terms {
@@ -74,7 +75,7 @@ const REGISTRY: u64 = 2;
 const INFERENCE: u64 = 3;
 const CREDIT_LINE: u64 = 4;
 /// The most that opening a line may cost with gradient boosting, signature and all.
-const MAX_GAS: u64 = 480_000;
+const MAX_GAS: u64 = 481_000;
 
 /// A model whose inputs are committed, with its keys and contract.
 struct Lending {
@@ -377,6 +378,7 @@ fn a_line_is_opened_for_attested_data_on_a_real_chain() {
                 key,
                 inputs: 1,
                 outputs: lending.outputs(),
+                modelCommitted: false,
             },
         };
         lender.call(registry, &register).unwrap();
