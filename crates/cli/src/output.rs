@@ -49,7 +49,7 @@ impl Target {
     fn name(self) -> String {
         match self {
             Self::Artifact(kind) => kind.to_string(),
-            Self::Attestation => "attestation".to_owned(),
+            Self::Attestation => "bureau's attestation".to_owned(),
             Self::Calibration => "calibration".to_owned(),
             Self::ProofJson => "proof".to_owned(),
             Self::Srs => "SRS".to_owned(),

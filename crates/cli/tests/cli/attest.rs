@@ -21,7 +21,19 @@ fn committed() -> Work {
 #[test]
 fn inputs_are_attested_and_proven() {
     let work = committed();
-    snapshot!(work.run_with(&format!("{ATTEST} -o alice.json"), &[KEY]), @"");
+    snapshot!(work.run_with(&format!("{ATTEST} -o alice.json"), &[KEY]), @r"
+    status 0
+    --- stdout
+    attested for logreg
+      subject           [ADDRESS]
+      model             7, version 1
+      input commitment  [WORD]
+      contract          [ADDRESS] on chain 1
+      holds             from 1000000000 until 1002592000
+      signed by         [ADDRESS]
+    wrote alice.json
+    the secret salts are in alice.json.salt, the secret values in alice.json.opening
+    ");
     let attestation: serde_json::Value = serde_json::from_slice(&work.read("alice.json")).unwrap();
     assert_eq!(attestation["bureau"], BUREAU);
     assert_eq!(attestation["issued_at"], 1_000_000_000);
@@ -75,20 +87,56 @@ fn what_cannot_be_attested_is_refused() {
     let work = committed();
     work.run_with(&format!("{ATTEST} -o alice.json"), &[KEY])
         .expect_status(0);
-    snapshot!(work.run_with(&format!("{ATTEST} -o alice.json"), &[KEY]), @"");
-    snapshot!(work.run_with(&format!("{ATTEST} -o rejected.json"), &[KEY]), @"");
-    snapshot!(work.run_with(&format!("{ATTEST} -o bob.json --days 0"), &[KEY]), @"");
+    snapshot!(work.run_with(&format!("{ATTEST} -o alice.json"), &[KEY]), @r"
+    status 2
+    --- stderr
+    error: alice.json.salt is there already and is not overwritten: what is in it may open a commitment; name it with --salt to commit with the same salts again, or move it away
+    ");
+    snapshot!(work.run_with(&format!("{ATTEST} -o rejected.json"), &[KEY]), @r"
+    status 2
+    --- stderr
+    error: rejected.json is another file, not a bureau's attestation, and is not overwritten
+    hint: name another output, or move that away
+    ");
+    snapshot!(work.run_with(&format!("{ATTEST} -o bob.json --days 0"), &[KEY]), @r"
+    status 2
+    --- stderr
+    error: the attestation would hold from 1000000000 until 1000000000, which is never; let it expire later
+    ");
     let nobody = ATTEST.replace("00a1", "0000");
-    snapshot!(work.run_with(&format!("{nobody} -o bob.json"), &[KEY]), @"");
+    snapshot!(work.run_with(&format!("{nobody} -o bob.json"), &[KEY]), @r"
+    status 2
+    --- stderr
+    error: the attestation's subject is the zero address, which is nobody's; name the subject's own
+    ");
     let typed = ATTEST.replace("00c0", "00");
-    snapshot!(work.run_with(&format!("{typed} -o bob.json"), &[KEY]), @"");
+    snapshot!(work.run_with(&format!("{typed} -o bob.json"), &[KEY]), @r#"
+    status 2
+    --- stderr
+    error: "0x00000000000000000000000000000000000000" is not an address of 20 bytes in hexadecimal
+    hint: write it as 0x and 40 digits; `zkverdict deploy` prints those of contracts
+    "#);
     let anywhere = ATTEST.replace("--chain-id 1 ", "");
-    snapshot!(work.run_with(&format!("{anywhere} -o bob.json"), &[KEY]), @"");
-    snapshot!(work.run(&format!("{ATTEST} -o bob.json")), @"");
+    snapshot!(work.run_with(&format!("{anywhere} -o bob.json"), &[KEY]), @r"
+    status 2
+    --- stderr
+    error: no chain was named, and an attestation is for one chain
+    hint: name it with --chain-id
+    ");
+    snapshot!(work.run(&format!("{ATTEST} -o bob.json")), @r"
+    status 2
+    --- stderr
+    error: the environment variable BUREAU_KEY is not set; put the private key there, or choose another source
+    ");
     assert!(
         !work.path("bob.json.salt").exists(),
         "a secret of nothing was left behind"
     );
     work.run("compile logreg.onnx").expect_status(0);
-    snapshot!(work.run_with(&format!("{ATTEST} -o bob.json"), &[KEY]), @"");
+    snapshot!(work.run_with(&format!("{ATTEST} -o bob.json"), &[KEY]), @r"
+    status 2
+    --- stderr
+    error: logreg.circuit commits to nothing
+    hint: compile it with --visibility input=committed, or output=committed, or both
+    ");
 }
