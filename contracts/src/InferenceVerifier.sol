@@ -57,6 +57,34 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
         (,, outputs) = _verify(Request(modelId, version, subject, inputCommitment), output, proof);
     }
 
+    /// @inheritdoc IInferenceVerifier
+    function verifyBatchFor(
+        uint256 modelId,
+        uint256 version,
+        bytes32 subject,
+        bytes32[] calldata inputCommitments,
+        bytes[] calldata outputs,
+        bytes[] calldata proofs
+    ) external returns (uint256[][] memory results) {
+        if (proofs.length == 0 || inputCommitments.length != proofs.length || outputs.length != proofs.length) {
+            revert BatchMismatch(inputCommitments.length, outputs.length, proofs.length);
+        }
+        (Pinned memory pinned,) = _pinned(modelId, version);
+        Request memory request = Request(modelId, version, subject, 0);
+        results = new uint256[][](proofs.length);
+        bytes[] memory bare = new bytes[](proofs.length);
+        for (uint256 i = 0; i < bare.length; ++i) {
+            request.inputCommitment = inputCommitments[i];
+            results[i] = _statement(pinned, request, outputs[i], proofs[i]);
+            bare[i] = proofs[i][32 * uint256(pinned.binding.inputs):];
+            emit InferenceVerified(request.modelId, request.inputCommitment, outputs[i], msg.sender);
+        }
+        _requireProofs(pinned.binding, bare, results);
+        for (uint256 i = 0; i < bare.length; ++i) {
+            results[i] = _tail(results[i], pinned.binding.outputs);
+        }
+    }
+
     /// @inheritdoc IERC7992Storage
     function verifyAndStoreInference(
         uint256 modelId,
@@ -115,17 +143,24 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
     {
         Pinned memory pinned;
         (pinned, version) = _pinned(request.modelId, request.version);
-        VerifierBinding memory binding = pinned.binding;
-
-        uint256 inputBytes = 32 * uint256(binding.inputs);
-        _requireInputs(request.inputCommitment, inputBytes, proof);
-        _requireOutputs(binding.outputs, output);
-
-        context = VerdictContext.compute(msg.sender, request.subject, _nonces[msg.sender][request.subject]++);
-        uint256[] memory publicInputs = _publicInputs(context, pinned, proof[:inputBytes], output[OUTPUT_HEAD:]);
-        _requireProof(binding, proof[inputBytes:], publicInputs);
-        outputs = _tail(publicInputs, binding.outputs);
+        uint256[] memory publicInputs = _statement(pinned, request, output, proof);
+        context = publicInputs[0];
+        _requireProof(pinned.binding, proof[32 * uint256(pinned.binding.inputs):], publicInputs);
+        outputs = _tail(publicInputs, pinned.binding.outputs);
         emit InferenceVerified(request.modelId, request.inputCommitment, output, msg.sender);
+    }
+
+    /// @dev The public inputs that the proof has to have, which uses up the nonce.
+    function _statement(Pinned memory pinned, Request memory request, bytes calldata output, bytes calldata proof)
+        private
+        returns (uint256[] memory)
+    {
+        uint256 inputBytes = 32 * uint256(pinned.binding.inputs);
+        _requireInputs(request.inputCommitment, inputBytes, proof);
+        _requireOutputs(pinned.binding.outputs, output);
+        uint256 nonce = _nonces[msg.sender][request.subject]++;
+        uint256 context = VerdictContext.compute(msg.sender, request.subject, nonce);
+        return _publicInputs(context, pinned, proof[:inputBytes], output[OUTPUT_HEAD:]);
     }
 
     /// @dev The registry's word on the model, and that the pinned code still stands at the verifier's address.
@@ -155,6 +190,26 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
             }
         } else {
             try IShapeVerifier(binding.verifier).verify(binding.key, proof, publicInputs) {}
+            catch (bytes memory reason) {
+                _revert(reason);
+            }
+        }
+    }
+
+    function _requireProofs(VerifierBinding memory binding, bytes[] memory proofs, uint256[][] memory publicInputs)
+        private
+        view
+    {
+        if (binding.key != address(0)) {
+            try IShapeVerifier(binding.verifier).verifyBatch(binding.key, proofs, publicInputs) {}
+            catch (bytes memory reason) {
+                _revert(reason);
+            }
+            return;
+        }
+        for (uint256 i = 0; i < proofs.length; ++i) {
+            // slither-disable-next-line calls-loop
+            try IVerdictVerifier(binding.verifier).verify(proofs[i], publicInputs[i]) {}
             catch (bytes memory reason) {
                 _revert(reason);
             }

@@ -30,7 +30,8 @@ contract ModelRegistry is IModelRegistry, IERC165 {
     }
 
     /// @dev The order of BN254's groups: field elements are below it.
-    uint256 private constant SCALAR_MODULUS = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
+    uint256 private constant SCALAR_MODULUS =
+        21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     /// @notice The longest URI that is kept, in bytes.
     uint256 public constant MAXIMUM_URI = 1024;
@@ -144,7 +145,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
     /// @inheritdoc IModelRegistry
     function recordOf(uint256 modelId) external view returns (address record, uint32 version, ModelStatus status) {
         Model memory model = _models[modelId];
-        if (model.status == ModelStatus.Unknown) revert ModelNotFound(modelId);
+        _requireKnown(modelId, model.status);
         (record, version, status) = (model.record, model.version, model.status);
     }
 
@@ -214,10 +215,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
             revert ProofSystemWithoutVerifiers(commitment.proofSystemId);
         }
         if (binding.outputs == 0) revert NoOutputs();
-        if (binding.modelCommitted) {
-            bytes32 modelHash = commitment.modelHash;
-            if (modelHash == 0 || uint256(modelHash) >= SCALAR_MODULUS) revert ModelCommitmentNotCanonical(modelHash);
-        }
+        if (binding.modelCommitted) _requireFieldElement(commitment.modelHash);
         if (binding.verifier.code.length == 0) revert VerifierHasNoCode(binding.verifier);
         bytes32 codeHash = binding.verifier.codehash;
         if (codeHash != binding.verifierCodeHash) revert VerifierCodeMismatch(binding.verifierCodeHash, codeHash);
@@ -239,15 +237,23 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         if (vkHash != commitment.vkHash) revert VerifyingKeyMismatch(commitment.vkHash, vkHash);
     }
 
+    function _requireFieldElement(bytes32 modelHash) private pure {
+        if (modelHash == 0 || uint256(modelHash) >= SCALAR_MODULUS) revert ModelCommitmentNotCanonical(modelHash);
+    }
+
     function _known(uint256 modelId) private view returns (Model storage model) {
         model = _models[modelId];
-        if (model.status == ModelStatus.Unknown) revert ModelNotFound(modelId);
+        _requireKnown(modelId, model.status);
     }
 
     function _ownedAndActive(uint256 modelId) private view returns (Model storage model) {
         model = _known(modelId);
         if (msg.sender != _ownerOf(modelId, ModelRecord.load(model.record))) revert NotModelOwner(modelId, msg.sender);
         _requireActive(modelId, model.status);
+    }
+
+    function _requireKnown(uint256 modelId, ModelStatus status) private pure {
+        if (status == ModelStatus.Unknown) revert ModelNotFound(modelId);
     }
 
     function _requireActive(uint256 modelId, ModelStatus status) private pure {

@@ -32,6 +32,9 @@ interface IInferenceVerifier is IERC7992Verifier, IERC7992Storage {
     /// @notice The model was updated since, or has no such version yet.
     error ModelVersionMismatch(uint256 modelId, uint256 expected, uint256 current);
 
+    /// @notice A batch has one input commitment and one output for each proof, and at least one proof.
+    error BatchMismatch(uint256 inputCommitments, uint256 outputs, uint256 proofs);
+
     /// @notice No inference is kept under this id.
     error InferenceNotFound(bytes32 inferenceId);
 
@@ -51,6 +54,18 @@ interface IInferenceVerifier is IERC7992Verifier, IERC7992Storage {
         bytes calldata output,
         bytes calldata proof
     ) external returns (uint256[] memory outputs);
+
+    /// @notice As `verifyInferenceFor`, for several inferences about one subject, whose nonces follow each other. Under a
+    /// shape's verifier they share one pairing. All of them count, or none.
+    /// @param inputCommitments One for each inference; so are the outputs and the proofs.
+    function verifyBatchFor(
+        uint256 modelId,
+        uint256 version,
+        bytes32 subject,
+        bytes32[] calldata inputCommitments,
+        bytes[] calldata outputs,
+        bytes[] calldata proofs
+    ) external returns (uint256[][] memory results);
 
     /// @notice How many inferences `caller` has had verified about `subject`: the nonce of the next one.
     function nonceOf(address caller, bytes32 subject) external view returns (uint256);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
+import {AuditRegistry} from "../../src/AuditRegistry.sol";
 import {InferenceVerifier} from "../../src/InferenceVerifier.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {ValidationAdapter} from "../../src/adapters/ValidationAdapter.sol";
@@ -44,6 +45,7 @@ abstract contract Stage {
     ValidationAdapter internal adapter;
     ReentrantBorrower internal reentrant;
     IVerdictVerifier internal otherVerifier;
+    AuditRegistry internal audits;
     /// @dev The verifier of the toys' shape, and the keys of both: what their own verifiers accept, it accepts under its key.
     IShapeVerifier internal shapeVerifier;
     bytes internal key;
@@ -69,12 +71,14 @@ abstract contract Stage {
         otherVerifier = IVerdictVerifier(_create(VM.parseJsonBytes(_inferences, ".otherInitCode")));
         string memory shape = VM.readFile("contracts/fixtures/toy-shape.json");
         shapeVerifier = IShapeVerifier(_create(VM.parseJsonBytes(shape, ".initCode")));
+        audits = new AuditRegistry(inference);
         VM.stopPrank();
         (key, otherKey) = (VM.parseJsonBytes(shape, ".key"), VM.parseJsonBytes(shape, ".otherKey"));
 
         require(address(inference) == VM.parseJsonAddress(_inferences, ".inference"), "inference verifier's address");
         require(address(creditLine) == VM.parseJsonAddress(_inferences, ".creditLine"), "credit line's address");
         require(address(adapter) == VM.parseJsonAddress(_inferences, ".adapter"), "adapter's address");
+        require(address(audits) == VM.parseJsonAddress(_inferences, ".audits"), "audit registry's address");
         require(address(reentrant) == VM.parseJsonAddress(_inferences, ".reentrant"), "borrower's address");
 
         VM.startPrank(OWNER);
@@ -159,6 +163,11 @@ abstract contract Stage {
     function _sign(uint256 privateKey, bytes32 digest) internal pure returns (bytes memory) {
         (uint8 v, bytes32 r, bytes32 s) = VM.sign(privateKey, digest);
         return abi.encodePacked(r, s, v);
+    }
+
+    /// @dev The hash of the block that the proofs of audits were made for.
+    function _seedBlockHash() internal view returns (bytes32) {
+        return VM.parseJsonBytes32(_inferences, ".seedBlock");
     }
 
     function _requestHash() internal view returns (bytes32) {
