@@ -4,10 +4,11 @@ pragma solidity ^0.8.20;
 import {IERC165} from "./interfaces/IERC165.sol";
 import {HALO2_SHPLONK_BN254, IERC7992Storage, IERC7992Verifier} from "./interfaces/IERC7992.sol";
 import {IInferenceVerifier} from "./interfaces/IInferenceVerifier.sol";
-import {IModelRegistry, VerifierBinding} from "./interfaces/IModelRegistry.sol";
+import {IModelRegistry, ModelStatus, VerifierBinding} from "./interfaces/IModelRegistry.sol";
 import {IShapeVerifier} from "./interfaces/IShapeVerifier.sol";
 import {IVerdictVerifier} from "./interfaces/IVerdictVerifier.sol";
 import {DataContract} from "./libraries/DataContract.sol";
+import {ModelRecord, Pinned} from "./libraries/ModelRecord.sol";
 import {VerdictContext} from "./libraries/VerdictContext.sol";
 
 /// @title Verifier of inferences of registered models
@@ -53,8 +54,35 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
         bytes calldata output,
         bytes calldata proof
     ) external returns (uint256[] memory outputs) {
-        _verify(Request(modelId, version, subject, inputCommitment), output, proof);
-        outputs = abi.decode(output, (uint256[]));
+        (,, outputs) = _verify(Request(modelId, version, subject, inputCommitment), output, proof);
+    }
+
+    /// @inheritdoc IInferenceVerifier
+    function verifyBatchFor(
+        uint256 modelId,
+        uint256 version,
+        bytes32 subject,
+        bytes32[] calldata inputCommitments,
+        bytes[] calldata outputs,
+        bytes[] calldata proofs
+    ) external returns (uint256[][] memory results) {
+        if (proofs.length == 0 || inputCommitments.length != proofs.length || outputs.length != proofs.length) {
+            revert BatchMismatch(inputCommitments.length, outputs.length, proofs.length);
+        }
+        (Pinned memory pinned,) = _pinned(modelId, version);
+        Request memory request = Request(modelId, version, subject, 0);
+        results = new uint256[][](proofs.length);
+        bytes[] memory bare = new bytes[](proofs.length);
+        for (uint256 i = 0; i < bare.length; ++i) {
+            request.inputCommitment = inputCommitments[i];
+            results[i] = _statement(pinned, request, outputs[i], proofs[i]);
+            bare[i] = proofs[i][32 * uint256(pinned.binding.inputs):];
+            emit InferenceVerified(request.modelId, request.inputCommitment, outputs[i], msg.sender);
+        }
+        _requireProofs(pinned.binding, bare, results);
+        for (uint256 i = 0; i < bare.length; ++i) {
+            results[i] = _tail(results[i], pinned.binding.outputs);
+        }
     }
 
     /// @inheritdoc IERC7992Storage
@@ -65,7 +93,7 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
         bytes calldata proof
     ) external returns (bytes32 inferenceId) {
         Request memory request = Request(modelId, 0, VerdictContext.subjectOf(msg.sender), inputCommitment);
-        (uint256 context, uint32 version) = _verify(request, output, proof);
+        (uint256 context, uint32 version,) = _verify(request, output, proof);
         // No two inferences have one context.
         inferenceId = keccak256(abi.encode(context, modelId, version));
         _inferences[inferenceId] = DataContract.store(abi.encode(modelId, inputCommitment, output));
@@ -111,33 +139,44 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
 
     function _verify(Request memory request, bytes calldata output, bytes calldata proof)
         private
-        returns (uint256 context, uint32 version)
+        returns (uint256 context, uint32 version, uint256[] memory outputs)
     {
-        VerifierBinding memory binding;
-        (binding, version) = _bindingOf(request.modelId, request.version);
-
-        uint256 inputBytes = 32 * uint256(binding.inputs);
-        _requireInputs(request.inputCommitment, inputBytes, proof);
-        _requireOutputs(binding.outputs, output);
-
-        context = VerdictContext.compute(msg.sender, request.subject, _nonces[msg.sender][request.subject]++);
-        uint256[] memory publicInputs = _publicInputs(context, proof[:inputBytes], output[OUTPUT_HEAD:]);
-        _requireProof(binding, proof[inputBytes:], publicInputs);
+        Pinned memory pinned;
+        (pinned, version) = _pinned(request.modelId, request.version);
+        uint256[] memory publicInputs = _statement(pinned, request, output, proof);
+        context = publicInputs[0];
+        _requireProof(pinned.binding, proof[32 * uint256(pinned.binding.inputs):], publicInputs);
+        outputs = _tail(publicInputs, pinned.binding.outputs);
         emit InferenceVerified(request.modelId, request.inputCommitment, output, msg.sender);
     }
 
+    /// @dev The public inputs that the proof has to have, which uses up the nonce.
+    function _statement(Pinned memory pinned, Request memory request, bytes calldata output, bytes calldata proof)
+        private
+        returns (uint256[] memory)
+    {
+        uint256 inputBytes = 32 * uint256(pinned.binding.inputs);
+        _requireInputs(request.inputCommitment, inputBytes, proof);
+        _requireOutputs(pinned.binding.outputs, output);
+        uint256 nonce = _nonces[msg.sender][request.subject]++;
+        uint256 context = VerdictContext.compute(msg.sender, request.subject, nonce);
+        return _publicInputs(context, pinned, proof[:inputBytes], output[OUTPUT_HEAD:]);
+    }
+
     /// @dev The registry's word on the model, and that the pinned code still stands at the verifier's address.
-    function _bindingOf(uint256 modelId, uint256 version) private view returns (VerifierBinding memory, uint32) {
-        IModelRegistry.Entry memory entry = _REGISTRY.getEntry(modelId);
-        if (entry.status == IModelRegistry.Status.Frozen) revert VerificationRefused_ModelFrozen(modelId);
-        if (entry.status != IModelRegistry.Status.Active) revert VerificationRefused_ModelDeprecated(modelId);
-        if (version != 0 && version != entry.version) revert ModelVersionMismatch(modelId, version, entry.version);
-        bytes4 proofSystemId = entry.commitment.proofSystemId;
-        if (proofSystemId != HALO2_SHPLONK_BN254) revert UnsupportedProofSystem(proofSystemId);
-        if (entry.binding.verifier == address(0)) revert ModelHasNoVerifier(modelId, entry.version);
+    function _pinned(uint256 modelId, uint256 version) private view returns (Pinned memory pinned, uint32 current) {
+        address record;
+        ModelStatus status;
+        (record, current, status) = _REGISTRY.recordOf(modelId);
+        if (status == ModelStatus.Frozen) revert VerificationRefused_ModelFrozen(modelId);
+        if (status != ModelStatus.Active) revert VerificationRefused_ModelDeprecated(modelId);
+        if (version != 0 && version != current) revert ModelVersionMismatch(modelId, version, current);
+        pinned = ModelRecord.loadPinned(record);
+        if (pinned.proofSystemId != HALO2_SHPLONK_BN254) revert UnsupportedProofSystem(pinned.proofSystemId);
+        address verifier = pinned.binding.verifier;
+        if (verifier == address(0)) revert ModelHasNoVerifier(modelId, current);
         // The key needs no such check: a contract whose code begins with STOP never changes.
-        if (entry.binding.verifier.codehash != entry.binding.verifierCodeHash) revert ModelMismatch();
-        return (entry.binding, entry.version);
+        if (verifier.codehash != pinned.binding.verifierCodeHash) revert ModelMismatch();
     }
 
     function _requireProof(VerifierBinding memory binding, bytes calldata proof, uint256[] memory publicInputs)
@@ -157,6 +196,26 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
         }
     }
 
+    function _requireProofs(VerifierBinding memory binding, bytes[] memory proofs, uint256[][] memory publicInputs)
+        private
+        view
+    {
+        if (binding.key != address(0)) {
+            try IShapeVerifier(binding.verifier).verifyBatch(binding.key, proofs, publicInputs) {}
+            catch (bytes memory reason) {
+                _revert(reason);
+            }
+            return;
+        }
+        for (uint256 i = 0; i < proofs.length; ++i) {
+            // slither-disable-next-line calls-loop
+            try IVerdictVerifier(binding.verifier).verify(proofs[i], publicInputs[i]) {}
+            catch (bytes memory reason) {
+                _revert(reason);
+            }
+        }
+    }
+
     function _requireInputs(bytes32 inputCommitment, uint256 inputBytes, bytes calldata proof) private pure {
         if (proof.length < inputBytes) revert InputCommitmentMismatch();
         bytes32 expected = inputBytes == 0 ? bytes32(0) : keccak256(proof[:inputBytes]);
@@ -165,25 +224,39 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
 
     function _requireOutputs(uint256 count, bytes calldata output) private pure {
         if (output.length != OUTPUT_HEAD + 32 * count) revert OutputMismatch();
-        if (uint256(bytes32(output)) != 32 || uint256(bytes32(output[32:])) != count) revert OutputMismatch();
+        uint256 offset;
+        uint256 length;
+        assembly ("memory-safe") {
+            offset := calldataload(output.offset)
+            length := calldataload(add(output.offset, 0x20))
+        }
+        if (offset != 32 || length != count) revert OutputMismatch();
     }
 
-    /// @dev `[context, inputs.., outputs..]` from the words in the calldata. The verifier refuses words that are not
-    /// below the group order.
-    function _publicInputs(uint256 context, bytes calldata inputs, bytes calldata outputs)
+    /// @dev `[context, model commitment?, inputs.., outputs..]`. The verifier refuses words that are not below the group
+    /// order.
+    function _publicInputs(uint256 context, Pinned memory pinned, bytes calldata inputs, bytes calldata outputs)
         private
         pure
         returns (uint256[] memory publicInputs)
     {
-        uint256 inputCount = inputs.length / 32;
-        uint256 outputCount = outputs.length / 32;
-        publicInputs = new uint256[](1 + inputCount + outputCount);
+        uint256 first = pinned.binding.modelCommitted ? 2 : 1;
+        publicInputs = new uint256[](first + (inputs.length + outputs.length) / 32);
         publicInputs[0] = context;
-        for (uint256 i = 0; i < inputCount; ++i) {
-            publicInputs[1 + i] = uint256(bytes32(inputs[32 * i:]));
+        if (first == 2) publicInputs[1] = uint256(pinned.modelHash);
+        assembly ("memory-safe") {
+            // Behind the array's length and its first words; both are whole numbers of words, and have their place.
+            let to := add(publicInputs, mul(0x20, add(first, 1)))
+            calldatacopy(to, inputs.offset, inputs.length)
+            calldatacopy(add(to, inputs.length), outputs.offset, outputs.length)
         }
-        for (uint256 i = 0; i < outputCount; ++i) {
-            publicInputs[1 + inputCount + i] = uint256(bytes32(outputs[32 * i:]));
+    }
+
+    /// @dev The last `count` words of an array, in its own memory: the array is of no use afterwards.
+    function _tail(uint256[] memory words, uint256 count) private pure returns (uint256[] memory tail) {
+        assembly ("memory-safe") {
+            tail := add(words, mul(0x20, sub(mload(words), count)))
+            mstore(tail, count)
         }
     }
 

@@ -3,7 +3,7 @@ pragma solidity ^0.8.20;
 
 import {IERC165} from "./interfaces/IERC165.sol";
 import {HALO2_SHPLONK_BN254, IERC7992Registry, ModelCommitment} from "./interfaces/IERC7992.sol";
-import {IModelRegistry, VerifierBinding} from "./interfaces/IModelRegistry.sol";
+import {IModelRegistry, ModelStatus, VerifierBinding} from "./interfaces/IModelRegistry.sol";
 import {IShapeVerifier} from "./interfaces/IShapeVerifier.sol";
 import {IVerdictVerifier} from "./interfaces/IVerdictVerifier.sol";
 import {DataContract} from "./libraries/DataContract.sol";
@@ -20,7 +20,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         address record;
         uint48 registeredAt;
         uint32 version;
-        Status status;
+        ModelStatus status;
     }
 
     /// @dev A version that another one superseded.
@@ -28,6 +28,10 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         address record;
         uint48 registeredAt;
     }
+
+    /// @dev The order of BN254's groups: field elements are below it.
+    uint256 private constant SCALAR_MODULUS =
+        21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     /// @notice The longest URI that is kept, in bytes.
     uint256 public constant MAXIMUM_URI = 1024;
@@ -86,7 +90,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
 
     /// @inheritdoc IERC7992Registry
     function deprecateModel(uint256 modelId) external {
-        _ownedAndActive(modelId).status = Status.Deprecated;
+        _ownedAndActive(modelId).status = ModelStatus.Deprecated;
         emit ModelDeprecated(modelId);
     }
 
@@ -94,8 +98,8 @@ contract ModelRegistry is IModelRegistry, IERC165 {
     function freezeModel(uint256 modelId) external {
         if (msg.sender != guardian) revert NotGuardian(msg.sender);
         Model storage model = _known(modelId);
-        if (model.status == Status.Frozen) revert ModelIsFrozen(modelId);
-        model.status = Status.Frozen;
+        if (model.status == ModelStatus.Frozen) revert ModelIsFrozen(modelId);
+        model.status = ModelStatus.Frozen;
         emit ModelFrozen(modelId);
     }
 
@@ -126,7 +130,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         Model storage model = _known(modelId);
         Record memory record = ModelRecord.load(model.record);
         commitment = record.commitment;
-        (deprecated, owner) = (model.status != Status.Active, _ownerOf(modelId, record));
+        (deprecated, owner) = (model.status != ModelStatus.Active, _ownerOf(modelId, record));
     }
 
     /// @inheritdoc IModelRegistry
@@ -136,6 +140,13 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         (entry.commitment, entry.binding) = (record.commitment, record.binding);
         (entry.version, entry.registeredAt) = (model.version, model.registeredAt);
         (entry.status, entry.owner) = (model.status, _ownerOf(modelId, record));
+    }
+
+    /// @inheritdoc IModelRegistry
+    function recordOf(uint256 modelId) external view returns (address record, uint32 version, ModelStatus status) {
+        Model memory model = _models[modelId];
+        _requireKnown(modelId, model.status);
+        (record, version, status) = (model.record, model.version, model.status);
     }
 
     /// @inheritdoc IModelRegistry
@@ -189,7 +200,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
             // Seconds since 1970 fit 48 bits.
             registeredAt: uint48(block.timestamp),
             version: version,
-            status: Status.Active
+            status: ModelStatus.Active
         });
     }
 
@@ -204,6 +215,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
             revert ProofSystemWithoutVerifiers(commitment.proofSystemId);
         }
         if (binding.outputs == 0) revert NoOutputs();
+        if (binding.modelCommitted) _requireFieldElement(commitment.modelHash);
         if (binding.verifier.code.length == 0) revert VerifierHasNoCode(binding.verifier);
         bytes32 codeHash = binding.verifier.codehash;
         if (codeHash != binding.verifierCodeHash) revert VerifierCodeMismatch(binding.verifierCodeHash, codeHash);
@@ -214,7 +226,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
             IVerdictVerifier verifier = IVerdictVerifier(binding.verifier);
             (circuitHash, vkHash) = (verifier.CIRCUIT_DIGEST(), verifier.VERIFYING_KEY_DIGEST());
             uint256 expected = verifier.PUBLIC_INPUT_COUNT();
-            uint256 got = 1 + uint256(binding.inputs) + binding.outputs;
+            uint256 got = 1 + (binding.modelCommitted ? 1 : 0) + uint256(binding.inputs) + binding.outputs;
             if (expected != got) revert PublicInputsMismatch(expected, got);
         } else {
             // A shape's verifier compares the number of public inputs with the key's at every proof.
@@ -225,9 +237,13 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         if (vkHash != commitment.vkHash) revert VerifyingKeyMismatch(commitment.vkHash, vkHash);
     }
 
+    function _requireFieldElement(bytes32 modelHash) private pure {
+        if (modelHash == 0 || uint256(modelHash) >= SCALAR_MODULUS) revert ModelCommitmentNotCanonical(modelHash);
+    }
+
     function _known(uint256 modelId) private view returns (Model storage model) {
         model = _models[modelId];
-        if (model.status == Status.Unknown) revert ModelNotFound(modelId);
+        _requireKnown(modelId, model.status);
     }
 
     function _ownedAndActive(uint256 modelId) private view returns (Model storage model) {
@@ -236,9 +252,13 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         _requireActive(modelId, model.status);
     }
 
-    function _requireActive(uint256 modelId, Status status) private pure {
-        if (status == Status.Deprecated) revert ModelIsDeprecated(modelId);
-        if (status == Status.Frozen) revert ModelIsFrozen(modelId);
+    function _requireKnown(uint256 modelId, ModelStatus status) private pure {
+        if (status == ModelStatus.Unknown) revert ModelNotFound(modelId);
+    }
+
+    function _requireActive(uint256 modelId, ModelStatus status) private pure {
+        if (status == ModelStatus.Deprecated) revert ModelIsDeprecated(modelId);
+        if (status == ModelStatus.Frozen) revert ModelIsFrozen(modelId);
     }
 
     function _ownerOf(uint256 modelId, Record memory current) private view returns (address) {

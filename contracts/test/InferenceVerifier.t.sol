@@ -12,7 +12,6 @@ import {DataContract} from "../src/libraries/DataContract.sol";
 import {VerdictContext} from "../src/libraries/VerdictContext.sol";
 import {VM} from "./Vm.sol";
 import {Metamorphic, MetamorphicFactory, Permissive} from "./support/Metamorphic.sol";
-import {ShapeOfTwo} from "./support/ShapeOfTwo.sol";
 import {Stage} from "./support/Stage.sol";
 
 /// @notice Attacks on the entry point, with a generated verifier and real proofs.
@@ -223,16 +222,70 @@ contract InferenceVerifierTest is Stage {
     function test_aProofUnderAnotherKeyOfTheShapeIsRefused() public {
         (uint256 modelId,) = _registerShape();
         VM.prank(alice);
-        VM.expectRevert(IERC7992Verifier.InvalidProof.selector);
+        _expectInvalid();
+        inference.verifyInference(modelId, bytes32(0), _output("otherKey"), _proof("otherKey"));
+        // Under its own key it is as good as any.
+        modelId = registry.registerModelWithVerifier(
+            _shapeCommitment(otherKey), _shapeBinding(DataContract.store(otherKey), 0)
+        );
+        VM.prank(alice);
+        _expectInvalid();
+        inference.verifyInference(modelId, bytes32(0), _output("direct0"), _proof("direct0"));
+        VM.prank(alice);
         inference.verifyInference(modelId, bytes32(0), _output("otherKey"), _proof("otherKey"));
     }
 
     function test_aKeyContractIgnoresCallsAndSoCannotChange() public {
-        (, address key) = _registerShape();
-        bytes32 codeHash = key.codehash;
-        require(key.code[0] == 0, "STOP");
-        (bool success,) = key.call{gas: 100_000}(abi.encodeWithSignature("destroy()"));
-        require(success && key.codehash == codeHash, "the key changed");
+        (, address keyContract) = _registerShape();
+        bytes32 codeHash = keyContract.codehash;
+        require(keyContract.code[0] == 0, "STOP");
+        (bool success,) = keyContract.call{gas: 100_000}(abi.encodeWithSignature("destroy()"));
+        require(success && keyContract.codehash == codeHash, "the key changed");
+    }
+
+    // Committed models. The toy's `a` stands for the commitment: `[context, commitment, output]`.
+
+    function test_aCommittedModelsProofShowsTheRegisteredCommitment() public {
+        uint256 modelId = _registerCommitted(bytes32(_publicInputs("direct0")[1]));
+        VM.prank(alice);
+        inference.verifyInference(modelId, bytes32(0), _score("direct0"), _proof("direct0"));
+    }
+
+    function test_aProofByAnotherCommittedModelIsRefused() public {
+        // Valid under the registered verifier and key, for this context; by a model with another commitment.
+        require(_publicInputs("direct0")[1] == 11 && _publicInputs("direct1")[1] == 11, "the toy's a");
+        uint256 modelId = _registerCommitted(bytes32(uint256(12)));
+        VM.prank(alice);
+        _expectInvalid();
+        inference.verifyInference(modelId, bytes32(0), _score("direct0"), _proof("direct0"));
+        // Nor can the caller show the commitment as an input or as an output.
+        bytes memory proof = _proofWithInput("direct0");
+        bytes memory output = _output("direct0");
+        VM.startPrank(alice);
+        VM.expectRevert(IERC7992Verifier.InputCommitmentMismatch.selector);
+        inference.verifyInference(modelId, keccak256(abi.encode(uint256(11))), _score("direct0"), proof);
+        VM.expectRevert(IERC7992Verifier.OutputMismatch.selector);
+        inference.verifyInference(modelId, bytes32(0), output, proof);
+        VM.stopPrank();
+    }
+
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_noOtherCommitmentPasses(uint256 commitment) public {
+        commitment = 1 + commitment % (SCALAR_MODULUS - 1);
+        VM.assume(commitment != 11);
+        uint256 modelId = _registerCommitted(bytes32(commitment));
+        VM.prank(alice);
+        _expectInvalid();
+        inference.verifyInference(modelId, bytes32(0), _score("direct0"), _proof("direct0"));
+    }
+
+    function test_anUpdatedCommitmentRefusesProofsByTheOldModel() public {
+        uint256 modelId = _registerCommitted(bytes32(uint256(11)));
+        (ModelCommitment memory commitment, VerifierBinding memory binding) = _committed(bytes32(uint256(12)));
+        registry.updateModelWithVerifier(modelId, commitment, binding);
+        VM.prank(alice);
+        _expectInvalid();
+        inference.verifyInference(modelId, bytes32(0), _score("direct0"), _proof("direct0"));
     }
 
     // Inputs, outputs, and the border between them.
@@ -391,14 +444,24 @@ contract InferenceVerifierTest is Stage {
         VM.stopPrank();
     }
 
-    function _registerShape() private returns (uint256 modelId, address key) {
-        ShapeOfTwo shape = new ShapeOfTwo(verifier, otherVerifier);
-        bytes memory keyBytes = abi.encode(verifier.VERIFYING_KEY_DIGEST());
-        key = DataContract.store(keyBytes);
-        ModelCommitment memory commitment = _commitment(verifier);
-        (commitment.circuitHash, commitment.vkHash) = (shape.SHAPE(), keccak256(keyBytes));
-        VerifierBinding memory binding = VerifierBinding(address(shape), address(shape).codehash, key, 0, 2);
-        modelId = registry.registerModelWithVerifier(commitment, binding);
+    function _registerShape() private returns (uint256 modelId, address keyContract) {
+        keyContract = DataContract.store(key);
+        modelId = registry.registerModelWithVerifier(_shapeCommitment(key), _shapeBinding(keyContract, 0));
+    }
+
+    function _registerCommitted(bytes32 modelHash) private returns (uint256) {
+        (ModelCommitment memory commitment, VerifierBinding memory binding) = _committed(modelHash);
+        return registry.registerModelWithVerifier(commitment, binding);
+    }
+
+    function _committed(bytes32 modelHash)
+        private
+        view
+        returns (ModelCommitment memory commitment, VerifierBinding memory binding)
+    {
+        (commitment, binding) = (_commitment(verifier), _binding(verifier, 0));
+        commitment.modelHash = modelHash;
+        (binding.outputs, binding.modelCommitted) = (1, true);
     }
 
     function _withPublicInput(string memory name)
@@ -406,12 +469,8 @@ contract InferenceVerifierTest is Stage {
         view
         returns (bytes memory output, bytes memory proof, bytes32 inputCommitment)
     {
-        uint256[] memory words = _publicInputs(name);
-        uint256[] memory outputs = new uint256[](1);
-        outputs[0] = words[2];
-        output = abi.encode(outputs);
-        proof = bytes.concat(bytes32(words[1]), _proof(name));
-        inputCommitment = keccak256(abi.encode(words[1]));
+        (output, proof) = (_score(name), _proofWithInput(name));
+        inputCommitment = keccak256(abi.encode(_publicInputs(name)[1]));
     }
 
     function _direct(string memory name) private {

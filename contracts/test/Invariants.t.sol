@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
+import {AuditRegistry} from "../src/AuditRegistry.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {CreditLine} from "../src/examples/CreditLine.sol";
+import {IAuditRegistry} from "../src/interfaces/IAuditRegistry.sol";
 import {ModelCommitment} from "../src/interfaces/IERC7992.sol";
-import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {IModelRegistry, ModelStatus} from "../src/interfaces/IModelRegistry.sol";
+import {DataContract} from "../src/libraries/DataContract.sol";
 import {VerdictContext} from "../src/libraries/VerdictContext.sol";
 import {VM} from "./Vm.sol";
 import {Stage} from "./support/Stage.sol";
@@ -18,7 +21,7 @@ contract RegistryActor {
     mapping(uint256 modelId => bytes32[]) private _history;
     mapping(uint256 modelId => address) public ownerOf;
     mapping(uint256 modelId => address) public offeredTo;
-    mapping(uint256 modelId => IModelRegistry.Status) public statusOf;
+    mapping(uint256 modelId => ModelStatus) public statusOf;
     uint256 public models;
 
     constructor(ModelRegistry registry, address guardian) {
@@ -30,7 +33,7 @@ contract RegistryActor {
         VM.prank(_person(who));
         uint256 modelId = REGISTRY.registerModel(commitment);
         require(modelId == ++models, "an id was used twice, or left out");
-        (ownerOf[modelId], statusOf[modelId]) = (_person(who), IModelRegistry.Status.Active);
+        (ownerOf[modelId], statusOf[modelId]) = (_person(who), ModelStatus.Active);
         _history[modelId].push(keccak256(abi.encode(commitment)));
     }
 
@@ -48,7 +51,7 @@ contract RegistryActor {
         if (who % 4 != 0) return;
         who /= 4;
         if (_attempt(_person(who), abi.encodeCall(REGISTRY.deprecateModel, (modelId)), _owns(who, modelId))) {
-            statusOf[modelId] = IModelRegistry.Status.Deprecated;
+            statusOf[modelId] = ModelStatus.Deprecated;
         }
     }
 
@@ -56,11 +59,10 @@ contract RegistryActor {
         modelId = _model(modelId);
         if (who % 4 != 0) return;
         address caller = who % 8 == 0 ? GUARDIAN : _person(who / 8);
-        IModelRegistry.Status status = statusOf[modelId];
-        bool may =
-            caller == GUARDIAN && status != IModelRegistry.Status.Unknown && status != IModelRegistry.Status.Frozen;
+        ModelStatus status = statusOf[modelId];
+        bool may = caller == GUARDIAN && status != ModelStatus.Unknown && status != ModelStatus.Frozen;
         if (_attempt(caller, abi.encodeCall(REGISTRY.freezeModel, (modelId)), may)) {
-            statusOf[modelId] = IModelRegistry.Status.Frozen;
+            statusOf[modelId] = ModelStatus.Frozen;
         }
     }
 
@@ -73,7 +75,7 @@ contract RegistryActor {
 
     function accept(uint256 who, uint256 modelId) external {
         modelId = _model(modelId);
-        bool may = offeredTo[modelId] == _person(who) && statusOf[modelId] == IModelRegistry.Status.Active;
+        bool may = offeredTo[modelId] == _person(who) && statusOf[modelId] == ModelStatus.Active;
         if (_attempt(_person(who), abi.encodeCall(REGISTRY.acceptModel, (modelId)), may)) {
             (ownerOf[modelId], offeredTo[modelId]) = (_person(who), address(0));
         }
@@ -90,7 +92,7 @@ contract RegistryActor {
     }
 
     function _owns(uint256 who, uint256 modelId) private view returns (bool) {
-        return ownerOf[modelId] == _person(who) && statusOf[modelId] == IModelRegistry.Status.Active;
+        return ownerOf[modelId] == _person(who) && statusOf[modelId] == ModelStatus.Active;
     }
 
     function _person(uint256 who) private view returns (address) {
@@ -143,6 +145,7 @@ contract CreditActor {
         uint256 nonce;
         bytes output;
         bytes proof;
+        CreditLine.Attested attested;
     }
 
     CreditLine private immutable LENDER;
@@ -167,11 +170,16 @@ contract CreditActor {
         Application memory application = _applications[which % _applications.length];
         CreditLine.Line memory line = LENDER.lineOf(person);
         bool may = application.applicant == person && application.nonce == opened[person]
-            && block.timestamp >= line.expiresAt && line.owed == 0;
+            && block.timestamp >= line.expiresAt && line.owed == 0 && _isAttested(application.attested);
         VM.prank(person);
-        (bool success,) = address(LENDER).call(abi.encodeCall(LENDER.open, (application.output, application.proof)));
+        (bool success,) = address(LENDER)
+            .call(abi.encodeCall(LENDER.open, (application.output, application.proof, application.attested)));
         require(success == may, may ? "refused a good proof" : "a proof counted that must not");
         if (success) ++opened[person];
+    }
+
+    function _isAttested(CreditLine.Attested memory attested) private view returns (bool) {
+        return block.timestamp < attested.expiresAt && block.timestamp - attested.issuedAt <= LENDER.terms().maximumAge;
     }
 
     function draw(uint256 who, uint96 amount) external {
@@ -216,7 +224,13 @@ contract CreditInvariants is Stage {
         CreditActor.Application[] memory applications = new CreditActor.Application[](6);
         for (uint256 i = 0; i < 6; ++i) {
             address applicant = i < 3 ? alice : bob;
-            applications[i] = CreditActor.Application(applicant, i % 3, _output(names[i]), _proof(names[i]));
+            applications[i] = CreditActor.Application({
+                applicant: applicant,
+                nonce: i % 3,
+                output: _score(names[i]),
+                proof: _proofWithInput(names[i]),
+                attested: _attestFor(applicant, names[i], 40 days * uint64(1 + i % 3))
+            });
         }
         actor = new CreditActor(creditLine, [alice, bob], applications);
     }
@@ -224,6 +238,17 @@ contract CreditInvariants is Stage {
     function targetContracts() external view returns (address[] memory targets) {
         targets = new address[](1);
         targets[0] = address(actor);
+    }
+
+    /// @dev Some expire before the game is over, and some grow too old.
+    function _attestFor(address applicant, string memory name, uint64 validity)
+        private
+        view
+        returns (CreditLine.Attested memory)
+    {
+        (uint64 issuedAt, uint64 expiresAt) = (uint64(block.timestamp), uint64(block.timestamp) + validity);
+        bytes32 digest = creditLine.attestationDigest(applicant, _publicInputs(name)[1], issuedAt, expiresAt);
+        return CreditLine.Attested(issuedAt, expiresAt, _sign(BUREAU, digest));
     }
 
     function invariant_theMoneyIsWhereTheBooksSay() public view {
@@ -239,6 +264,121 @@ contract CreditInvariants is Stage {
             uint256 nonce = inference.nonceOf(address(creditLine), VerdictContext.subjectOf(people[i]));
             require(nonce == actor.opened(people[i]), "nonce");
             require(inference.nonceOf(people[i], VerdictContext.subjectOf(people[i])) == 0, "another's nonce");
+        }
+    }
+}
+
+/// @notice Anybody who tries anything with audits, at any time; with real proofs, good and bad.
+contract AuditActor {
+    struct Evidence {
+        bytes output;
+        bytes proof;
+    }
+
+    AuditRegistry private immutable AUDITS;
+    uint256 private immutable PROGRAM;
+    bytes32 private immutable SEED_BLOCK_HASH;
+    address[2] private _people = [address(0xa001), address(0xa002)];
+    Evidence[] private _evidence;
+
+    constructor(AuditRegistry audits, uint256 program, bytes32 seedBlockHash, Evidence[] memory evidence) {
+        (AUDITS, PROGRAM, SEED_BLOCK_HASH) = (audits, program, seedBlockHash);
+        for (uint256 i = 0; i < evidence.length; ++i) {
+            _evidence.push(evidence[i]);
+        }
+    }
+
+    function open(uint256 who) external {
+        // Few, so that some are completed.
+        if (AUDITS.auditCount() < 3) AUDITS.openAudit(PROGRAM, 1, _people[who % 2]);
+    }
+
+    function record(uint256 who, uint256 auditId) external {
+        auditId = _audit(auditId);
+        IAuditRegistry.Audit memory audit = AUDITS.auditOf(auditId);
+        bool may = AUDITS.stageOf(auditId) == IAuditRegistry.Stage.ModelRecorded && audit.provider == _people[who % 2]
+            && block.number > audit.modelBlock;
+        VM.prank(_people[who % 2]);
+        _require(abi.encodeCall(AUDITS.recordData, (auditId, roots(), 10)), may);
+    }
+
+    function draw(uint256 auditId) external {
+        auditId = _audit(auditId);
+        IAuditRegistry.Audit memory audit = AUDITS.auditOf(auditId);
+        uint256 seedBlock = AUDITS.seedBlockOf(auditId);
+        bool may =
+            audit.dataBlock != 0 && audit.seed == 0 && block.number > seedBlock && block.number <= seedBlock + 256;
+        if (may) VM.setBlockhash(seedBlock, SEED_BLOCK_HASH);
+        _require(abi.encodeCall(AUDITS.drawSeed, (auditId)), may);
+    }
+
+    function submit(uint256 auditId, uint256 which) external {
+        auditId = _audit(auditId);
+        which %= _evidence.length;
+        IAuditRegistry.Audit memory audit = AUDITS.auditOf(auditId);
+        // The first of the evidence are the proofs of the first audit's chunks, in order; nothing else is good.
+        bool may = auditId == 1 && audit.seed != 0 && audit.proven < audit.chunks && which == audit.proven;
+        (bytes[] memory outputs, bytes[] memory proofs) = (new bytes[](1), new bytes[](1));
+        (outputs[0], proofs[0]) = (_evidence[which].output, _evidence[which].proof);
+        _require(abi.encodeCall(AUDITS.submit, (auditId, roots(), outputs, proofs)), may);
+    }
+
+    function pass(uint256 blocks) external {
+        VM.roll(block.number + blocks % 80);
+    }
+
+    function roots() public pure returns (uint256[] memory words) {
+        words = new uint256[](2);
+        (words[0], words[1]) = (11, 12);
+    }
+
+    function _require(bytes memory data, bool may) private {
+        (bool success,) = address(AUDITS).call(data);
+        require(success == may, may ? "refused what is allowed" : "allowed what is forbidden");
+    }
+
+    function _audit(uint256 auditId) private view returns (uint256) {
+        return 1 + auditId % (AUDITS.auditCount() + 1);
+    }
+}
+
+/// @notice Whatever happens, an audit is what was recorded, in the order of the blocks.
+contract AuditInvariants is Stage {
+    AuditActor private actor;
+
+    function setUp() public override {
+        super.setUp();
+        address keyContract = DataContract.store(key);
+        uint256 program = registry.registerModelWithVerifier(_shapeCommitment(key), _shapeBinding(keyContract, 1));
+        string[4] memory names = ["audit0", "audit1", "auditOtherModel", "auditOtherSeed"];
+        AuditActor.Evidence[] memory evidence = new AuditActor.Evidence[](4);
+        for (uint256 i = 0; i < 4; ++i) {
+            evidence[i] = AuditActor.Evidence(_score(names[i]), _proofWithInput(names[i]));
+        }
+        actor = new AuditActor(audits, program, _seedBlockHash(), evidence);
+        VM.roll(1000);
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(actor);
+    }
+
+    function invariant_auditsAreInOrder() public view {
+        for (uint256 auditId = 1; auditId <= audits.auditCount(); ++auditId) {
+            IAuditRegistry.Audit memory audit = audits.auditOf(auditId);
+            IAuditRegistry.Stage stage = audits.stageOf(auditId);
+            require(audit.modelBlock != 0 && audit.modelVersion == 1, "model");
+            require(audit.dataBlock == 0 || audit.dataBlock > audit.modelBlock, "data before the model");
+            require(audit.seed == 0 || block.number > audits.seedBlockOf(auditId), "a seed before its block");
+            require(audit.seed == 0 || audit.dataBlock != 0, "a seed without data");
+            require(audit.proven == 0 || audit.seed != 0, "a proof before the seed");
+            require(audit.proven <= audit.chunks, "more proofs than chunks");
+            require(audits.statementsOf(auditId).length == audit.proven, "statements");
+            bool complete = audit.dataBlock != 0 && audit.proven == audit.chunks;
+            require((stage == IAuditRegistry.Stage.Complete) == complete, "stage");
+            bytes32 dataHash = audit.dataBlock == 0 ? bytes32(0) : keccak256(abi.encodePacked(actor.roots()));
+            require(audit.dataHash == dataHash, "data set");
         }
     }
 }

@@ -4,14 +4,16 @@ pragma solidity ^0.8.20;
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {IERC165} from "../src/interfaces/IERC165.sol";
 import {IERC7992Registry, ModelCommitment} from "../src/interfaces/IERC7992.sol";
-import {IModelRegistry, VerifierBinding} from "../src/interfaces/IModelRegistry.sol";
+import {IModelRegistry, ModelStatus, VerifierBinding} from "../src/interfaces/IModelRegistry.sol";
 import {DataContract} from "../src/libraries/DataContract.sol";
+import {ModelRecord, Pinned} from "../src/libraries/ModelRecord.sol";
 import {VM} from "./Vm.sol";
-import {ShapeOfTwo} from "./support/ShapeOfTwo.sol";
 import {Stage} from "./support/Stage.sol";
 
 /// @notice Who may do what in the registry, and what it refuses to pin.
 contract ModelRegistryTest is Stage {
+    uint256 private constant SCALAR_MODULUS = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
+
     event ModelRegistered(uint256 indexed modelId, address indexed owner, ModelCommitment commitment);
     event ModelUpdated(uint256 indexed modelId, ModelCommitment oldCommitment, ModelCommitment newCommitment);
     event ModelDeprecated(uint256 indexed modelId);
@@ -33,7 +35,7 @@ contract ModelRegistryTest is Stage {
         IModelRegistry.Entry memory entry = registry.getEntry(PUBLIC_MODEL);
         require(_same(entry.commitment, _commitment(verifier)), "commitment");
         require(keccak256(abi.encode(entry.binding)) == keccak256(abi.encode(_binding(verifier, 1))), "binding");
-        require(entry.version == 1 && entry.status == IModelRegistry.Status.Active, "version or status");
+        require(entry.version == 1 && entry.status == ModelStatus.Active, "version or status");
         require(entry.owner == OWNER && entry.registeredAt == block.timestamp, "owner or time");
         (ModelCommitment memory commitment, bool deprecated, address owner) = registry.getModel(PUBLIC_MODEL);
         require(_same(commitment, _commitment(verifier)) && !deprecated && owner == OWNER, "the standard's view");
@@ -197,7 +199,7 @@ contract ModelRegistryTest is Stage {
         registry.freezeModel(PRIVATE_MODEL);
         (, bool deprecated,) = registry.getModel(PRIVATE_MODEL);
         require(deprecated, "whoever knows the standard alone must see that it is stopped");
-        require(registry.getEntry(PRIVATE_MODEL).status == IModelRegistry.Status.Frozen, "status");
+        require(registry.getEntry(PRIVATE_MODEL).status == ModelStatus.Frozen, "status");
     }
 
     function test_theGuardianCanDoNothingElse() public {
@@ -266,15 +268,8 @@ contract ModelRegistryTest is Stage {
     }
 
     function test_refusesAKeyThatIsNotTheCommittedOneOrCouldChange() public {
-        ShapeOfTwo shape = new ShapeOfTwo(verifier, otherVerifier);
-        bytes memory key = abi.encode(verifier.VERIFYING_KEY_DIGEST());
-        bytes memory otherKey = abi.encode(otherVerifier.VERIFYING_KEY_DIGEST());
-        ModelCommitment memory commitment = _commitment(verifier);
-        (commitment.circuitHash, commitment.vkHash) = (shape.SHAPE(), keccak256(key));
-        VerifierBinding memory binding = _binding(verifier, 0);
-        (binding.verifier, binding.verifierCodeHash) = (address(shape), address(shape).codehash);
-
-        binding.key = DataContract.store(otherKey);
+        ModelCommitment memory commitment = _shapeCommitment(key);
+        VerifierBinding memory binding = _shapeBinding(DataContract.store(otherKey), 0);
         _refuses(
             commitment,
             binding,
@@ -289,14 +284,62 @@ contract ModelRegistryTest is Stage {
         _refuses(commitment, binding, abi.encodeWithSelector(DataContract.NotADataContract.selector, MALLORY));
 
         binding.key = DataContract.store(key);
+        bytes32 shape = commitment.circuitHash;
         commitment.circuitHash = bytes32(uint256(1));
         _refuses(
             commitment,
             binding,
-            abi.encodeWithSelector(IModelRegistry.CircuitMismatch.selector, bytes32(uint256(1)), shape.SHAPE())
+            abi.encodeWithSelector(IModelRegistry.CircuitMismatch.selector, bytes32(uint256(1)), shape)
         );
-        commitment.circuitHash = shape.SHAPE();
+        commitment.circuitHash = shape;
         registry.registerModelWithVerifier(commitment, binding);
+    }
+
+    function test_aCommittedModelIsPinnedByItsCommitment() public {
+        ModelCommitment memory commitment = _commitment(verifier);
+        VerifierBinding memory binding = _binding(verifier, 0);
+        binding.modelCommitted = true;
+        commitment.modelHash = bytes32(uint256(11));
+        // One word more than the verifier has.
+        _refuses(commitment, binding, abi.encodeWithSelector(IModelRegistry.PublicInputsMismatch.selector, 3, 4));
+        binding.outputs = 1;
+        bytes32[3] memory none = [bytes32(0), bytes32(SCALAR_MODULUS), bytes32(type(uint256).max)];
+        for (uint256 i = 0; i < none.length; ++i) {
+            commitment.modelHash = none[i];
+            _refuses(
+                commitment,
+                binding,
+                abi.encodeWithSelector(IModelRegistry.ModelCommitmentNotCanonical.selector, none[i])
+            );
+        }
+        commitment.modelHash = bytes32(SCALAR_MODULUS - 1);
+        uint256 modelId = registry.registerModelWithVerifier(commitment, binding);
+        IModelRegistry.Entry memory entry = registry.getEntry(modelId);
+        require(entry.binding.modelCommitted && entry.commitment.modelHash == commitment.modelHash, "not pinned");
+        require(keccak256(abi.encode(entry.binding)) == keccak256(abi.encode(binding)), "binding");
+    }
+
+    function testFuzz_theRecordIsReadInPartsAsInWhole(ModelCommitment calldata commitment) public {
+        VM.assume(bytes(commitment.uri).length <= registry.MAXIMUM_URI());
+        uint256 modelId = registry.registerModel(commitment);
+        (address record, uint32 version, ModelStatus status) = registry.recordOf(modelId);
+        _dirtyMemory();
+        Pinned memory pinned = ModelRecord.loadPinned(record);
+        require(version == 1 && status == ModelStatus.Active, "version or status");
+        require(pinned.modelHash == commitment.modelHash, "model hash");
+        require(pinned.proofSystemId == commitment.proofSystemId, "proof system");
+        require(keccak256(abi.encode(pinned.binding)) == keccak256(abi.encode(_none())), "binding");
+        (record, version, status) = registry.recordOf(PUBLIC_MODEL);
+        require(
+            keccak256(abi.encode(ModelRecord.loadPinned(record).binding))
+                == keccak256(abi.encode(_binding(verifier, 1))),
+            "binding"
+        );
+    }
+
+    function test_unknownModelsHaveNoRecord() public {
+        VM.expectRevert(abi.encodeWithSelector(IERC7992Registry.ModelNotFound.selector, uint256(9)));
+        registry.recordOf(9);
     }
 
     function test_aWalletIsNoVerifier() public {
@@ -310,15 +353,14 @@ contract ModelRegistryTest is Stage {
 
     /// forge-config: default.isolate = true
     function test_gas() public {
-        ShapeOfTwo shape = new ShapeOfTwo(verifier, otherVerifier);
-        bytes memory key = new bytes(1280);
-        for (uint256 i = 0; i < key.length; ++i) {
-            key[i] = 0xab;
+        // As long as a narrow model's; the toy's own is shorter.
+        bytes memory long = new bytes(1280);
+        for (uint256 i = 0; i < long.length; ++i) {
+            long[i] = 0xab;
         }
-        ModelCommitment memory commitment = _commitment(verifier);
-        (commitment.circuitHash, commitment.vkHash) = (shape.SHAPE(), keccak256(key));
-        VerifierBinding memory binding = VerifierBinding(address(shape), address(shape).codehash, address(0), 0, 2);
-        bytes memory initCode = DataContract.initCode(key);
+        ModelCommitment memory commitment = _shapeCommitment(long);
+        VerifierBinding memory binding = _shapeBinding(address(0), 0);
+        bytes memory initCode = DataContract.initCode(long);
         uint256 gas = gasleft();
         binding.key = _create(initCode);
         // As a transaction of its own: the 32,000 of a creation are in the price of CREATE and in that of the transaction.
@@ -332,6 +374,8 @@ contract ModelRegistryTest is Stage {
         VM.snapshotGasLastCall("ModelRegistry", "registerModel");
         registry.getEntry(PRIVATE_MODEL);
         VM.snapshotGasLastCall("ModelRegistry", "getEntry");
+        registry.recordOf(PRIVATE_MODEL);
+        VM.snapshotGasLastCall("ModelRegistry", "recordOf");
     }
 
     function _refuses(ModelCommitment memory commitment, VerifierBinding memory binding, bytes memory reason) private {
@@ -341,6 +385,8 @@ contract ModelRegistryTest is Stage {
         VM.expectRevert(reason);
         registry.updateModelWithVerifier(PRIVATE_MODEL, commitment, binding);
     }
+
+    function _none() private pure returns (VerifierBinding memory binding) {}
 
     function _same(ModelCommitment memory a, ModelCommitment memory b) private pure returns (bool) {
         return keccak256(abi.encode(a)) == keccak256(abi.encode(b));

@@ -61,6 +61,7 @@ contract ShapeVerifierTest {
         _assertRejected(reason, IShapeVerifier.KeyDigestMismatch.selector);
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_rejectsAFlippedBit(uint256 position) public view {
         bytes memory forged = proofs[0];
         position %= forged.length * 8;
@@ -71,6 +72,7 @@ contract ShapeVerifierTest {
         require(_verifyBatch(batch, inputs).length != 0, "accepted in a batch");
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_rejectsAFlippedBitOfTheKey(uint256 position) public {
         bytes memory forged = keyBytes;
         // The header's spare bytes have no meaning.
@@ -80,6 +82,7 @@ contract ShapeVerifierTest {
         require(_verify(place, proofs[0], inputs[0]).length != 0, "accepted");
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_rejectsAnotherPublicInput(uint256 index, uint256 value) public view {
         index %= inputs[1].length;
         value %= SCALAR_MODULUS;

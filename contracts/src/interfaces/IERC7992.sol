@@ -5,7 +5,8 @@ pragma solidity ^0.8.20;
 bytes4 constant HALO2_SHPLONK_BN254 = 0x9f506b96;
 
 /// @notice What a version of a model is (ERC-7992).
-/// @param modelHash SHA-256 of the ONNX file, as `zkverdict inspect` shows it. The chain cannot check it.
+/// @param modelHash SHA-256 of the ONNX file, as `zkverdict inspect` shows it, which the chain cannot check; of a model
+/// that stays private the commitment to it, which every proof shows (`VerifierBinding.modelCommitted`).
 /// @param circuitHash Digest of the circuit: the verifier's `CIRCUIT_DIGEST()`, or its `SHAPE()` if the key stands apart.
 /// @param vkHash Digest of the verifying key: the verifier's `VERIFYING_KEY_DIGEST()`, or keccak256 of the key.
 /// @param proofSystemId First four bytes of the Keccak-256 of the proof system's name.

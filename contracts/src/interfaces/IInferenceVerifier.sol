@@ -8,10 +8,12 @@ import {IERC7992Storage, IERC7992Verifier} from "./IERC7992.sol";
 /// subject of the decision, and how many inferences this caller has had verified about this subject; see
 /// `VerdictContext`. So a proof is worth nothing on another chain, to another caller, for another subject, or again.
 ///
-/// The public inputs of a proof are `[context, inputs.., outputs..]`. The registry says how many are inputs and how many
-/// outputs; nobody can pass off one as the other. For a model with
+/// The public inputs of a proof are `[context, model commitment?, inputs.., outputs..]`. The registry says whether there is
+/// a model commitment, and which; how many are inputs and how many outputs: nobody can pass off one as the other. For a
+/// model with
 /// - private inputs: `inputCommitment` is zero, and `proof` is the proof;
-/// - `n` public inputs: `proof` begins with their `n` words, and `inputCommitment` is keccak256 of these `32·n` bytes.
+/// - `n` public inputs: `proof` begins with their `n` words, and `inputCommitment` is keccak256 of these `32·n` bytes;
+/// - committed inputs: the same with one word, the commitment.
 ///
 /// `output` is `abi.encode(uint256[] outputs)`, in its one canonical form.
 interface IInferenceVerifier is IERC7992Verifier, IERC7992Storage {
@@ -29,6 +31,9 @@ interface IInferenceVerifier is IERC7992Verifier, IERC7992Storage {
 
     /// @notice The model was updated since, or has no such version yet.
     error ModelVersionMismatch(uint256 modelId, uint256 expected, uint256 current);
+
+    /// @notice A batch has one input commitment and one output for each proof, and at least one proof.
+    error BatchMismatch(uint256 inputCommitments, uint256 outputs, uint256 proofs);
 
     /// @notice No inference is kept under this id.
     error InferenceNotFound(bytes32 inferenceId);
@@ -49,6 +54,18 @@ interface IInferenceVerifier is IERC7992Verifier, IERC7992Storage {
         bytes calldata output,
         bytes calldata proof
     ) external returns (uint256[] memory outputs);
+
+    /// @notice As `verifyInferenceFor`, for several inferences about one subject, whose nonces follow each other. Under a
+    /// shape's verifier they share one pairing. All of them count, or none.
+    /// @param inputCommitments One for each inference; so are the outputs and the proofs.
+    function verifyBatchFor(
+        uint256 modelId,
+        uint256 version,
+        bytes32 subject,
+        bytes32[] calldata inputCommitments,
+        bytes[] calldata outputs,
+        bytes[] calldata proofs
+    ) external returns (uint256[][] memory results);
 
     /// @notice How many inferences `caller` has had verified about `subject`: the nonce of the next one.
     function nonceOf(address caller, bytes32 subject) external view returns (uint256);

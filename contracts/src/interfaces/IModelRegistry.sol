@@ -7,14 +7,26 @@ import {IERC7992Registry, ModelCommitment} from "./IERC7992.sol";
 /// @param verifier The verifier: one model's own (`IVerdictVerifier`), or a shape's (`IShapeVerifier`). Zero: none.
 /// @param verifierCodeHash The hash of its code, as EXTCODEHASH gives it.
 /// @param key For a shape's verifier, the contract whose code is `0x00 || key`; zero for a model's own verifier.
-/// @param inputs How many of the public inputs, after the context, are inputs of the model; zero if they are private.
-/// @param outputs How many of the public inputs, after those, are outputs of the model.
+/// @param inputs How many of the public inputs are inputs of the model: zero if they are private, one, their commitment,
+/// if they are committed.
+/// @param outputs How many of the public inputs, after those, are outputs of the model; one if they are committed.
+/// @param modelCommitted Whether proofs show a commitment to the model, right after the context. It is `modelHash`, and a
+/// proof by any other model is refused. Without it the model stands in the key.
 struct VerifierBinding {
     address verifier;
     bytes32 verifierCodeHash;
     address key;
     uint16 inputs;
     uint16 outputs;
+    bool modelCommitted;
+}
+
+/// @notice What may be done with a model.
+enum ModelStatus {
+    Unknown,
+    Active,
+    Deprecated,
+    Frozen
 }
 
 /// @title Registry of models whose verifiers are pinned
@@ -27,18 +39,10 @@ struct VerifierBinding {
 /// **Deprecation and freezing** are for good. The owner deprecates; the guardian freezes, and can do nothing else. With
 /// either, nothing is verified any more, and the model never changes again.
 /// **What is checked.** That the verifier's code has the hash that the registrant names, that the verifier is for this
-/// circuit and key, that the key contract can never change and holds the committed key. Not that the verifier is honest
-/// and not that the model is what `modelHash` says: a registration is its owner's word, and consumers compare
-/// `verifierCodeHash`, `circuitHash` and `vkHash` with their own build.
+/// circuit and key, that the key contract can never change and holds the committed key. Not that the verifier is honest:
+/// a registration is its owner's word, and consumers compare `verifierCodeHash`, `circuitHash` and `vkHash` with their own
+/// build. And not that the model is what `modelHash` says, unless it is committed: then every proof shows it.
 interface IModelRegistry is IERC7992Registry {
-    /// @notice What may be done with a model.
-    enum Status {
-        Unknown,
-        Active,
-        Deprecated,
-        Frozen
-    }
-
     /// @notice One version of a model.
     /// @param version Which one it is, from 1.
     /// @param status The status of the model, whichever version is asked for.
@@ -48,7 +52,7 @@ interface IModelRegistry is IERC7992Registry {
         ModelCommitment commitment;
         VerifierBinding binding;
         uint32 version;
-        Status status;
+        ModelStatus status;
         address owner;
         uint64 registeredAt;
     }
@@ -100,7 +104,11 @@ interface IModelRegistry is IERC7992Registry {
     /// @notice The verifier or the key contract holds another verifying key.
     error VerifyingKeyMismatch(bytes32 expected, bytes32 got);
 
-    /// @notice The verifier has another number of public inputs than context, inputs and outputs together.
+    /// @notice A commitment to a model is a field element: not zero, and below the group order.
+    error ModelCommitmentNotCanonical(bytes32 modelHash);
+
+    /// @notice The verifier has another number of public inputs than context, model commitment, inputs and outputs
+    /// together.
     error PublicInputsMismatch(uint256 expected, uint256 got);
 
     /// @notice As `registerModel`, with the verifier that its proofs are checked by.
@@ -126,6 +134,12 @@ interface IModelRegistry is IERC7992Registry {
 
     /// @notice The current version of a model.
     function getEntry(uint256 modelId) external view returns (Entry memory entry);
+
+    /// @notice Where the current version of a model is written: `ModelRecord` reads it, for less gas than `getEntry`.
+    /// @return record A data contract; what stands there never changes.
+    /// @return version Which version it is, from 1.
+    /// @return status Whether anything may be verified with the model.
+    function recordOf(uint256 modelId) external view returns (address record, uint32 version, ModelStatus status);
 
     /// @notice Any version of a model, superseded ones too.
     function getVersion(uint256 modelId, uint256 version) external view returns (Entry memory entry);

@@ -49,6 +49,20 @@ library DataContract {
         }
     }
 
+    /// @notice Reads the first bytes back.
+    function load(address pointer, uint256 length) internal view returns (bytes memory data) {
+        if (pointer.code.length <= length) revert NotADataContract(pointer);
+        data = new bytes(length);
+        uint256 first;
+        assembly ("memory-safe") {
+            // The zero byte goes to the end of the length's word, over the length.
+            extcodecopy(pointer, add(data, 0x1f), 0, add(length, 1))
+            first := and(mload(data), 0xff)
+            mstore(data, length)
+        }
+        if (first != 0) revert NotADataContract(pointer);
+    }
+
     /// @notice keccak256 of the bytes.
     function digest(address pointer) internal view returns (bytes32) {
         return keccak256(load(pointer));

@@ -20,7 +20,16 @@ library VerdictContext {
     /// @param subject Whom or what the inference is about.
     /// @param nonce How many such proofs were used before.
     function compute(address caller, bytes32 subject, uint256 nonce) internal view returns (uint256) {
-        return uint256(keccak256(abi.encode(TYPE_HASH, block.chainid, address(this), caller, subject, nonce))) >> 3;
+        return computeFor(address(this), caller, subject, nonce);
+    }
+
+    /// @notice The context of a proof that another contract on this chain accepts.
+    function computeFor(address verifyingContract, address caller, bytes32 subject, uint256 nonce)
+        internal
+        view
+        returns (uint256)
+    {
+        return uint256(keccak256(abi.encode(TYPE_HASH, block.chainid, verifyingContract, caller, subject, nonce))) >> 3;
     }
 
     /// @notice An account as a subject: its address, padded on the left.

@@ -8,6 +8,7 @@ contract ReentrantBorrower {
     CreditLine private immutable LENDER;
     bytes private _output;
     bytes private _proof;
+    CreditLine.Attested private _attested;
     uint96 private _amount;
     bool public attacked;
     bool public succeeded;
@@ -16,9 +17,9 @@ contract ReentrantBorrower {
         LENDER = lender;
     }
 
-    function open(bytes calldata output, bytes calldata proof) external {
-        (_output, _proof) = (output, proof);
-        LENDER.open(output, proof);
+    function open(bytes calldata output, bytes calldata proof, CreditLine.Attested calldata attested) external {
+        (_output, _proof, _attested) = (output, proof, attested);
+        LENDER.open(output, proof, attested);
     }
 
     function draw(uint96 amount) external {
@@ -30,7 +31,7 @@ contract ReentrantBorrower {
         if (attacked) return;
         attacked = true;
         (bool drawn,) = address(LENDER).call(abi.encodeCall(LENDER.draw, (_amount)));
-        (bool opened,) = address(LENDER).call(abi.encodeCall(LENDER.open, (_output, _proof)));
+        (bool opened,) = address(LENDER).call(abi.encodeCall(LENDER.open, (_output, _proof, _attested)));
         succeeded = drawn || opened;
     }
 }

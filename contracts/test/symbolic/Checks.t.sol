@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
+import {AuditRegistry} from "../../src/AuditRegistry.sol";
 import {InferenceVerifier} from "../../src/InferenceVerifier.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
+import {IAuditRegistry} from "../../src/interfaces/IAuditRegistry.sol";
 import {HALO2_SHPLONK_BN254, IERC7992Verifier, ModelCommitment} from "../../src/interfaces/IERC7992.sol";
-import {IModelRegistry, VerifierBinding} from "../../src/interfaces/IModelRegistry.sol";
+import {IModelRegistry, ModelStatus, VerifierBinding} from "../../src/interfaces/IModelRegistry.sol";
 import {VerdictContext} from "../../src/libraries/VerdictContext.sol";
 import {VM} from "../Vm.sol";
 
@@ -21,16 +23,19 @@ contract AcceptsEverything {
 contract SymbolicChecks {
     address private constant OWNER = address(0x70);
     address private constant GUARDIAN = address(0x6a);
+    address private constant PROVIDER = address(0xda7a);
     uint256 private constant SCALAR_MODULUS = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
 
     ModelRegistry private registry;
     InferenceVerifier private inference;
+    AuditRegistry private audits;
     address private permissive;
     uint256 private model;
 
     function setUp() public {
         registry = new ModelRegistry(GUARDIAN);
         inference = new InferenceVerifier(registry);
+        audits = new AuditRegistry(inference);
         permissive = address(new AcceptsEverything());
         ModelCommitment memory commitment = ModelCommitment({
             modelHash: 0,
@@ -41,7 +46,7 @@ contract SymbolicChecks {
         });
         VM.prank(OWNER);
         model = registry.registerModelWithVerifier(
-            commitment, VerifierBinding(permissive, permissive.codehash, address(0), 1, 1)
+            commitment, VerifierBinding(permissive, permissive.codehash, address(0), 1, 1, false)
         );
     }
 
@@ -83,8 +88,8 @@ contract SymbolicChecks {
         VM.prank(anybody);
         (bool success,) = address(registry).call(_action(action, to));
         assert(!success || (action % 4 == 1 && anybody == GUARDIAN && !byGuardian));
-        IModelRegistry.Status status = registry.getEntry(model).status;
-        assert(status != IModelRegistry.Status.Active && status != IModelRegistry.Status.Unknown);
+        ModelStatus status = registry.getEntry(model).status;
+        assert(status != ModelStatus.Active && status != ModelStatus.Unknown);
     }
 
     /// @notice Whatever verifier: a call that returns had canonical outputs, and the inputs that it is committed to.
@@ -130,6 +135,45 @@ contract SymbolicChecks {
         assert(success == (!stop && version <= 1));
     }
 
+    /// @notice Only the provider fixes a data set, once, in a later block than the model, and something.
+    function check_onlyTheProviderRecordsData(address caller, uint256 root, uint32 rows, uint64 height) public {
+        VM.roll(1000);
+        uint256 auditId = audits.openAudit(model, 1, PROVIDER);
+        VM.assume(height >= 1000);
+        VM.roll(height);
+        uint256[] memory roots = new uint256[](1);
+        roots[0] = root;
+        VM.prank(caller);
+        (bool success,) = address(audits).call(abi.encodeCall(audits.recordData, (auditId, roots, rows)));
+        assert(success == (caller == PROVIDER && height > 1000 && rows != 0));
+        IAuditRegistry.Audit memory audit = audits.auditOf(auditId);
+        assert(audit.dataBlock == (success ? height : 0));
+        VM.prank(PROVIDER);
+        (bool again,) = address(audits).call(abi.encodeCall(audits.recordData, (auditId, roots, 1)));
+        assert(!success || !again);
+    }
+
+    /// @notice No proof counts without a seed, whatever verifier.
+    function check_nothingIsProvenWithoutASeed(address caller, uint256 root, bool recorded, uint64 height) public {
+        VM.roll(1000);
+        uint256 auditId = audits.openAudit(model, 1, PROVIDER);
+        uint256[] memory roots = new uint256[](1);
+        roots[0] = root;
+        if (recorded) {
+            VM.roll(1001);
+            VM.prank(PROVIDER);
+            audits.recordData(auditId, roots, 1);
+        }
+        VM.assume(height >= 1001);
+        VM.roll(height);
+        (bytes[] memory outputs, bytes[] memory proofs) = (new bytes[](1), new bytes[](1));
+        outputs[0] = abi.encodePacked(uint256(32), uint256(1), uint256(7));
+        proofs[0] = abi.encodePacked(root);
+        VM.prank(caller);
+        (bool success,) = address(audits).call(abi.encodeCall(audits.submit, (auditId, roots, outputs, proofs)));
+        assert(!success && audits.auditOf(auditId).proven == 0);
+    }
+
     function _action(uint8 action, address to) private view returns (bytes memory) {
         if (action % 4 == 0) return abi.encodeCall(registry.deprecateModel, (model));
         if (action % 4 == 1) return abi.encodeCall(registry.freezeModel, (model));
@@ -139,7 +183,7 @@ contract SymbolicChecks {
 
     function _assertUnchanged() private view {
         IModelRegistry.Entry memory entry = registry.getEntry(model);
-        assert(entry.owner == OWNER && entry.version == 1 && entry.status == IModelRegistry.Status.Active);
+        assert(entry.owner == OWNER && entry.version == 1 && entry.status == ModelStatus.Active);
         assert(registry.pendingOwner(model) == address(0));
     }
 }

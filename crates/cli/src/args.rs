@@ -17,9 +17,9 @@ Configuration: flags win over environment variables, and these over zkverdict.to
   ignore-columns = [\"id\"]       ZKVERDICT_IGNORE_COLUMNS    calibrate, run, prove (commas in the variable)
   srs = \"hermez-11.srs\"         ZKVERDICT_SRS               setup, bench
   solc = \"/usr/bin/solc\"        ZKVERDICT_SOLC              contract, bench, demo
-  rpc-url, chain-id             ZKVERDICT_RPC_URL, …        deploy, submit, status
-  keystore, password-file       ZKVERDICT_KEYSTORE, …       deploy, submit
-  private-key-env = \"MY_KEY\"    ZKVERDICT_PRIVATE_KEY_ENV   deploy, submit (the name of a variable, never a key)
+  rpc-url, chain-id             ZKVERDICT_RPC_URL, …        deploy, submit, status (chain-id: attest)
+  keystore, password-file       ZKVERDICT_KEYSTORE, …       attest, deploy, submit
+  private-key-env = \"MY_KEY\"    ZKVERDICT_PRIVATE_KEY_ENV   attest, deploy, submit (a variable's name, never a key)
 ZKVERDICT_CONFIG names another configuration file, ZKVERDICT_TOOLS the folder of solc and anvil.
 
 Exit status: 0 done, 1 the proof or check failed, 2 wrong usage or environment.";
@@ -138,6 +138,7 @@ pub(crate) enum Command {
     Prove(Prove),
     Verify(Verify),
     Commit(Commit),
+    Attest(Attest),
     Contract(Contract),
     Simulate(Simulate),
     Deploy(Deploy),
@@ -452,6 +453,50 @@ pub(crate) enum Side {
     Output,
 }
 
+/// Commit to somebody's inputs and sign the commitment, for a contract that accepts attested inputs only
+///
+/// For whoever vouches for data: a bureau, a laboratory. The signature (EIP-712) is over subject, model, commitment and
+/// times, for one contract on one chain. The subject gets the salts (OUTPUT.salt) and proves with
+/// `zkverdict prove --salt`; OUTPUT.opening shows the values to whoever gets it. Neither is written over. The key comes
+/// from a keystore file, from an environment variable, or from a prompt; it is never shown.
+///
+/// Example: zkverdict attest credit.circuit --input applicant.json --subject 0x… --contract 0x… --chain-id 1 --model-id 7
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Attest {
+    #[command(flatten)]
+    pub(crate) sample: CommittedSample,
+    /// The account that the data belongs to, and that will use the proof
+    #[arg(long, value_name = "A")]
+    pub(crate) subject: String,
+    /// The contract that shall accept it
+    #[arg(long, value_name = "A")]
+    pub(crate) contract: String,
+    /// The contract's chain
+    #[arg(long, value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+    /// The circuit's model in the registry that the contract uses
+    #[arg(long, value_name = "N")]
+    pub(crate) model_id: u64,
+    /// Its version
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) model_version: u64,
+    /// From when on it holds, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) issued_at: Option<u64>,
+    /// For how many days it holds
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub(crate) days: u32,
+    /// Commit with the salts of this file again; no secret is written then
+    #[arg(long, value_name = "FILE")]
+    pub(crate) salt: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: SigningKey,
+    /// Where to write the attestation [default: CIRCUIT.attestation.json]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
 /// Verify a proof natively and show what it says
 ///
 /// Exit status 1 if the proof is not valid, is bound to another context, or shows something else than expected.
@@ -595,15 +640,8 @@ pub(crate) struct Chain {
     /// The chain that must be behind the RPC
     #[arg(long, value_name = "ID")]
     pub(crate) chain_id: Option<u64>,
-    /// The encrypted keystore file that holds the key
-    #[arg(long, value_name = "FILE", conflicts_with = "private_key_env")]
-    pub(crate) keystore: Option<PathBuf>,
-    /// The file whose first line is the keystore's password; asked for otherwise
-    #[arg(long, value_name = "FILE")]
-    pub(crate) password_file: Option<PathBuf>,
-    /// The environment variable that holds the key
-    #[arg(long, value_name = "VAR")]
-    pub(crate) private_key_env: Option<String>,
+    #[command(flatten)]
+    pub(crate) key: SigningKey,
     /// The account that must send; without a key, the one that a dry run is for
     #[arg(long, value_name = "A")]
     pub(crate) from: Option<String>,
@@ -641,6 +679,19 @@ pub(crate) struct Chain {
     /// Do not ask before sending; without a terminal nobody is asked
     #[arg(short, long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SigningKey {
+    /// The encrypted keystore file that holds the key
+    #[arg(long, value_name = "FILE", conflicts_with = "private_key_env")]
+    pub(crate) keystore: Option<PathBuf>,
+    /// The file whose first line is the keystore's password; asked for otherwise
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// The environment variable that holds the key
+    #[arg(long, value_name = "VAR")]
+    pub(crate) private_key_env: Option<String>,
 }
 
 /// Show what became of a transaction: unknown, pending, included, confirmed or failed, and why

@@ -17,6 +17,7 @@ use crate::failure::hinted;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
     Artifact(Kind),
+    Attestation,
     Calibration,
     ProofJson,
     Srs,
@@ -35,6 +36,7 @@ impl Target {
                 Artifact::read(path, kind),
                 Err(ArtifactError::NotAnArtifact { .. } | ArtifactError::WrongKind { .. } | ArtifactError::Io { .. })
             ),
+            Self::Attestation => json_with("bureau"),
             Self::Calibration => json_with("widths"),
             Self::ProofJson => json_with("proof"),
             Self::Srs => !matches!(
@@ -47,6 +49,7 @@ impl Target {
     fn name(self) -> String {
         match self {
             Self::Artifact(kind) => kind.to_string(),
+            Self::Attestation => "bureau's attestation".to_owned(),
             Self::Calibration => "calibration".to_owned(),
             Self::ProofJson => "proof".to_owned(),
             Self::Srs => "SRS".to_owned(),
@@ -85,6 +88,13 @@ pub(crate) fn beside(source: &Path, ending: &str) -> PathBuf {
 /// `source` with another ending, where `source` is.
 pub(crate) fn sibling(source: &Path, ending: &str) -> PathBuf {
     source.with_file_name(beside(source, ending))
+}
+
+/// `source` with more at the end of its name.
+pub(crate) fn suffixed(source: &Path, more: &str) -> PathBuf {
+    let mut name = source.as_os_str().to_owned();
+    name.push(more);
+    PathBuf::from(name)
 }
 
 /// Bytes of a file.

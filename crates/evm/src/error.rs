@@ -270,11 +270,25 @@ pub enum EvmError {
     /// There is no transaction to replace.
     #[error("there is no transaction in the journal to bump; run the command without --bump")]
     NothingToBump,
-    /// The transaction could not be signed.
-    #[error("the key did not sign the transaction: {reason}")]
+    /// The key did not sign.
+    #[error("the key did not sign: {reason}")]
     Signing {
         /// Why.
         reason: String,
+    },
+    /// The zero address stands for nobody, and nobody can use an attestation.
+    #[error("the attestation's {what} is the zero address, which is nobody's; name the {what}'s own")]
+    AttestationForNobody {
+        /// Which address.
+        what: &'static str,
+    },
+    /// The attestation ends before it begins.
+    #[error("the attestation would hold from {issued_at} until {expires_at}, which is never; let it expire later")]
+    AttestationNeverHolds {
+        /// From when on, in seconds since 1970.
+        issued_at: u64,
+        /// Until when.
+        expires_at: u64,
     },
     /// The account that must send is not the key's.
     #[error("the key is that of {got}, and --from names {expected}; use the key of that account")]

@@ -19,12 +19,14 @@
 //! | [`submit`](mod@submit) | sends a proof to a deployed verifier, or tries it without sending |
 //! | [`status`](mod@status) | what a chain knows of a transaction |
 //! | [`keys`] | where the signing key comes from |
+//! | [`attestation`] | what a bureau says of committed inputs, signed |
 //! | [`anvil`] | a real anvil for as long as a value lives |
 //!
 //! The crate stands above `zkverdict-solidity` and below the facade.
 
 pub mod abi;
 pub mod anvil;
+pub mod attestation;
 pub mod build;
 pub mod chain;
 pub mod deploy;
@@ -43,6 +45,7 @@ pub use abi::{
 };
 pub use alloy::primitives::{Address, B256, U256};
 pub use anvil::{Anvil, AnvilOptions};
+pub use attestation::{Attestation, SignedAttestation};
 pub use build::{KnownProof, VerifiedBuild, build_verified, try_verifier};
 pub use chain::{ChainTarget, SrsPolicy, block_on};
 pub use deploy::{CREATE2_DEPLOYER, CREATE2_DEPLOYER_CODE, DeployRequest, Deployed, Placement, deploy, quote_deploy};

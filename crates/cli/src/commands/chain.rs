@@ -14,7 +14,7 @@ use zkverdict::evm::{
 };
 
 use crate::{
-    args::Chain,
+    args::{Chain, SigningKey},
     failure::hinted,
     printer::{Busy, Printer, thousands},
     settings::Settings,
@@ -68,11 +68,16 @@ pub(super) fn named(rpc_url: Option<&str>, chain_id: Option<u64>, settings: &Set
     })
 }
 
-/// Where the key comes from: anvil, the flags, the settings, a prompt.
+/// Where the key of an account comes from: anvil, or as [`signing_key`].
 pub(super) fn key(args: &Chain, settings: &Settings, reached: &Reached) -> Result<KeySource> {
-    if let Some(key) = reached.anvil.as_ref().and_then(|anvil| anvil.key(0)) {
-        return Ok(key);
+    match reached.anvil.as_ref().and_then(|anvil| anvil.key(0)) {
+        Some(key) => Ok(key),
+        None => signing_key(&args.key, settings),
     }
+}
+
+/// Where a key comes from: the flags, the settings, a prompt.
+pub(super) fn signing_key(args: &SigningKey, settings: &Settings) -> Result<KeySource> {
     let (keystore, variable) = match (&args.keystore, &args.private_key_env) {
         (None, None) => (settings.keystore.as_ref(), settings.private_key_env.as_ref()),
         (keystore, variable) => (keystore.as_ref(), variable.as_ref()),
@@ -139,7 +144,7 @@ pub(super) fn address(text: &str) -> Result<Address> {
     text.parse().map_err(|_| {
         hinted(
             format!("{text:?} is not an address of 20 bytes in hexadecimal"),
-            "copy the address that `zkverdict deploy` printed",
+            "write it as 0x and 40 digits; `zkverdict deploy` prints those of contracts",
         )
     })
 }

@@ -36,7 +36,7 @@ pub(super) fn sample(circuit: &CircuitFile, file: &Path, row: usize, ignore: &[S
     ))
 }
 
-fn read(args: &CommittedSample, settings: &Settings) -> Result<(CircuitFile, Vec<Vec<f64>>)> {
+pub(super) fn read(args: &CommittedSample, settings: &Settings) -> Result<(CircuitFile, Vec<Vec<f64>>)> {
     let circuit = CircuitFile::load(&args.circuit)?;
     if !circuit.compiled.public.commits() {
         return Err(hinted(

@@ -18,7 +18,7 @@ use crate::{
     args::{ProofFormat, Prove},
     failure::hinted,
     fit::{self, Work},
-    output::{Target, sibling},
+    output::{Target, sibling, suffixed},
     printer::{Printer, Report, Style, size},
     public::{self, PublicValue},
     settings::Settings,
@@ -109,9 +109,7 @@ fn salts(args: &Prove, circuit: &CircuitFile, output: &Path) -> Result<(SaltFile
         Some(path) => Ok((SaltFile::load(path)?, Some(path.clone()))),
         None => {
             let salts = SaltFile::random();
-            let mut name = output.as_os_str().to_owned();
-            name.push(".salt");
-            let path = commits.then(|| PathBuf::from(name));
+            let path = commits.then(|| suffixed(output, ".salt"));
             if let Some(path) = &path {
                 salts.create(path)?;
             }

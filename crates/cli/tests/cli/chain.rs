@@ -230,7 +230,7 @@ fn what_is_missing_for_a_chain_is_named() {
     status 2
     --- stderr
     error: "0x12" is not an address of 20 bytes in hexadecimal
-    hint: copy the address that `zkverdict deploy` printed
+    hint: write it as 0x and 40 digits; `zkverdict deploy` prints those of contracts
     "#);
     let bare = [("PATH", ""), ("ZKVERDICT_TOOLS", "nowhere"), ("ZKVERDICT_ANVIL", "")];
     snapshot!(work.run_with("deploy CreditVerifier.contract --anvil", &bare), @r"

@@ -18,6 +18,7 @@ fn the_overview_lists_every_command() {
       prove        Prove what the model decides about one sample
       verify       Verify a proof natively and show what it says
       commit       Make, open and check commitments to inputs and outputs, without a proof
+      attest       Commit to somebody's inputs and sign the commitment, for a contract that accepts attested inputs only
       contract     Generate, compile and try the verifier contract of a key
       simulate     Deploy a contract on the embedded chain and send it a proof
       deploy       Deploy a contract on a chain

@@ -1,5 +1,6 @@
 //! The command as a user sees it: the real binary, real files, snapshots of what it prints.
 
+mod attest;
 mod bench;
 mod chain;
 mod commitments;

@@ -90,7 +90,8 @@ fn the_forge_fixture_of_shapes_is_current() {
     let source = generate_shape(&model.verifying_key()).unwrap();
     let compiled = compile(&source, &SolcChoice::default()).unwrap();
     let key = compiled.key.clone().unwrap();
-    let other_key = encode_key(&ToyModel::new(6).verifying_key()).unwrap();
+    // The other model of the proofs in `inferences.json`.
+    let other_key = encode_key(&ToyModel::new(7).verifying_key()).unwrap();
     let second = model.prove(4321, 7, 9);
     let words = |proof: &KnownProof| -> Vec<String> {
         proof

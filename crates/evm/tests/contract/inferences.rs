@@ -39,6 +39,9 @@ const INFERENCE: u64 = 2;
 const CREDIT_LINE: u64 = 3;
 const ADAPTER: u64 = 5;
 const REENTRANT: u64 = 6;
+const AUDITS: u64 = 9;
+/// The hash of the block that the audits' seeds follow from, as the tests set it.
+const SEED_BLOCK: B256 = B256::repeat_byte(0xbb);
 
 /// `VerdictContext.compute`, in the inference verifier.
 fn context(caller: Address, subject: B256, nonce: u64) -> U256 {
@@ -71,6 +74,13 @@ fn request_hash() -> B256 {
     keccak256((U256::from(CHAIN), DEPLOYER.create(ADAPTER), claim()).abi_encode_params())
 }
 
+/// `AuditRegistry.contextOf`, of an audit and a chunk of its data set.
+fn audit_context(audit: u64, seed_block: B256, chunk: u64) -> U256 {
+    let audit = U256::from(audit);
+    let seed = keccak256((seed_block, audit).abi_encode());
+    context(DEPLOYER.create(AUDITS), keccak256((audit, seed).abi_encode()), chunk)
+}
+
 /// Name, model, context, and the toy's two inputs: `a` and `weight·a·b` are public.
 fn statements<'a>(toy: &'a ToyModel, other: &'a ToyModel) -> Vec<(String, &'a ToyModel, U256, u64, u64)> {
     let [alice, bob, reentrant] = [ALICE, BOB, DEPLOYER.create(REENTRANT)].map(|account| account.into_word());
@@ -87,6 +97,35 @@ fn statements<'a>(toy: &'a ToyModel, other: &'a ToyModel) -> Vec<(String, &'a To
             13,
         ),
     ];
+    // Audits: `a` is the root of a chunk, the product what is stated of it.
+    for chunk in 0..3 {
+        let context = audit_context(1, SEED_BLOCK, chunk);
+        statements.push((format!("audit{chunk}"), toy, context, 11 + chunk, 13));
+    }
+    statements.extend([
+        (
+            "auditOtherModel".to_owned(),
+            other,
+            audit_context(1, SEED_BLOCK, 0),
+            11,
+            13,
+        ),
+        (
+            "auditOtherData".to_owned(),
+            toy,
+            audit_context(1, SEED_BLOCK, 0),
+            10,
+            13,
+        ),
+        (
+            "auditOtherSeed".to_owned(),
+            toy,
+            audit_context(1, B256::ZERO, 0),
+            11,
+            13,
+        ),
+        ("auditOther".to_owned(), toy, audit_context(2, SEED_BLOCK, 0), 11, 13),
+    ]);
     for nonce in 0..2 {
         statements.push((format!("direct{nonce}"), toy, context(ALICE, alice, nonce), 11, 13));
     }
@@ -127,6 +166,8 @@ fn the_proofs_of_the_forge_tests_are_current() {
             "creditLine": DEPLOYER.create(CREDIT_LINE),
             "adapter": DEPLOYER.create(ADAPTER),
             "reentrant": DEPLOYER.create(REENTRANT),
+            "audits": DEPLOYER.create(AUDITS),
+            "seedBlock": SEED_BLOCK,
             "requestHash": request_hash(),
             "proofs": proofs,
         });
