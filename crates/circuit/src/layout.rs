@@ -18,7 +18,10 @@ pub(crate) use combine::{Combined, Evaluation, EvaluationSource, compare};
 
 use crate::{
     CircuitError, PublicInputs, Shape, Side, Visibility,
-    chips::{accumulate, gadget, lookup, tree},
+    chips::{
+        accumulate, gadget, lookup,
+        tree::{self, SubtreePlaces},
+    },
     combination::{Channel, Combination},
     field::{from_i128, power_of_two},
     sponge::Sponge,
@@ -75,6 +78,25 @@ pub(crate) struct TableRow {
     pub(crate) entry: Fr,
 }
 
+/// Where the entry of a committed tree's subtree stands: in the value column, beside its row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryHome {
+    pub(crate) row: usize,
+    /// Step of the tree.
+    pub(crate) step: usize,
+    pub(crate) output: usize,
+    /// Level of subtrees, and place in it.
+    pub(crate) level: usize,
+    pub(crate) place: usize,
+}
+
+/// Tags of a tree's tables: the upper levels of subtrees, and the last level by output.
+#[derive(Debug, Clone)]
+struct TreeTables {
+    upper: Vec<u64>,
+    last: Vec<u64>,
+}
+
 /// The fixed columns, as long as the rows that are used.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FixedColumns {
@@ -106,8 +128,10 @@ pub struct Layout {
     positions: HashMap<(u64, i64), usize>,
     /// Trees by step.
     pub(crate) trees: HashMap<usize, Subtrees>,
-    /// Rows whose table entry is the value beside it.
+    /// Rows whose table entry is the value beside it: bins, then the entries of committed trees.
     pub(crate) memory_rows: Range<usize>,
+    /// Entries of committed trees, in the order in which they are committed to.
+    pub(crate) entries: Vec<EntryHome>,
     /// Row of the value that is zero, where there are evaluations.
     zero_row: Option<usize>,
     /// Convolutions at the challenge.
@@ -142,7 +166,7 @@ impl Layout {
     ) -> Result<Self, CircuitError> {
         public.check()?;
         let shape = Shape::of(program, lanes, combined, public).check()?;
-        let mut builder = Builder::new(program, shape);
+        let mut builder = Builder::new(program, shape)?;
         builder.prepare(combined)?;
         for (index, step) in program.steps.iter().enumerate() {
             builder.combine(index)?;
@@ -200,6 +224,44 @@ impl Layout {
         self.table.len()
     }
 
+    /// Tables of committed trees, their entries beside them. Trees of one number share them.
+    fn committed_tables(
+        &mut self,
+        program: &Program,
+        next_tag: &mut u64,
+    ) -> Result<HashMap<u32, TreeTables>, CircuitError> {
+        let mut tables = HashMap::new();
+        for (step, path) in program.steps.iter().enumerate() {
+            let Step::Tree(path) = path else { continue };
+            let Some(tree) = path.committed else { continue };
+            if tables.contains_key(&tree.id) {
+                continue;
+            }
+            let subtrees = Subtrees::new(path, self.shape.limb_bits)?;
+            let mut table = |level: usize, output: usize| {
+                let tag = *next_tag;
+                *next_tag += 1;
+                let subtrees = &subtrees.levels[level];
+                let first = self.memory_rows.end;
+                self.memory_rows.end += subtrees.len();
+                self.entries.extend((0..subtrees.len()).map(|place| EntryHome {
+                    row: first + place,
+                    step,
+                    output,
+                    level,
+                    place,
+                }));
+                self.add_table(tag, subtrees.iter().map(|subtree| nothing(subtree.index.into())));
+                tag
+            };
+            let last = subtrees.levels.len() - 1;
+            let upper = (0..last).map(|level| table(level, 0)).collect();
+            let last = (0..path.outputs.len()).map(|output| table(last, output)).collect();
+            tables.insert(tree.id, TreeTables { upper, last });
+        }
+        Ok(tables)
+    }
+
     fn add_table(&mut self, tag: u64, entries: impl IntoIterator<Item = (i64, Fr)>) {
         for (key, entry) in entries {
             self.positions.insert((tag, key), self.table.len());
@@ -248,15 +310,15 @@ impl Layout {
                 }
                 Placement::Walk { row, step, .. } => {
                     let subtrees = self.trees[step].levels.len();
+                    let places = SubtreePlaces::new(self.shape.split_limbs());
                     let at = |place: usize| row + lanes * place;
-                    for first in (0..subtrees).map(|level| tree::SUBTREE_ROWS * level) {
+                    for first in (0..subtrees).map(|level| places.rows * level) {
                         cells.extend([at(first), at(first + 1)].map(|row| (AdviceColumn::Value, row)));
-                        cells.extend((first..first + 4).map(at).flat_map(gadget_cells));
-                        // The key beside the second distance may be any limb.
-                        let last = at(first + 4);
-                        cells.extend([(AdviceColumn::Limb, last), (AdviceColumn::Entry, last)]);
+                        cells.extend((first..first + 3).map(|place| (AdviceColumn::Key, at(place))));
+                        cells.extend((first..first + places.rows).map(|place| (AdviceColumn::Entry, at(place))));
+                        cells.extend(places.limbs().map(|(column, place)| (column, at(first + place))));
                     }
-                    let leaf = tree::SUBTREE_ROWS * subtrees;
+                    let leaf = places.rows * subtrees;
                     cells.extend((leaf..leaf + tree::LEAF_ROWS).map(at).flat_map(gadget_cells));
                     cells.extend((leaf..leaf + 3).map(|place| (AdviceColumn::Value, at(place))));
                     cells.extend((leaf..leaf + 2).map(|place| (AdviceColumn::Accumulator, at(place))));
@@ -281,6 +343,7 @@ impl Layout {
         cells.extend(self.surplus_rows().map(|row| (AdviceColumn::Accumulator, row)));
         cells.extend(self.sponges.iter().flat_map(|sponge| sponge.bound_cells(lanes)));
         cells.extend(self.memory_rows.clone().map(|row| (AdviceColumn::Memory, row)));
+        cells.extend(self.entries.iter().map(|entry| (AdviceColumn::Value, entry.row)));
         cells.extend((0..self.table.len()).map(|index| (AdviceColumn::Multiplicity, FIRST_ROW + index)));
         cells
     }
@@ -358,10 +421,12 @@ pub(crate) struct Builder<'a> {
     memory_tag: u64,
     /// First tag that no table has.
     next_tag: u64,
+    /// Tables of committed trees by number.
+    committed: HashMap<u32, TreeTables>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(program: &'a Program, shape: Shape) -> Self {
+    fn new(program: &'a Program, shape: Shape) -> Result<Self, CircuitError> {
         let mut layout = Layout {
             shape,
             fixed: FixedColumns {
@@ -376,6 +441,7 @@ impl<'a> Builder<'a> {
             positions: HashMap::new(),
             trees: HashMap::new(),
             memory_rows: FIRST_ROW..FIRST_ROW,
+            entries: Vec::new(),
             zero_row: None,
             combined: Vec::new(),
             evaluations: Vec::new(),
@@ -387,11 +453,14 @@ impl<'a> Builder<'a> {
         let functions = program.tables.len() as u64;
         let [bit_tag, zero_tag, memory_tag] = [1, 2, 3].map(|offset| functions + offset);
         let mut next_row = FIRST_ROW;
+        let mut next_tag = memory_tag + 1;
+        let mut committed = HashMap::new();
         if shape.trees {
             // The first row closes the running sum and can hold no memory: a row of the range table takes it.
             layout.add_table(0, [(0, Fr::zero())]);
             layout.memory_rows = FIRST_ROW + 1..FIRST_ROW + 1 + program.memory.len();
             layout.add_table(memory_tag, (0..program.memory.len() as i64).map(nothing));
+            committed = layout.committed_tables(program, &mut next_tag)?;
             next_row = layout.memory_rows.end;
         }
         let first_limb = i64::from(shape.trees);
@@ -402,7 +471,7 @@ impl<'a> Builder<'a> {
         }
         layout.add_table(bit_tag, [0, 1].map(nothing));
         layout.add_table(zero_tag, [0].map(nothing));
-        Self {
+        Ok(Self {
             program,
             homes: vec![None; program.cells],
             unchecked: vec![false; program.cells],
@@ -414,9 +483,10 @@ impl<'a> Builder<'a> {
             bit_tag,
             zero_tag,
             memory_tag,
-            next_tag: memory_tag + 1,
+            next_tag,
+            committed,
             layout,
-        }
+        })
     }
 
     fn finish(mut self, public_rows: Vec<usize>) -> Layout {
@@ -541,27 +611,26 @@ impl<'a> Builder<'a> {
     fn tree(&mut self, step: usize, path: &TreePath) -> Result<(), CircuitError> {
         let Shape { lanes, limb_bits, .. } = self.layout.shape;
         let subtrees = Subtrees::new(path, limb_bits)?;
-        let (last, upper) = subtrees.levels.split_last().expect("a tree has a level of subtrees");
-        let mut table = |level: &[Subtree], output: usize| {
-            let entry = |subtree: &Subtree| (subtree.index.into(), subtree.entry(path, output, limb_bits));
-            self.new_table(level.iter().map(entry))
+        let tables = match path.committed {
+            Some(tree) => self.committed[&tree.id].clone(),
+            None => self.tables(path, &subtrees),
         };
-        let upper: Vec<u64> = upper.iter().map(|level| table(level, 0)).collect();
-        let last: Vec<u64> = (0..path.outputs.len()).map(|output| table(last, output)).collect();
-        for (output, (cell, last)) in path.outputs.iter().zip(last).enumerate() {
-            let first = self.slot(tree::SUBTREE_ROWS * (upper.len() + 1) + tree::LEAF_ROWS);
+        let split_limbs = self.layout.shape.split_limbs();
+        let subtree_rows = SubtreePlaces::new(split_limbs).rows;
+        for (output, (cell, last)) in path.outputs.iter().zip(tables.last).enumerate() {
+            let first = self.slot(subtree_rows * subtrees.levels.len() + tree::LEAF_ROWS);
             let mut row = first;
-            for tag in upper.iter().copied().chain([last]) {
+            for tag in tables.upper.iter().copied().chain([last]) {
                 let fixed = &mut self.layout.fixed;
                 fixed.set_tree(row, tree::SUBTREE);
                 fixed.set_tag(row, tag);
                 fixed.set_tag(row + lanes, self.memory_tag);
                 fixed.set_tag(row + 2 * lanes, self.memory_tag);
-                row += tree::SUBTREE_ROWS * lanes;
+                row += subtree_rows * lanes;
             }
-            let bottom = row - tree::SUBTREE_ROWS * lanes;
+            let bottom = row - subtree_rows * lanes;
             let fixed = &mut self.layout.fixed;
-            fixed.set_weight(0, bottom, power_of_two(tree::NODES_LIMBS * limb_bits));
+            fixed.set_weight(0, bottom, power_of_two(tree::nodes_limbs(split_limbs) * limb_bits));
             fixed.set_tree(row, tree::LEAF);
             self.define(*cell, row);
             // The leaf's directions are the last subtree's.
@@ -575,6 +644,20 @@ impl<'a> Builder<'a> {
         }
         self.layout.trees.insert(step, subtrees);
         Ok(())
+    }
+
+    /// The tables of a tree that everybody knows.
+    fn tables(&mut self, path: &TreePath, subtrees: &Subtrees) -> TreeTables {
+        let limb_bits = self.layout.shape.limb_bits;
+        let (last, upper) = subtrees.levels.split_last().expect("a tree has a level of subtrees");
+        let mut table = |level: &[Subtree], output: usize| {
+            let entry = |subtree: &Subtree| (subtree.index.into(), subtree.entry(path, output, limb_bits));
+            self.new_table(level.iter().map(entry))
+        };
+        TreeTables {
+            upper: upper.iter().map(|level| table(level, 0)).collect(),
+            last: (0..path.outputs.len()).map(|output| table(last, output)).collect(),
+        }
     }
 
     fn new_table(&mut self, entries: impl IntoIterator<Item = (i64, Fr)>) -> u64 {

@@ -8,7 +8,10 @@ use zkverdict_model::{CellId, Digit, Finish, Layer, Program, Step, TableId};
 
 use crate::{
     AdviceColumn, Layout, Salts, Shape,
-    chips::{self, accumulate, evaluate, tree},
+    chips::{
+        self, accumulate, evaluate,
+        tree::{self, Place, SubtreePlaces},
+    },
     combination::Group,
     field::from_i128,
     layout::{CLOSING_ROWS, Combined, Evaluation, EvaluationSource, Lane, Placement},
@@ -208,6 +211,7 @@ struct Filler<'a> {
 impl Filler<'_> {
     fn fill(&mut self) {
         self.layout.put_cells(self.trace, self.cells);
+        self.entries();
         for row in self.layout.memory_rows.clone() {
             self.trace.memory[row] = self.trace.value[row];
         }
@@ -276,6 +280,16 @@ impl Filler<'_> {
             let first = combination.groups[group].places.0;
             let coefficient = groups[group][(place - first) as usize * size + member];
             self.trace.accumulator[row] = from_i128(coefficient);
+        }
+    }
+
+    /// The entries of committed trees.
+    fn entries(&mut self) {
+        for home in &self.layout.entries {
+            if let Step::Tree(path) = &self.program.steps[home.step] {
+                let subtree = &self.layout.trees[&home.step].levels[home.level][home.place];
+                self.trace.value[home.row] = subtree.entry(path, home.output, self.program.limb_bits);
+            }
         }
     }
 
@@ -396,6 +410,7 @@ impl Filler<'_> {
         };
         let Shape { lanes, limb_bits, .. } = self.layout.shape;
         let visits = subtrees.walk(self.program, self.cells);
+        let places = SubtreePlaces::new(self.layout.shape.split_limbs());
         let mut row = first;
         for visit in &visits {
             let subtree = visit.subtree;
@@ -408,14 +423,16 @@ impl Filler<'_> {
             self.trace.value[row] = Fr::from(u64::from(first));
             self.trace.value[row + lanes] = Fr::from(u64::from(second));
             self.keyed(row, subtree.index.into(), subtree.entry(path, output, limb_bits));
-            self.limb(row, distance(root.split, visit.bins[0], first));
-            let nodes = [(root, visit.bins[0]), (taken, visit.bins[1]), (other, 0)];
-            for (place, (node, bin)) in (1..).zip(nodes) {
+            for (place, (node, bin)) in (1..).zip([(root, visit.bins[0]), (taken, visit.bins[1])]) {
                 self.key(row + lanes * place, node.feature.into(), bin);
-                self.limb(row + lanes * place, node.split.into());
             }
-            self.limb(row + 4 * lanes, distance(taken.split, visit.bins[1], second));
-            row += tree::SUBTREE_ROWS * lanes;
+            self.number(row, &[places.other_feature], other.feature.into());
+            for (places, node) in [(&places.root, root), (&places.taken, taken), (&places.other, other)] {
+                self.number(row, places, node.split.into());
+            }
+            self.number(row, &places.root_distance, distance(root.split, visit.bins[0], first));
+            self.number(row, &places.taken_distance, distance(taken.split, visit.bins[1], second));
+            row += places.rows * lanes;
         }
         let Some(last) = visits.last() else { return };
         let Some(weights) = last.subtree.weights(path, output) else {
@@ -438,6 +455,18 @@ impl Filler<'_> {
         for (place, digits) in digits.chunks_exact(2).enumerate() {
             self.key(row + lanes * place, digits[0], 0);
             self.limb(row + lanes * place, digits[1]);
+        }
+    }
+
+    /// A number's limbs, lowest first, at places of the gadget whose first row this is.
+    fn number(&mut self, row: usize, places: &[Place], number: i64) {
+        let lanes = self.layout.shape.lanes;
+        for (shift, (column, place)) in (0..).step_by(self.program.limb_bits as usize).zip(places) {
+            let limb = number >> shift & (self.limb_base() - 1);
+            match column {
+                AdviceColumn::Key => self.key(row + lanes * place, limb, 0),
+                _ => self.limb(row + lanes * place, limb),
+            }
         }
     }
 

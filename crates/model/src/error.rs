@@ -83,6 +83,9 @@ pub enum ModelError {
         /// Largest span supported.
         limit: f64,
     },
+    /// A program whose parameters are a secret that is kept elsewhere.
+    #[error("the model is committed: its parameters are not in the circuit; give the file of the secret model too")]
+    NoParameters,
     /// The program has no answer for this input.
     #[error("{node}: these inputs have no defined result (a share of a total of zero)")]
     Unprovable {

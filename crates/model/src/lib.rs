@@ -60,6 +60,6 @@ pub use graph::{
 };
 pub use ordered::{HIGHEST, LOWEST, from_ordered, ordered};
 pub use program::{
-    CellId, Combination, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, Limited, OutputCells,
+    CellId, Combination, CommittedTree, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, Limited, OutputCells,
     Program, Range, Saturated, Source, SplitNode, Step, Sum, Table, TableId, TabulatedFunction, TreePath,
 };

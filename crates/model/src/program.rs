@@ -4,6 +4,8 @@
 //! that stands for the real `(cell − zero) / 2^scale`. A program is a list of steps over cells; each step has one
 //! result for every input, and the circuit proves exactly these steps.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Convolution, ModelError, OutputKind, ordered::ordered};
@@ -270,18 +272,72 @@ pub struct LeafNode {
     pub weights: Vec<i64>,
 }
 
+/// What everybody may know of a tree whose nodes and leaves are the secret of a committed model's holder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommittedTree {
+    /// Place among the trees of a program. Paths of one number walk one tree.
+    pub id: u32,
+    /// Levels of nodes: the tree is complete.
+    pub depth: u32,
+    /// How a leaf's weight stands for a real number.
+    pub format: Format,
+}
+
 /// A decision tree whose paths all have the same length: a leaf above the last level is continued downwards by
 /// branches that always go below.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreePath {
     /// Node in the model, for messages and plans.
     pub name: String,
+    /// Where nodes and leaves are committed to. They compare with whole numbers of four limbs, not with bins, and may
+    /// not be here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<CommittedTree>,
     /// The nodes of each level, by index.
     pub levels: Vec<Vec<SplitNode>>,
     /// The leaves, by index.
     pub leaves: Vec<LeafNode>,
     /// The reached leaf's weights.
     pub outputs: Vec<CellId>,
+}
+
+impl TreePath {
+    /// The largest split: every number is at most this.
+    pub fn always(&self, limb_bits: u32) -> u32 {
+        match self.committed {
+            Some(_) => u32::MAX,
+            None => (1 << limb_bits) - 1,
+        }
+    }
+
+    /// Whether nodes and leaves are not here.
+    pub fn lacks_nodes(&self) -> bool {
+        self.committed.is_some() && self.leaves.is_empty()
+    }
+
+    /// The path with nodes and leaves: blank ones where they are not here.
+    pub fn complete(&self) -> Cow<'_, Self> {
+        match self.committed {
+            Some(committed) if self.lacks_nodes() => {
+                let node = |index| SplitNode {
+                    index,
+                    feature: 0,
+                    split: u32::MAX,
+                };
+                let leaf = |index| LeafNode {
+                    index,
+                    weights: vec![0; self.outputs.len()],
+                };
+                let mut path = self.clone();
+                path.levels = (0..committed.depth)
+                    .map(|level| (0..1 << level).map(node).collect())
+                    .collect();
+                path.leaves = (0..1 << committed.depth).map(leaf).collect();
+                Cow::Owned(path)
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
 }
 
 /// One step of a program.
@@ -568,6 +624,7 @@ impl Program {
                 Step::Bin { table, input, output } => {
                     cells[output.index()] = self.bin(*table, cells[input.index()]) as i64;
                 }
+                Step::Tree(path) if path.lacks_nodes() => return Err(ModelError::NoParameters),
                 Step::Tree(path) => {
                     let leaf = self.leaf(path, &cells);
                     for (output, weight) in path.outputs.iter().zip(&leaf.weights) {
@@ -648,6 +705,12 @@ impl Program {
         }
         let place = path.leaves.binary_search_by_key(&index, |leaf| leaf.index);
         &path.leaves[place.expect("paths are closed")]
+    }
+
+    /// Whether some trees are committed to.
+    pub fn has_committed_trees(&self) -> bool {
+        let is_committed = |step: &Step| matches!(step, Step::Tree(path) if path.committed.is_some());
+        self.steps.iter().any(is_committed)
     }
 
     /// Whether inputs are compared as `float32`, by bins and trees.

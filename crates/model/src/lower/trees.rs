@@ -179,6 +179,7 @@ impl Lowering<'_> {
         };
         let mut path = TreePath {
             name: node.name.clone(),
+            committed: None,
             levels: Vec::new(),
             leaves: Vec::new(),
             outputs: Vec::new(),
