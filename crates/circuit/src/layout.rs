@@ -1,6 +1,7 @@
 //! Places a program on rows: every fixed value, every copy, and where each witness cell goes.
 
 mod combine;
+mod committed;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,7 +18,7 @@ pub use combine::ConvolutionRows;
 pub(crate) use combine::{Combined, Evaluation, EvaluationSource, compare};
 
 use crate::{
-    CircuitError, PublicInputs, Shape, Side, Visibility,
+    CircuitError, ModelCommitment, PublicInputs, Shape, Side, Visibility,
     chips::{accumulate, gadget, lookup, tree},
     combination::{Channel, Combination},
     field::{from_i128, power_of_two},
@@ -33,6 +34,8 @@ const PACKED_BITS: f64 = 252.0;
 pub(crate) enum Placement {
     /// A value and its limbs on one row.
     Range { cell: CellId, row: usize, bit: bool },
+    /// A cell of parameters and its limbs on one row.
+    Parameter { index: usize, row: usize },
     /// A value without a gadget of its own.
     Free { cell: CellId, row: usize },
     /// A curve; the result stands `C` rows below the argument.
@@ -102,6 +105,8 @@ pub struct Layout {
     pub(crate) placements: Vec<Placement>,
     /// Values beside the gadgets: `(row, cell)`, copies included.
     pub(crate) values: Vec<(usize, CellId)>,
+    /// Cells of parameters: `(row, number)`, copies included.
+    pub(crate) parameters: Vec<(usize, usize)>,
     /// Position in the table by tag and key.
     positions: HashMap<(u64, i64), usize>,
     /// Trees by step.
@@ -141,6 +146,9 @@ impl Layout {
         public: PublicInputs,
     ) -> Result<Self, CircuitError> {
         public.check()?;
+        if program.is_committed() != (public.model == Visibility::Committed) {
+            return Err(CircuitError::OtherVisibility);
+        }
         let shape = Shape::of(program, lanes, combined, public).check()?;
         let mut builder = Builder::new(program, shape);
         builder.prepare(combined)?;
@@ -152,7 +160,7 @@ impl Layout {
             builder.copy(*cell, row)?;
         }
         let mut public_rows = Vec::with_capacity(public.count(program));
-        for side in Side::BOTH {
+        for side in Side::ALL {
             match public.of(side) {
                 Visibility::Public => {
                     for cell in side.cells(program) {
@@ -227,11 +235,19 @@ impl Layout {
     /// Every advice cell that a gadget binds, as `(column, row)`: what an attack must not be able to change.
     pub fn bound_cells(&self) -> Vec<(AdviceColumn, usize)> {
         let lanes = self.shape.lanes;
-        let mut cells: Vec<_> = self.values.iter().map(|(row, _)| (AdviceColumn::Value, *row)).collect();
+        let values = self.values.iter().map(|(row, _)| *row);
+        let values = values.chain(self.parameters.iter().map(|(row, _)| *row));
+        let mut cells: Vec<_> = values.map(|row| (AdviceColumn::Value, row)).collect();
         let three = |row: usize| [row, row + lanes, row + 2 * lanes];
         for placement in &self.placements {
             match placement {
                 Placement::Free { .. } => {}
+                Placement::Parameter { row, .. } => {
+                    cells.extend([(AdviceColumn::Key, *row), (AdviceColumn::Entry, *row)]);
+                    // The limb of a second sum that is not there is multiplied by zero.
+                    let is_pair = !self.fixed.weight(0, *row).is_zero_vartime();
+                    cells.extend(is_pair.then_some((AdviceColumn::Limb, *row)));
+                }
                 Placement::Digit { row, .. } => {
                     cells.push((AdviceColumn::Accumulator, *row));
                     cells.extend(three(*row).into_iter().flat_map(gadget_cells));
@@ -267,6 +283,9 @@ impl Layout {
                     cells.extend(
                         (0..lane.accumulate_steps).map(|step| (AdviceColumn::Accumulator, first + lanes * step)),
                     );
+                    let rows = (0..lane.accumulate_steps).map(|step| first + lanes * step);
+                    let links = rows.filter(|row| self.link_rows.contains(row));
+                    cells.extend(links.map(|row| (AdviceColumn::Value, row)));
                     for position in 0..lane.sums.len() {
                         let row = lane.digit_row + 3 * lanes * position;
                         cells.push((AdviceColumn::Accumulator, row));
@@ -343,6 +362,11 @@ pub(crate) struct Builder<'a> {
     pub(crate) program: &'a Program,
     pub(crate) layout: Layout,
     homes: Vec<Option<usize>>,
+    /// What is committed to of the model.
+    pub(crate) model: ModelCommitment,
+    /// The number of each block's first cell of parameters.
+    first_parameters: Vec<usize>,
+    parameter_homes: Vec<Option<usize>>,
     unchecked: Vec<bool>,
     next_row: usize,
     /// First rows that still have room for one more gadget, by the gadget's length.
@@ -373,6 +397,7 @@ impl<'a> Builder<'a> {
             public_rows: Vec::new(),
             placements: Vec::new(),
             values: Vec::new(),
+            parameters: Vec::new(),
             positions: HashMap::new(),
             trees: HashMap::new(),
             memory_rows: FIRST_ROW..FIRST_ROW,
@@ -402,9 +427,13 @@ impl<'a> Builder<'a> {
         }
         layout.add_table(bit_tag, [0, 1].map(nothing));
         layout.add_table(zero_tag, [0].map(nothing));
+        let model = ModelCommitment::of(program);
         Self {
             program,
             homes: vec![None; program.cells],
+            first_parameters: model.first_cells(),
+            parameter_homes: vec![None; model.count()],
+            model,
             unchecked: vec![false; program.cells],
             next_row,
             slots: HashMap::new(),
@@ -433,6 +462,7 @@ impl<'a> Builder<'a> {
                 }
                 Ok(())
             }
+            Step::Layer(layer) if layer.parameters.is_some() => self.committed_layer(index, layer),
             Step::Layer(layer) => self.layer(index, layer),
             Step::Curve { table, input, output } => self.curve(*table, *input, *output),
             Step::Bin { table, input, output } => self.bin(*table, *input, *output),

@@ -7,11 +7,12 @@ use halo2_proofs::halo2curves::{
 use zkverdict_model::{CellId, Digit, Finish, Layer, Program, Step, TableId};
 
 use crate::{
-    AdviceColumn, Layout, Salts, Shape,
+    AdviceColumn, Layout, ModelCommitment, Salts, Shape,
     chips::{self, accumulate, evaluate, tree},
     combination::Group,
     field::from_i128,
     layout::{CLOSING_ROWS, Combined, Evaluation, EvaluationSource, Lane, Placement},
+    parameters::ParameterCell,
     poseidon,
     sponge::{Link, Sponge},
     subtree::joined,
@@ -58,11 +59,14 @@ impl Trace {
             memory: zeros(),
             forged_evaluations: Vec::new(),
         };
+        let parameters = program.parameters().ok();
+        let parameters = parameters.and_then(|parameters| ModelCommitment::of(program).cells(&parameters).ok());
         let mut filler = Filler {
             trace: &mut trace,
             layout,
             program,
             cells,
+            parameters: parameters.unwrap_or_default(),
         };
         filler.fill();
         for sponge in &layout.sponges {
@@ -203,11 +207,16 @@ struct Filler<'a> {
     layout: &'a Layout,
     program: &'a Program,
     cells: &'a [i64],
+    /// Of a committed model; none where only its architecture is known.
+    parameters: Vec<ParameterCell>,
 }
 
 impl Filler<'_> {
     fn fill(&mut self) {
         self.layout.put_cells(self.trace, self.cells);
+        for (row, index) in &self.layout.parameters {
+            self.trace.value[*row] = self.parameters[*index].value();
+        }
         for row in self.layout.memory_rows.clone() {
             self.trace.memory[row] = self.trace.value[row];
         }
@@ -223,6 +232,11 @@ impl Filler<'_> {
                     }
                 }
                 Placement::Free { .. } => {}
+                Placement::Parameter { index, row } => {
+                    let ParameterCell { low, high, .. } = self.parameters[*index];
+                    self.key(*row, low as i64, 0);
+                    self.limb(*row, high as i64);
+                }
                 Placement::Curve { table, input, row, .. } => {
                     let point = self.program.curve(*table, self.cells[input.index()]);
                     self.pair(*row, *table, point.segment);
@@ -326,6 +340,9 @@ impl Filler<'_> {
         let mut sum = fixed.weight(0, load_row);
         for row in (1..=steps).map(|step| load_row + lanes * step) {
             self.trace.accumulator[row] = sum;
+            if self.layout.link_rows.contains(&row) {
+                self.trace.value[row] = sum + fixed.weight(0, row);
+            }
             if fixed.q_accumulate[row] == accumulate::PRODUCT {
                 sum += self.trace.value[row] * self.trace.value[row + lanes];
             } else {
