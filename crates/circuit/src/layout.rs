@@ -1,6 +1,7 @@
 //! Places a program on rows: every fixed value, every copy, and where each witness cell goes.
 
 mod combine;
+mod committed;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,7 +18,7 @@ pub use combine::ConvolutionRows;
 pub(crate) use combine::{Combined, Evaluation, EvaluationSource, compare};
 
 use crate::{
-    CircuitError, PublicInputs, Shape, Side, Visibility,
+    CircuitError, ModelCommitment, PublicInputs, Shape, Side, Visibility,
     chips::{
         accumulate, gadget, lookup,
         tree::{self, SubtreePlaces},
@@ -36,6 +37,8 @@ const PACKED_BITS: f64 = 252.0;
 pub(crate) enum Placement {
     /// A value and its limbs on one row.
     Range { cell: CellId, row: usize, bit: bool },
+    /// A cell of parameters and its limbs on one row.
+    Parameter { index: usize, row: usize },
     /// A value without a gadget of its own.
     Free { cell: CellId, row: usize },
     /// A curve; the result stands `C` rows below the argument.
@@ -78,18 +81,6 @@ pub(crate) struct TableRow {
     pub(crate) entry: Fr,
 }
 
-/// Where the entry of a committed tree's subtree stands: in the value column, beside its row of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EntryHome {
-    pub(crate) row: usize,
-    /// Step of the tree.
-    pub(crate) step: usize,
-    pub(crate) output: usize,
-    /// Level of subtrees, and place in it.
-    pub(crate) level: usize,
-    pub(crate) place: usize,
-}
-
 /// Tags of a tree's tables: the upper levels of subtrees, and the last level by output.
 #[derive(Debug, Clone)]
 struct TreeTables {
@@ -124,14 +115,14 @@ pub struct Layout {
     pub(crate) placements: Vec<Placement>,
     /// Values beside the gadgets: `(row, cell)`, copies included.
     pub(crate) values: Vec<(usize, CellId)>,
+    /// Cells of parameters: `(row, number)`, copies included.
+    pub(crate) parameters: Vec<(usize, usize)>,
     /// Position in the table by tag and key.
     positions: HashMap<(u64, i64), usize>,
     /// Trees by step.
     pub(crate) trees: HashMap<usize, Subtrees>,
     /// Rows whose table entry is the value beside it: bins, then the entries of committed trees.
     pub(crate) memory_rows: Range<usize>,
-    /// Entries of committed trees, in the order in which they are committed to.
-    pub(crate) entries: Vec<EntryHome>,
     /// Row of the value that is zero, where there are evaluations.
     zero_row: Option<usize>,
     /// Convolutions at the challenge.
@@ -165,6 +156,9 @@ impl Layout {
         public: PublicInputs,
     ) -> Result<Self, CircuitError> {
         public.check()?;
+        if program.is_committed() != (public.model == Visibility::Committed) {
+            return Err(CircuitError::OtherVisibility);
+        }
         let shape = Shape::of(program, lanes, combined, public).check()?;
         let mut builder = Builder::new(program, shape)?;
         builder.prepare(combined)?;
@@ -176,7 +170,7 @@ impl Layout {
             builder.copy(*cell, row)?;
         }
         let mut public_rows = Vec::with_capacity(public.count(program));
-        for side in Side::BOTH {
+        for side in Side::ALL {
             match public.of(side) {
                 Visibility::Public => {
                     for cell in side.cells(program) {
@@ -231,32 +225,19 @@ impl Layout {
         next_tag: &mut u64,
     ) -> Result<HashMap<u32, TreeTables>, CircuitError> {
         let mut tables = HashMap::new();
-        for (step, path) in program.steps.iter().enumerate() {
-            let Step::Tree(path) = path else { continue };
+        for path in program.committed_trees() {
             let Some(tree) = path.committed else { continue };
-            if tables.contains_key(&tree.id) {
-                continue;
-            }
             let subtrees = Subtrees::new(path, self.shape.limb_bits)?;
-            let mut table = |level: usize, output: usize| {
+            let mut table = |level: &[Subtree]| {
                 let tag = *next_tag;
                 *next_tag += 1;
-                let subtrees = &subtrees.levels[level];
-                let first = self.memory_rows.end;
-                self.memory_rows.end += subtrees.len();
-                self.entries.extend((0..subtrees.len()).map(|place| EntryHome {
-                    row: first + place,
-                    step,
-                    output,
-                    level,
-                    place,
-                }));
-                self.add_table(tag, subtrees.iter().map(|subtree| nothing(subtree.index.into())));
+                self.memory_rows.end += level.len();
+                self.add_table(tag, level.iter().map(|subtree| nothing(subtree.index.into())));
                 tag
             };
-            let last = subtrees.levels.len() - 1;
-            let upper = (0..last).map(|level| table(level, 0)).collect();
-            let last = (0..path.outputs.len()).map(|output| table(last, output)).collect();
+            let (last, upper) = subtrees.split();
+            let upper = upper.iter().map(|level| table(level)).collect();
+            let last = path.outputs.iter().map(|_| table(last)).collect();
             tables.insert(tree.id, TreeTables { upper, last });
         }
         Ok(tables)
@@ -289,11 +270,19 @@ impl Layout {
     /// Every advice cell that a gadget binds, as `(column, row)`: what an attack must not be able to change.
     pub fn bound_cells(&self) -> Vec<(AdviceColumn, usize)> {
         let lanes = self.shape.lanes;
-        let mut cells: Vec<_> = self.values.iter().map(|(row, _)| (AdviceColumn::Value, *row)).collect();
+        let values = self.values.iter().map(|(row, _)| *row);
+        let values = values.chain(self.parameters.iter().map(|(row, _)| *row));
+        let mut cells: Vec<_> = values.map(|row| (AdviceColumn::Value, row)).collect();
         let three = |row: usize| [row, row + lanes, row + 2 * lanes];
         for placement in &self.placements {
             match placement {
                 Placement::Free { .. } => {}
+                Placement::Parameter { row, .. } => {
+                    cells.extend([(AdviceColumn::Key, *row), (AdviceColumn::Entry, *row)]);
+                    // The limb of a second sum that is not there is multiplied by zero.
+                    let is_pair = !self.fixed.weight(0, *row).is_zero_vartime();
+                    cells.extend(is_pair.then_some((AdviceColumn::Limb, *row)));
+                }
                 Placement::Digit { row, .. } => {
                     cells.push((AdviceColumn::Accumulator, *row));
                     cells.extend(three(*row).into_iter().flat_map(gadget_cells));
@@ -329,6 +318,9 @@ impl Layout {
                     cells.extend(
                         (0..lane.accumulate_steps).map(|step| (AdviceColumn::Accumulator, first + lanes * step)),
                     );
+                    let rows = (0..lane.accumulate_steps).map(|step| first + lanes * step);
+                    let links = rows.filter(|row| self.link_rows.contains(row));
+                    cells.extend(links.map(|row| (AdviceColumn::Value, row)));
                     for position in 0..lane.sums.len() {
                         let row = lane.digit_row + 3 * lanes * position;
                         cells.push((AdviceColumn::Accumulator, row));
@@ -343,7 +335,6 @@ impl Layout {
         cells.extend(self.surplus_rows().map(|row| (AdviceColumn::Accumulator, row)));
         cells.extend(self.sponges.iter().flat_map(|sponge| sponge.bound_cells(lanes)));
         cells.extend(self.memory_rows.clone().map(|row| (AdviceColumn::Memory, row)));
-        cells.extend(self.entries.iter().map(|entry| (AdviceColumn::Value, entry.row)));
         cells.extend((0..self.table.len()).map(|index| (AdviceColumn::Multiplicity, FIRST_ROW + index)));
         cells
     }
@@ -406,6 +397,11 @@ pub(crate) struct Builder<'a> {
     pub(crate) program: &'a Program,
     pub(crate) layout: Layout,
     homes: Vec<Option<usize>>,
+    /// What is committed to of the model.
+    pub(crate) model: ModelCommitment,
+    /// The number of each block's first cell of parameters.
+    first_parameters: Vec<usize>,
+    parameter_homes: Vec<Option<usize>>,
     unchecked: Vec<bool>,
     next_row: usize,
     /// First rows that still have room for one more gadget, by the gadget's length.
@@ -438,10 +434,10 @@ impl<'a> Builder<'a> {
             public_rows: Vec::new(),
             placements: Vec::new(),
             values: Vec::new(),
+            parameters: Vec::new(),
             positions: HashMap::new(),
             trees: HashMap::new(),
             memory_rows: FIRST_ROW..FIRST_ROW,
-            entries: Vec::new(),
             zero_row: None,
             combined: Vec::new(),
             evaluations: Vec::new(),
@@ -454,6 +450,7 @@ impl<'a> Builder<'a> {
         let [bit_tag, zero_tag, memory_tag] = [1, 2, 3].map(|offset| functions + offset);
         let mut next_row = FIRST_ROW;
         let mut next_tag = memory_tag + 1;
+        let model = ModelCommitment::of(program);
         let mut committed = HashMap::new();
         if shape.trees {
             // The first row closes the running sum and can hold no memory: a row of the range table takes it.
@@ -471,9 +468,12 @@ impl<'a> Builder<'a> {
         }
         layout.add_table(bit_tag, [0, 1].map(nothing));
         layout.add_table(zero_tag, [0].map(nothing));
-        Ok(Self {
+        let mut builder = Self {
             program,
             homes: vec![None; program.cells],
+            first_parameters: model.first_cells(),
+            parameter_homes: vec![None; model.count()],
+            model,
             unchecked: vec![false; program.cells],
             next_row,
             slots: HashMap::new(),
@@ -486,7 +486,14 @@ impl<'a> Builder<'a> {
             next_tag,
             committed,
             layout,
-        })
+        };
+        // The entries of committed trees are the last of the parameters.
+        let entries = builder.layout.memory_rows.clone().skip(program.memory.len());
+        for (index, row) in (builder.model.layer_cells()..).zip(entries) {
+            builder.parameter_homes[index] = Some(row);
+            builder.layout.parameters.push((row, index));
+        }
+        Ok(builder)
     }
 
     fn finish(mut self, public_rows: Vec<usize>) -> Layout {
@@ -503,6 +510,7 @@ impl<'a> Builder<'a> {
                 }
                 Ok(())
             }
+            Step::Layer(layer) if layer.parameters.is_some() => self.committed_layer(index, layer),
             Step::Layer(layer) => self.layer(index, layer),
             Step::Curve { table, input, output } => self.curve(*table, *input, *output),
             Step::Bin { table, input, output } => self.bin(*table, *input, *output),
@@ -649,7 +657,7 @@ impl<'a> Builder<'a> {
     /// The tables of a tree that everybody knows.
     fn tables(&mut self, path: &TreePath, subtrees: &Subtrees) -> TreeTables {
         let limb_bits = self.layout.shape.limb_bits;
-        let (last, upper) = subtrees.levels.split_last().expect("a tree has a level of subtrees");
+        let (last, upper) = subtrees.split();
         let mut table = |level: &[Subtree], output: usize| {
             let entry = |subtree: &Subtree| (subtree.index.into(), subtree.entry(path, output, limb_bits));
             self.new_table(level.iter().map(entry))

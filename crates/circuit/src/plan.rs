@@ -114,6 +114,9 @@ pub struct Candidate {
     pub memory_bytes: u64,
     /// Largest error against the floats on the calibration samples, where known.
     pub max_error: Option<f64>,
+    /// Bits of a committed model's weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_bits: Option<u32>,
 }
 
 /// The smallest size whose usable rows hold `rows`.
@@ -222,6 +225,11 @@ impl Candidate {
             prove_cpu_s: ProveCpu::predict(k, columns, HostFactors::default()).total(),
             memory_bytes: cost.memory_bytes(rows, columns as f64),
             max_error,
+            weight_bits: program
+                .parameter_layers()
+                .first()
+                .and_then(|layer| layer.parameters)
+                .map(|block| block.weight_bits),
         })
     }
 

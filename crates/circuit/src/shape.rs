@@ -1,7 +1,10 @@
 use serde::{Deserialize, Serialize};
 use zkverdict_model::Program;
 
-use crate::{CircuitError, DEGREE, PublicInputs, chips::{evaluate, tree}};
+use crate::{
+    CircuitError, DEGREE, PublicInputs,
+    chips::{evaluate, tree},
+};
 
 /// Everything of the circuit that the constraint system fixes, without `k` and without the fixed values.
 ///
@@ -53,7 +56,8 @@ impl Shape {
         let hides_trees = !self.committed_trees || (self.trees && self.hashes);
         if hides_trees
             && (self.fewest_lanes()..=32).contains(&self.lanes)
-            && (self.smallest_limb()..=self.largest_limb()).contains(&self.limb_bits) {
+            && (self.smallest_limb()..=self.largest_limb()).contains(&self.limb_bits)
+        {
             Ok(self)
         } else {
             Err(CircuitError::BadShape {

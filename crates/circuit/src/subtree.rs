@@ -104,6 +104,21 @@ impl Subtrees {
         })
     }
 
+    /// The last level, and the others.
+    pub(crate) fn split(&self) -> (&[Subtree], &[Vec<Subtree>]) {
+        let (last, upper) = self.levels.split_last().expect("a tree has a level of subtrees");
+        (last, upper)
+    }
+
+    /// The entries of a tree's tables: of the upper levels, then of the last level for each output.
+    pub(crate) fn entries(&self, path: &TreePath, limb_bits: u32) -> Vec<Fr> {
+        let (last, upper) = self.split();
+        let upper = upper.iter().flatten().map(|subtree| subtree.entry(path, 0, limb_bits));
+        let outputs = 0..path.outputs.len();
+        let last = outputs.flat_map(|output| last.iter().map(move |subtree| subtree.entry(path, output, limb_bits)));
+        upper.chain(last).collect()
+    }
+
     /// The subtrees that a walk passes.
     ///
     /// # Panics
@@ -142,9 +157,8 @@ impl Subtree {
         let limbs = split_limbs(path.committed.is_some());
         let feature_place = power_of_two(limbs * limb_bits);
         let node_place = power_of_two((1 + limbs) * limb_bits);
-        let node = |split: &Split| {
-            Fr::from(u64::from(split.split)) + Fr::from(u64::from(split.feature)) * feature_place
-        };
+        let node =
+            |split: &Split| Fr::from(u64::from(split.split)) + Fr::from(u64::from(split.feature)) * feature_place;
         let nodes = self.nodes.iter().rev();
         let nodes = nodes.fold(Fr::zero(), |sum, split| sum * node_place + node(split));
         let leaves = self.weights(path, output).map_or(Fr::zero(), |weights| {

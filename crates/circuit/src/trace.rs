@@ -7,7 +7,7 @@ use halo2_proofs::halo2curves::{
 use zkverdict_model::{CellId, Digit, Finish, Layer, Program, Step, TableId};
 
 use crate::{
-    AdviceColumn, Layout, Salts, Shape,
+    AdviceColumn, Layout, ModelCommitment, Salts, Shape,
     chips::{
         self, accumulate, evaluate,
         tree::{self, Place, SubtreePlaces},
@@ -15,6 +15,7 @@ use crate::{
     combination::Group,
     field::from_i128,
     layout::{CLOSING_ROWS, Combined, Evaluation, EvaluationSource, Lane, Placement},
+    parameters::ParameterCell,
     poseidon,
     sponge::{Link, Sponge},
     subtree::joined,
@@ -61,11 +62,19 @@ impl Trace {
             memory: zeros(),
             forged_evaluations: Vec::new(),
         };
+        let commitment = ModelCommitment::of(program);
+        let parameters = program.parameters().ok();
+        let committed = parameters
+            .as_ref()
+            .and_then(|parameters| commitment.values(parameters).ok());
+        let parameters = parameters.and_then(|parameters| commitment.cells(&parameters).ok());
         let mut filler = Filler {
             trace: &mut trace,
             layout,
             program,
             cells,
+            parameters: parameters.unwrap_or_default(),
+            committed: committed.unwrap_or_default(),
         };
         filler.fill();
         for sponge in &layout.sponges {
@@ -206,12 +215,18 @@ struct Filler<'a> {
     layout: &'a Layout,
     program: &'a Program,
     cells: &'a [i64],
+    /// Of a committed model; none where only its architecture is known.
+    parameters: Vec<ParameterCell>,
+    /// Everything of the model that is committed to.
+    committed: Vec<Fr>,
 }
 
 impl Filler<'_> {
     fn fill(&mut self) {
         self.layout.put_cells(self.trace, self.cells);
-        self.entries();
+        for (row, index) in &self.layout.parameters {
+            self.trace.value[*row] = self.committed[*index];
+        }
         for row in self.layout.memory_rows.clone() {
             self.trace.memory[row] = self.trace.value[row];
         }
@@ -227,6 +242,11 @@ impl Filler<'_> {
                     }
                 }
                 Placement::Free { .. } => {}
+                Placement::Parameter { index, row } => {
+                    let ParameterCell { low, high, .. } = self.parameters[*index];
+                    self.key(*row, low as i64, 0);
+                    self.limb(*row, high as i64);
+                }
                 Placement::Curve { table, input, row, .. } => {
                     let point = self.program.curve(*table, self.cells[input.index()]);
                     self.pair(*row, *table, point.segment);
@@ -283,16 +303,6 @@ impl Filler<'_> {
         }
     }
 
-    /// The entries of committed trees.
-    fn entries(&mut self) {
-        for home in &self.layout.entries {
-            if let Step::Tree(path) = &self.program.steps[home.step] {
-                let subtree = &self.layout.trees[&home.step].levels[home.level][home.place];
-                self.trace.value[home.row] = subtree.entry(path, home.output, self.program.limb_bits);
-            }
-        }
-    }
-
     fn lane(&mut self, lane: &Lane) {
         let Step::Layer(layer) = &self.program.steps[lane.step] else {
             return;
@@ -340,6 +350,9 @@ impl Filler<'_> {
         let mut sum = fixed.weight(0, load_row);
         for row in (1..=steps).map(|step| load_row + lanes * step) {
             self.trace.accumulator[row] = sum;
+            if self.layout.link_rows.contains(&row) {
+                self.trace.value[row] = sum + fixed.weight(0, row);
+            }
             if fixed.q_accumulate[row] == accumulate::PRODUCT {
                 sum += self.trace.value[row] * self.trace.value[row + lanes];
             } else {
@@ -431,7 +444,11 @@ impl Filler<'_> {
                 self.number(row, places, node.split.into());
             }
             self.number(row, &places.root_distance, distance(root.split, visit.bins[0], first));
-            self.number(row, &places.taken_distance, distance(taken.split, visit.bins[1], second));
+            self.number(
+                row,
+                &places.taken_distance,
+                distance(taken.split, visit.bins[1], second),
+            );
             row += places.rows * lanes;
         }
         let Some(last) = visits.last() else { return };

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Convolution, ModelError, OutputKind, ordered::ordered};
+use crate::{Convolution, ModelError, OutputKind, ParameterBlock, ordered::ordered};
 
 /// Names one cell of a [`Program`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -159,8 +159,11 @@ pub struct Layer {
     pub name: String,
     /// The cells summed over.
     pub inputs: Vec<CellId>,
-    /// The sums.
+    /// The sums. Where parameters are not here, they have no weights, and a constant without bias.
     pub sums: Vec<Sum>,
+    /// What weights and biases are, where they are a committed model's: nobody but its holder may know them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<ParameterBlock>,
 }
 
 impl Layer {
@@ -575,7 +578,8 @@ impl Program {
     /// Runs the program: the reference evaluator, exact integers. Returns every cell.
     ///
     /// # Errors
-    /// [`ModelError::Unprovable`] where the program has no answer for these inputs (shares of a total of zero).
+    /// [`ModelError::Unprovable`] where the program has no answer for these inputs (shares of a total of zero);
+    /// [`ModelError::NoParameters`] where it is only an architecture.
     ///
     /// # Panics
     /// If `inputs` did not come from [`Program::quantize`], or the program is malformed.
@@ -589,6 +593,7 @@ impl Program {
                 Step::Witness {
                     cells: targets, source, ..
                 } => self.witness(targets, source, &mut cells),
+                Step::Layer(layer) if layer.lacks_parameters() => return Err(ModelError::NoParameters),
                 Step::Layer(layer) => {
                     for (index, sum) in layer.sums.iter().enumerate() {
                         let value = layer.sum(index, &cells);

@@ -47,6 +47,7 @@ impl Program {
             self.check_step(step, &mut defined)?;
         }
         self.check_convolutions()?;
+        self.check_parameters()?;
         let mut lengths = vec![0; self.input_names.len()];
         for input in &self.inputs {
             *lengths.get_mut(input.tensor).ok_or("an input belongs to no tensor")? += 1;
@@ -131,7 +132,7 @@ impl Program {
         layer.inputs.iter().try_for_each(|cell| read(*cell, defined))?;
         for sum in &layer.sums {
             require(
-                sum.weights.len() == layer.inputs.len(),
+                sum.weights.len() == layer.inputs.len() || (layer.parameters.is_some() && sum.weights.is_empty()),
                 "a sum has another number of weights than inputs",
             )?;
             let factors = sum.products.iter().flat_map(|(left, right)| [left, right]);

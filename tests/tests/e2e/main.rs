@@ -5,6 +5,7 @@ mod bench_models;
 mod ceremonies;
 mod chain;
 mod commitments;
+mod committed_models;
 mod convolutions;
 mod decisions;
 mod documents;

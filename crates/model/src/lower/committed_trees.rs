@@ -89,7 +89,8 @@ impl Lowering<'_> {
         let largest = weights.map(|(_, weight)| (f64::from(*weight) / divisor).abs());
         // A base that is shared out among few trees makes their weights that much larger.
         let reach = largest.fold(0.0, f64::max) + bases.fold(0.0, f64::max) / most.max(1) as f64;
-        let forest = self.forest_format(node, most, deepest, reach, groups.iter().map(|group| group.targets.len()))?;
+        let outputs: Vec<usize> = groups.iter().map(|group| group.targets.len()).collect();
+        let forest = self.forest_format(node, (most, deepest), reach, &outputs)?;
         let mut scores = vec![Expression::default(); ensemble.targets];
         for Group { targets, trees } in &groups {
             let missing = Tree {

@@ -325,6 +325,7 @@ impl Lowering<'_> {
                 bias: 0,
                 finish: Finish::Lookup { table, output },
             }],
+            parameters: None,
         }));
         output
     }
