@@ -229,7 +229,8 @@ impl Candidate {
                 .parameter_layers()
                 .first()
                 .and_then(|layer| layer.parameters)
-                .map(|block| block.weight_bits),
+                .map(|block| block.weight_bits)
+                .or(program.is_committed().then_some(program.limb_bits)),
         })
     }
 
@@ -302,6 +303,8 @@ struct CostModel {
     gas_per_public_input: f64,
     /// Gates of trees.
     gas_of_trees: f64,
+    /// What they take more where trees are committed to.
+    gas_of_committed_trees: f64,
     /// Gates of hashes.
     gas_of_hashes: f64,
     code_base: f64,
@@ -330,6 +333,7 @@ impl Default for CostModel {
             gas_per_evaluation: 250.0,
             gas_per_public_input: 800.0,
             gas_of_trees: 2_600.0,
+            gas_of_committed_trees: 0.0,
             gas_of_hashes: 3_500.0,
             code_base: 7_540.0,
             code_per_lane: 135.0,
@@ -356,6 +360,11 @@ impl CostModel {
     ) -> u64 {
         let execution = self.gas_base
             + if shape.trees { self.gas_of_trees } else { 0.0 }
+            + if shape.committed_trees {
+                self.gas_of_committed_trees
+            } else {
+                0.0
+            }
             + if shape.hashes { self.gas_of_hashes } else { 0.0 }
             + self.gas_per_multiplication * multiplications as f64
             + self.gas_per_evaluation * evaluations as f64

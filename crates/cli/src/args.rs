@@ -293,6 +293,12 @@ pub(crate) struct Compile {
     /// Only layouts whose keys and proofs take at most this much memory, such as 800MB or 4GiB
     #[arg(long, value_name = "BYTES")]
     pub(crate) memory_limit: Option<ByteSize>,
+    /// Of a committed ensemble: room for so many trees, for each class if they have one each [default: the model's]
+    #[arg(long, value_name = "N")]
+    pub(crate) trees: Option<usize>,
+    /// Of a committed ensemble: room for trees of so many levels [default: the model's]
+    #[arg(long, value_name = "D")]
+    pub(crate) depth: Option<u32>,
     /// Show every layout that was considered
     #[arg(long)]
     pub(crate) explain: bool,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use zkverdict::{
     CompileOptions, DEFAULT_TOLERANCE,
     circuits::{Objective, PublicInputs},
-    models::Calibration,
+    models::{Calibration, ForestBounds},
     solidity::SolcChoice,
 };
 
@@ -239,6 +239,10 @@ impl Settings {
             limb_bits: args.limb_bits.or(self.limb_bits),
             lanes: args.lanes.or(self.lanes),
             memory_limit: args.memory_limit.or(self.memory_limit).map(|size| size.0),
+            forest: ForestBounds {
+                trees: args.trees.unwrap_or(0),
+                depth: args.depth.unwrap_or(0),
+            },
         })
     }
 }

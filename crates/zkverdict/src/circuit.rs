@@ -30,6 +30,8 @@ pub struct CompileOptions {
     pub lanes: Option<usize>,
     /// Only layouts whose keys and proofs take at most so many bytes of memory, by the prediction.
     pub memory_limit: Option<u64>,
+    /// Room for other ensembles where trees are committed to.
+    pub forest: ForestBounds,
 }
 
 impl Default for CompileOptions {
@@ -41,6 +43,7 @@ impl Default for CompileOptions {
             limb_bits: None,
             lanes: None,
             memory_limit: None,
+            forest: ForestBounds::default(),
         }
     }
 }
@@ -89,7 +92,7 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
             Some(weight_bits) => {
                 let weights = ParameterFormats::Measured {
                     weight_bits,
-                    forest: ForestBounds::default(),
+                    forest: options.forest,
                 };
                 committed_formats(calibration, width).program(model, width.limb_bits, weights)?
             }

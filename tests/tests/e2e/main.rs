@@ -6,6 +6,7 @@ mod ceremonies;
 mod chain;
 mod commitments;
 mod committed_models;
+mod committed_trees;
 mod convolutions;
 mod decisions;
 mod documents;

@@ -12,6 +12,9 @@ use crate::{
     validate::MAX_COMMITTED_DEPTH,
 };
 
+/// Nodes and leaves of two levels must fit a field element.
+const LARGEST_LIMB: u32 = 9;
+
 /// Trees whose leaves give weights to the same targets.
 struct Group {
     targets: Vec<usize>,
@@ -66,6 +69,10 @@ impl Lowering<'_> {
         node: &Node,
         ensemble: &TreeEnsemble,
     ) -> Result<Vec<Expression>, ModelError> {
+        if self.program.limb_bits > LARGEST_LIMB {
+            let reason = format!("trees that are committed to take limbs of at most {LARGEST_LIMB} bits");
+            return Err(unsupported(node, reason));
+        }
         let divisor = match ensemble.aggregate {
             Aggregate::Sum => 1.0,
             Aggregate::Average => ensemble.trees.len().max(1) as f64,
