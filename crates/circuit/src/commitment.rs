@@ -16,15 +16,18 @@ use crate::{
 };
 
 /// Bits that packed values may fill: `2^253` is below the field's prime.
-const ELEMENT_BITS: u32 = 253;
+pub(crate) const ELEMENT_BITS: u32 = 253;
 
-/// What makes commitments hide, one secret number for each side.
+/// What makes commitments hide, one secret number for each side. That of a model stays the same as long as its
+/// commitment does.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Salts {
     /// For the inputs.
     pub input: Fr,
     /// For the outputs.
     pub output: Fr,
+    /// For the model.
+    pub model: Fr,
 }
 
 impl Salts {
@@ -33,6 +36,7 @@ impl Salts {
         Self {
             input: Fr::random(&mut randomness),
             output: Fr::random(&mut randomness),
+            model: Fr::random(&mut randomness),
         }
     }
 
@@ -41,6 +45,7 @@ impl Salts {
         match side {
             Side::Input => self.input,
             Side::Output => self.output,
+            Side::Model => self.model,
         }
     }
 }
@@ -66,7 +71,7 @@ pub struct CommittedValue {
 /// What a commitment is to: everything but the values and the salt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commitment {
-    /// Inputs or outputs.
+    /// Inputs or outputs; a model has a [`ModelCommitment`](crate::ModelCommitment).
     pub side: Side,
     /// The values, in graph order.
     pub values: Vec<CommittedValue>,
@@ -91,11 +96,12 @@ impl Commitment {
                     .flat_map(|output| output.cells.iter().map(|_| (output.format, false)))
                     .collect()
             }
+            Side::Model => Vec::new(),
         };
         let cells = side.cells(program).into_iter().zip(formats).enumerate();
         let value = |(index, (cell, (format, float32))): (usize, (CellId, (Format, bool)))| {
             let bits = bits[cell.index()].ok_or(CircuitError::UnboundedCommitment { side, index })?;
-            Ok(CommittedValue { bits, format, float32 })
+            Ok::<_, CircuitError>(CommittedValue { bits, format, float32 })
         };
         Ok(Self {
             side,
@@ -159,15 +165,9 @@ impl Commitment {
 
     /// As [`Commitment::hash`], whatever the values are.
     pub(crate) fn hash_unchecked(&self, values: &[i64], salt: Fr) -> Fr {
-        let pack = |places: &Vec<(usize, u32)>| {
-            let terms = places
-                .iter()
-                .map(|(index, bit)| from_i128(values[*index].into()) * power_of_two(*bit));
-            terms.fold(Fr::ZERO, |sum, term| sum + term)
-        };
-        let mut absorbed = vec![salt];
-        absorbed.extend(self.elements().iter().map(pack));
-        poseidon::sponge(self.tag(), &absorbed)
+        absorbed(self.tag(), salt, &self.elements(), |index| {
+            from_i128(values[index].into())
+        })
     }
 
     /// The commitment to the cells of one execution.
@@ -180,6 +180,17 @@ impl Commitment {
             .collect();
         self.hash_unchecked(&values, salts.of(self.side))
     }
+}
+
+/// The sponge over a salt and packed elements: numbers of values, with the bit that each starts at.
+pub(crate) fn absorbed(tag: Fr, salt: Fr, elements: &[Vec<(usize, u32)>], value: impl Fn(usize) -> Fr) -> Fr {
+    let pack = |places: &Vec<(usize, u32)>| {
+        let terms = places.iter().map(|(index, bit)| value(*index) * power_of_two(*bit));
+        terms.fold(Fr::ZERO, |sum, term| sum + term)
+    };
+    let mut absorbed = vec![salt];
+    absorbed.extend(elements.iter().map(pack));
+    poseidon::sponge(tag, &absorbed)
 }
 
 /// Bits that the circuit proves each cell to have at most, whatever is committed to.
@@ -271,5 +282,6 @@ pub fn prove_ranges(program: &mut Program, public: PublicInputs) {
         name: "committed values".to_owned(),
         sums: (0..cells.len()).map(sum).collect(),
         inputs: cells,
+        parameters: None,
     }));
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use zkverdict_model::Program;
 
 use crate::{
-    CircuitError, Commitment, Layout, ModelCircuit, PublicInputs, Salts, Shape, Side, Trace, Visibility, from_i128,
-    usable_rows,
+    CircuitError, Commitment, Layout, ModelCircuit, ModelCommitment, PublicInputs, Salts, Shape, Side, Trace,
+    Visibility, from_i128, usable_rows,
 };
 
 /// Changes whenever the same program would get another constraint system or another layout.
@@ -62,14 +62,18 @@ impl CompiledModel {
     /// The public inputs of one execution.
     ///
     /// # Errors
-    /// Commitments to values without a proven range.
+    /// Commitments to values without a proven range; a committed model without its parameters.
     pub fn instance(&self, cells: &[i64], salts: &Salts, context: Fr) -> Result<Vec<Fr>, CircuitError> {
         let mut instance = vec![context];
-        for side in Side::BOTH {
+        for side in Side::ALL {
             match self.public.of(side) {
                 Visibility::Public => {
                     let shown = side.cells(&self.program).into_iter();
                     instance.extend(shown.map(|cell| from_i128(cells[cell.index()].into())));
+                }
+                Visibility::Committed if side == Side::Model => {
+                    let commitment = ModelCommitment::of(&self.program);
+                    instance.push(commitment.hash(&self.program.parameters()?, salts.model)?);
                 }
                 Visibility::Committed => {
                     instance.push(Commitment::of(&self.program, side)?.hash_cells(&self.program, cells, salts));

@@ -1,5 +1,7 @@
 use thiserror::Error;
 
+use zkverdict_model::ModelError;
+
 use crate::Side;
 
 /// Why a program cannot be laid out.
@@ -94,6 +96,18 @@ pub enum CircuitError {
         "outputs can be public or committed, not private: a proof that shows nothing of them says nothing of the model"
     )]
     PrivateOutputs,
+    /// A proof of nobody knows which model.
+    #[error("a model can be public or committed, not private: a proof must say which model decided")]
+    PrivateModel,
+    /// A program whose parameters are committed to where the circuit shows them, or the other way round.
+    #[error("the program and the circuit differ in whether the model is committed; compile the model again")]
+    OtherVisibility,
+    /// Parameters of a model that the commitment is not to.
+    #[error("these are not the parameters of a model of this architecture; make them with `zkverdict commit model`")]
+    OtherParameters,
+    /// Parameters that are not there.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// A program cell is never computed.
     #[error("cell {cell} is used before any step computes it; compile the model again")]
     UndefinedCell {

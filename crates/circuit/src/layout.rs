@@ -1,6 +1,7 @@
 //! Places a program on rows: every fixed value, every copy, and where each witness cell goes.
 
 mod combine;
+mod committed;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,8 +18,11 @@ pub use combine::ConvolutionRows;
 pub(crate) use combine::{Combined, Evaluation, EvaluationSource, compare};
 
 use crate::{
-    CircuitError, PublicInputs, Shape, Side, Visibility,
-    chips::{accumulate, gadget, lookup, tree},
+    CircuitError, ModelCommitment, PublicInputs, Shape, Side, Visibility,
+    chips::{
+        accumulate, gadget, lookup,
+        tree::{self, SubtreePlaces},
+    },
     combination::{Channel, Combination},
     field::{from_i128, power_of_two},
     sponge::Sponge,
@@ -33,6 +37,8 @@ const PACKED_BITS: f64 = 252.0;
 pub(crate) enum Placement {
     /// A value and its limbs on one row.
     Range { cell: CellId, row: usize, bit: bool },
+    /// A cell of parameters and its limbs on one row.
+    Parameter { index: usize, row: usize },
     /// A value without a gadget of its own.
     Free { cell: CellId, row: usize },
     /// A curve; the result stands `C` rows below the argument.
@@ -75,6 +81,13 @@ pub(crate) struct TableRow {
     pub(crate) entry: Fr,
 }
 
+/// Tags of a tree's tables: the upper levels of subtrees, and the last level by output.
+#[derive(Debug, Clone)]
+struct TreeTables {
+    upper: Vec<u64>,
+    last: Vec<u64>,
+}
+
 /// The fixed columns, as long as the rows that are used.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FixedColumns {
@@ -102,11 +115,13 @@ pub struct Layout {
     pub(crate) placements: Vec<Placement>,
     /// Values beside the gadgets: `(row, cell)`, copies included.
     pub(crate) values: Vec<(usize, CellId)>,
+    /// Cells of parameters: `(row, number)`, copies included.
+    pub(crate) parameters: Vec<(usize, usize)>,
     /// Position in the table by tag and key.
     positions: HashMap<(u64, i64), usize>,
     /// Trees by step.
     pub(crate) trees: HashMap<usize, Subtrees>,
-    /// Rows whose table entry is the value beside it.
+    /// Rows whose table entry is the value beside it: bins, then the entries of committed trees.
     pub(crate) memory_rows: Range<usize>,
     /// Row of the value that is zero, where there are evaluations.
     zero_row: Option<usize>,
@@ -141,8 +156,11 @@ impl Layout {
         public: PublicInputs,
     ) -> Result<Self, CircuitError> {
         public.check()?;
+        if program.is_committed() != (public.model == Visibility::Committed) {
+            return Err(CircuitError::OtherVisibility);
+        }
         let shape = Shape::of(program, lanes, combined, public).check()?;
-        let mut builder = Builder::new(program, shape);
+        let mut builder = Builder::new(program, shape)?;
         builder.prepare(combined)?;
         for (index, step) in program.steps.iter().enumerate() {
             builder.combine(index)?;
@@ -152,7 +170,7 @@ impl Layout {
             builder.copy(*cell, row)?;
         }
         let mut public_rows = Vec::with_capacity(public.count(program));
-        for side in Side::BOTH {
+        for side in Side::ALL {
             match public.of(side) {
                 Visibility::Public => {
                     for cell in side.cells(program) {
@@ -200,6 +218,31 @@ impl Layout {
         self.table.len()
     }
 
+    /// Tables of committed trees, their entries beside them. Trees of one number share them.
+    fn committed_tables(
+        &mut self,
+        program: &Program,
+        next_tag: &mut u64,
+    ) -> Result<HashMap<u32, TreeTables>, CircuitError> {
+        let mut tables = HashMap::new();
+        for path in program.committed_trees() {
+            let Some(tree) = path.committed else { continue };
+            let subtrees = Subtrees::new(path, self.shape.limb_bits)?;
+            let mut table = |level: &[Subtree]| {
+                let tag = *next_tag;
+                *next_tag += 1;
+                self.memory_rows.end += level.len();
+                self.add_table(tag, level.iter().map(|subtree| nothing(subtree.index.into())));
+                tag
+            };
+            let (last, upper) = subtrees.split();
+            let upper = upper.iter().map(|level| table(level)).collect();
+            let last = path.outputs.iter().map(|_| table(last)).collect();
+            tables.insert(tree.id, TreeTables { upper, last });
+        }
+        Ok(tables)
+    }
+
     fn add_table(&mut self, tag: u64, entries: impl IntoIterator<Item = (i64, Fr)>) {
         for (key, entry) in entries {
             self.positions.insert((tag, key), self.table.len());
@@ -227,11 +270,19 @@ impl Layout {
     /// Every advice cell that a gadget binds, as `(column, row)`: what an attack must not be able to change.
     pub fn bound_cells(&self) -> Vec<(AdviceColumn, usize)> {
         let lanes = self.shape.lanes;
-        let mut cells: Vec<_> = self.values.iter().map(|(row, _)| (AdviceColumn::Value, *row)).collect();
+        let values = self.values.iter().map(|(row, _)| *row);
+        let values = values.chain(self.parameters.iter().map(|(row, _)| *row));
+        let mut cells: Vec<_> = values.map(|row| (AdviceColumn::Value, row)).collect();
         let three = |row: usize| [row, row + lanes, row + 2 * lanes];
         for placement in &self.placements {
             match placement {
                 Placement::Free { .. } => {}
+                Placement::Parameter { row, .. } => {
+                    cells.extend([(AdviceColumn::Key, *row), (AdviceColumn::Entry, *row)]);
+                    // The limb of a second sum that is not there is multiplied by zero.
+                    let is_pair = !self.fixed.weight(0, *row).is_zero_vartime();
+                    cells.extend(is_pair.then_some((AdviceColumn::Limb, *row)));
+                }
                 Placement::Digit { row, .. } => {
                     cells.push((AdviceColumn::Accumulator, *row));
                     cells.extend(three(*row).into_iter().flat_map(gadget_cells));
@@ -248,15 +299,15 @@ impl Layout {
                 }
                 Placement::Walk { row, step, .. } => {
                     let subtrees = self.trees[step].levels.len();
+                    let places = SubtreePlaces::new(self.shape.split_limbs());
                     let at = |place: usize| row + lanes * place;
-                    for first in (0..subtrees).map(|level| tree::SUBTREE_ROWS * level) {
+                    for first in (0..subtrees).map(|level| places.rows * level) {
                         cells.extend([at(first), at(first + 1)].map(|row| (AdviceColumn::Value, row)));
-                        cells.extend((first..first + 4).map(at).flat_map(gadget_cells));
-                        // The key beside the second distance may be any limb.
-                        let last = at(first + 4);
-                        cells.extend([(AdviceColumn::Limb, last), (AdviceColumn::Entry, last)]);
+                        cells.extend((first..first + 3).map(|place| (AdviceColumn::Key, at(place))));
+                        cells.extend((first..first + places.rows).map(|place| (AdviceColumn::Entry, at(place))));
+                        cells.extend(places.limbs().map(|(column, place)| (column, at(first + place))));
                     }
-                    let leaf = tree::SUBTREE_ROWS * subtrees;
+                    let leaf = places.rows * subtrees;
                     cells.extend((leaf..leaf + tree::LEAF_ROWS).map(at).flat_map(gadget_cells));
                     cells.extend((leaf..leaf + 3).map(|place| (AdviceColumn::Value, at(place))));
                     cells.extend((leaf..leaf + 2).map(|place| (AdviceColumn::Accumulator, at(place))));
@@ -267,6 +318,9 @@ impl Layout {
                     cells.extend(
                         (0..lane.accumulate_steps).map(|step| (AdviceColumn::Accumulator, first + lanes * step)),
                     );
+                    let rows = (0..lane.accumulate_steps).map(|step| first + lanes * step);
+                    let links = rows.filter(|row| self.link_rows.contains(row));
+                    cells.extend(links.map(|row| (AdviceColumn::Value, row)));
                     for position in 0..lane.sums.len() {
                         let row = lane.digit_row + 3 * lanes * position;
                         cells.push((AdviceColumn::Accumulator, row));
@@ -343,6 +397,11 @@ pub(crate) struct Builder<'a> {
     pub(crate) program: &'a Program,
     pub(crate) layout: Layout,
     homes: Vec<Option<usize>>,
+    /// What is committed to of the model.
+    pub(crate) model: ModelCommitment,
+    /// The number of each block's first cell of parameters.
+    first_parameters: Vec<usize>,
+    parameter_homes: Vec<Option<usize>>,
     unchecked: Vec<bool>,
     next_row: usize,
     /// First rows that still have room for one more gadget, by the gadget's length.
@@ -358,10 +417,12 @@ pub(crate) struct Builder<'a> {
     memory_tag: u64,
     /// First tag that no table has.
     next_tag: u64,
+    /// Tables of committed trees by number.
+    committed: HashMap<u32, TreeTables>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(program: &'a Program, shape: Shape) -> Self {
+    fn new(program: &'a Program, shape: Shape) -> Result<Self, CircuitError> {
         let mut layout = Layout {
             shape,
             fixed: FixedColumns {
@@ -373,6 +434,7 @@ impl<'a> Builder<'a> {
             public_rows: Vec::new(),
             placements: Vec::new(),
             values: Vec::new(),
+            parameters: Vec::new(),
             positions: HashMap::new(),
             trees: HashMap::new(),
             memory_rows: FIRST_ROW..FIRST_ROW,
@@ -387,11 +449,15 @@ impl<'a> Builder<'a> {
         let functions = program.tables.len() as u64;
         let [bit_tag, zero_tag, memory_tag] = [1, 2, 3].map(|offset| functions + offset);
         let mut next_row = FIRST_ROW;
+        let mut next_tag = memory_tag + 1;
+        let model = ModelCommitment::of(program);
+        let mut committed = HashMap::new();
         if shape.trees {
             // The first row closes the running sum and can hold no memory: a row of the range table takes it.
             layout.add_table(0, [(0, Fr::zero())]);
             layout.memory_rows = FIRST_ROW + 1..FIRST_ROW + 1 + program.memory.len();
             layout.add_table(memory_tag, (0..program.memory.len() as i64).map(nothing));
+            committed = layout.committed_tables(program, &mut next_tag)?;
             next_row = layout.memory_rows.end;
         }
         let first_limb = i64::from(shape.trees);
@@ -402,9 +468,12 @@ impl<'a> Builder<'a> {
         }
         layout.add_table(bit_tag, [0, 1].map(nothing));
         layout.add_table(zero_tag, [0].map(nothing));
-        Self {
+        let mut builder = Self {
             program,
             homes: vec![None; program.cells],
+            first_parameters: model.first_cells(),
+            parameter_homes: vec![None; model.count()],
+            model,
             unchecked: vec![false; program.cells],
             next_row,
             slots: HashMap::new(),
@@ -414,9 +483,17 @@ impl<'a> Builder<'a> {
             bit_tag,
             zero_tag,
             memory_tag,
-            next_tag: memory_tag + 1,
+            next_tag,
+            committed,
             layout,
+        };
+        // The entries of committed trees are the last of the parameters.
+        let entries = builder.layout.memory_rows.clone().skip(program.memory.len());
+        for (index, row) in (builder.model.layer_cells()..).zip(entries) {
+            builder.parameter_homes[index] = Some(row);
+            builder.layout.parameters.push((row, index));
         }
+        Ok(builder)
     }
 
     fn finish(mut self, public_rows: Vec<usize>) -> Layout {
@@ -433,6 +510,7 @@ impl<'a> Builder<'a> {
                 }
                 Ok(())
             }
+            Step::Layer(layer) if layer.parameters.is_some() => self.committed_layer(index, layer),
             Step::Layer(layer) => self.layer(index, layer),
             Step::Curve { table, input, output } => self.curve(*table, *input, *output),
             Step::Bin { table, input, output } => self.bin(*table, *input, *output),
@@ -541,27 +619,26 @@ impl<'a> Builder<'a> {
     fn tree(&mut self, step: usize, path: &TreePath) -> Result<(), CircuitError> {
         let Shape { lanes, limb_bits, .. } = self.layout.shape;
         let subtrees = Subtrees::new(path, limb_bits)?;
-        let (last, upper) = subtrees.levels.split_last().expect("a tree has a level of subtrees");
-        let mut table = |level: &[Subtree], output: usize| {
-            let entry = |subtree: &Subtree| (subtree.index.into(), subtree.entry(path, output, limb_bits));
-            self.new_table(level.iter().map(entry))
+        let tables = match path.committed {
+            Some(tree) => self.committed[&tree.id].clone(),
+            None => self.tables(path, &subtrees),
         };
-        let upper: Vec<u64> = upper.iter().map(|level| table(level, 0)).collect();
-        let last: Vec<u64> = (0..path.outputs.len()).map(|output| table(last, output)).collect();
-        for (output, (cell, last)) in path.outputs.iter().zip(last).enumerate() {
-            let first = self.slot(tree::SUBTREE_ROWS * (upper.len() + 1) + tree::LEAF_ROWS);
+        let split_limbs = self.layout.shape.split_limbs();
+        let subtree_rows = SubtreePlaces::new(split_limbs).rows;
+        for (output, (cell, last)) in path.outputs.iter().zip(tables.last).enumerate() {
+            let first = self.slot(subtree_rows * subtrees.levels.len() + tree::LEAF_ROWS);
             let mut row = first;
-            for tag in upper.iter().copied().chain([last]) {
+            for tag in tables.upper.iter().copied().chain([last]) {
                 let fixed = &mut self.layout.fixed;
                 fixed.set_tree(row, tree::SUBTREE);
                 fixed.set_tag(row, tag);
                 fixed.set_tag(row + lanes, self.memory_tag);
                 fixed.set_tag(row + 2 * lanes, self.memory_tag);
-                row += tree::SUBTREE_ROWS * lanes;
+                row += subtree_rows * lanes;
             }
-            let bottom = row - tree::SUBTREE_ROWS * lanes;
+            let bottom = row - subtree_rows * lanes;
             let fixed = &mut self.layout.fixed;
-            fixed.set_weight(0, bottom, power_of_two(tree::NODES_LIMBS * limb_bits));
+            fixed.set_weight(0, bottom, power_of_two(tree::nodes_limbs(split_limbs) * limb_bits));
             fixed.set_tree(row, tree::LEAF);
             self.define(*cell, row);
             // The leaf's directions are the last subtree's.
@@ -575,6 +652,20 @@ impl<'a> Builder<'a> {
         }
         self.layout.trees.insert(step, subtrees);
         Ok(())
+    }
+
+    /// The tables of a tree that everybody knows.
+    fn tables(&mut self, path: &TreePath, subtrees: &Subtrees) -> TreeTables {
+        let limb_bits = self.layout.shape.limb_bits;
+        let (last, upper) = subtrees.split();
+        let mut table = |level: &[Subtree], output: usize| {
+            let entry = |subtree: &Subtree| (subtree.index.into(), subtree.entry(path, output, limb_bits));
+            self.new_table(level.iter().map(entry))
+        };
+        TreeTables {
+            upper: upper.iter().map(|level| table(level, 0)).collect(),
+            last: (0..path.outputs.len()).map(|output| table(last, output)).collect(),
+        }
     }
 
     fn new_table(&mut self, entries: impl IntoIterator<Item = (i64, Fr)>) -> u64 {

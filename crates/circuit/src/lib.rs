@@ -15,6 +15,7 @@
 //! | `layout` | program → fixed values, copies, places |
 //! | `visibility` | what a proof shows: public, private, committed |
 //! | `commitment` | committed values: packing, tag, hash |
+//! | `parameters` | the parameters of a committed model: their cells, and the commitment to them |
 //! | `sponge` | the rows of a commitment, and their values |
 //! | `poseidon` | the permutation and the sponge, and the linear forms of their gadget |
 //! | `trace` | cells → advice columns |
@@ -32,6 +33,7 @@ mod config;
 mod error;
 mod field;
 mod layout;
+mod parameters;
 mod plan;
 mod poseidon;
 mod shape;
@@ -47,6 +49,7 @@ pub use config::ModelConfig;
 pub use error::CircuitError;
 pub use field::from_i128;
 pub use layout::{AdviceColumn, ConvolutionRows, Layout};
+pub use parameters::{CommittedForest, CommittedLayer, ModelCommitment};
 pub use plan::{
     Candidate, HostFactors, MAX_K, Objective, ProveCpu, candidates, choose, convolution_rows, smallest_k, worthwhile,
 };

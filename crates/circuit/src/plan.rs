@@ -114,6 +114,9 @@ pub struct Candidate {
     pub memory_bytes: u64,
     /// Largest error against the floats on the calibration samples, where known.
     pub max_error: Option<f64>,
+    /// Bits of a committed model's weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_bits: Option<u32>,
 }
 
 /// The smallest size whose usable rows hold `rows`.
@@ -222,6 +225,12 @@ impl Candidate {
             prove_cpu_s: ProveCpu::predict(k, columns, HostFactors::default()).total(),
             memory_bytes: cost.memory_bytes(rows, columns as f64),
             max_error,
+            weight_bits: program
+                .parameter_layers()
+                .first()
+                .and_then(|layer| layer.parameters)
+                .map(|block| block.weight_bits)
+                .or(program.is_committed().then_some(program.limb_bits)),
         })
     }
 
@@ -294,6 +303,8 @@ struct CostModel {
     gas_per_public_input: f64,
     /// Gates of trees.
     gas_of_trees: f64,
+    /// What they take more where trees are committed to.
+    gas_of_committed_trees: f64,
     /// Gates of hashes.
     gas_of_hashes: f64,
     code_base: f64,
@@ -322,6 +333,7 @@ impl Default for CostModel {
             gas_per_evaluation: 250.0,
             gas_per_public_input: 800.0,
             gas_of_trees: 2_600.0,
+            gas_of_committed_trees: 0.0,
             gas_of_hashes: 3_500.0,
             code_base: 7_540.0,
             code_per_lane: 135.0,
@@ -348,6 +360,11 @@ impl CostModel {
     ) -> u64 {
         let execution = self.gas_base
             + if shape.trees { self.gas_of_trees } else { 0.0 }
+            + if shape.committed_trees {
+                self.gas_of_committed_trees
+            } else {
+                0.0
+            }
             + if shape.hashes { self.gas_of_hashes } else { 0.0 }
             + self.gas_per_multiplication * multiplications as f64
             + self.gas_per_evaluation * evaluations as f64

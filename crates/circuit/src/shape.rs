@@ -1,7 +1,10 @@
 use serde::{Deserialize, Serialize};
 use zkverdict_model::Program;
 
-use crate::{CircuitError, DEGREE, PublicInputs, chips::evaluate};
+use crate::{
+    CircuitError, DEGREE, PublicInputs,
+    chips::{evaluate, tree},
+};
 
 /// Everything of the circuit that the constraint system fixes, without `k` and without the fixed values.
 ///
@@ -15,6 +18,9 @@ pub struct Shape {
     /// Whether there are columns for decision trees.
     #[serde(default)]
     pub trees: bool,
+    /// Whether the trees are committed to: their nodes compare with whole `float32` instead of bins.
+    #[serde(default)]
+    pub committed_trees: bool,
     /// Whether there are columns for convolutions at a challenge.
     #[serde(default)]
     pub convolutions: bool,
@@ -30,6 +36,7 @@ impl Shape {
             lanes,
             limb_bits: program.limb_bits,
             trees: program.compares_floats(),
+            committed_trees: program.has_committed_trees(),
             convolutions: !combined.is_empty(),
             hashes: public.commits(),
         }
@@ -46,7 +53,11 @@ impl Shape {
         {
             return Err(CircuitError::DegreeClamped { value });
         }
-        if (self.fewest_lanes()..=32).contains(&self.lanes) && (self.smallest_limb()..=14).contains(&self.limb_bits) {
+        let hides_trees = !self.committed_trees || (self.trees && self.hashes);
+        if hides_trees
+            && (self.fewest_lanes()..=32).contains(&self.lanes)
+            && (self.smallest_limb()..=self.largest_limb()).contains(&self.limb_bits)
+        {
             Ok(self)
         } else {
             Err(CircuitError::BadShape {
@@ -63,6 +74,16 @@ impl Shape {
         if self.trees { 8 } else { 5 }
     }
 
+    /// An entry with the nodes and leaves of two levels of a committed tree must be a field element.
+    fn largest_limb(self) -> u32 {
+        if self.committed_trees { 9 } else { 14 }
+    }
+
+    /// Limbs of what nodes of trees compare with.
+    pub(crate) fn split_limbs(self) -> u32 {
+        tree::split_limbs(self.committed_trees)
+    }
+
     /// A step of an evaluation takes some weights.
     fn fewest_lanes(self) -> usize {
         if self.convolutions { evaluate::LEAST_LANES } else { 1 }
@@ -73,10 +94,11 @@ impl std::fmt::Display for Shape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "c{}l{}{}{}{}",
+            "c{}l{}{}{}{}{}",
             self.lanes,
             self.limb_bits,
             if self.trees { "t" } else { "" },
+            if self.committed_trees { "s" } else { "" },
             if self.convolutions { "r" } else { "" },
             if self.hashes { "h" } else { "" }
         )

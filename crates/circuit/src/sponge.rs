@@ -64,10 +64,17 @@ impl Sponge {
     }
 }
 
+/// What is committed to: a value, or a cell of parameters.
+#[derive(Debug, Clone, Copy)]
+enum Content {
+    Cell(CellId),
+    Parameter(usize),
+}
+
 /// What a link adds up.
 struct Packed {
     constant: Fr,
-    cells: Vec<(CellId, u32)>,
+    cells: Vec<(Content, u32)>,
     /// The round constant of the place where it is absorbed.
     added: Fr,
 }
@@ -75,22 +82,31 @@ struct Packed {
 impl Builder<'_> {
     /// Lays out the commitment to one side.
     pub(crate) fn sponge(&mut self, side: Side) -> Result<Sponge, CircuitError> {
-        let commitment = Commitment::of(self.program, side)?;
+        let (tag, elements) = match side {
+            Side::Model => (self.model.tag(), self.model.elements()),
+            Side::Input | Side::Output => {
+                let commitment = Commitment::of(self.program, side)?;
+                (commitment.tag(), commitment.elements())
+            }
+        };
         let cells = side.cells(self.program);
+        let content = |index: usize| match side {
+            Side::Model => Content::Parameter(index),
+            Side::Input | Side::Output => Content::Cell(cells[index]),
+        };
         let first_constants = parameters().constants[0];
         let mut packed = vec![Packed {
-            constant: commitment.tag(),
+            constant: tag,
             cells: Vec::new(),
             added: first_constants[0],
         }];
         // The salt comes first, so elements stand at the second place, the first, the second, …
-        let elements = commitment.elements();
         let permutations = (1 + elements.len()).div_ceil(RATE);
         for index in 0..permutations * RATE - 1 {
             let places = elements.get(index).into_iter().flatten();
             packed.push(Packed {
                 constant: Fr::ZERO,
-                cells: places.map(|(value, bit)| (cells[*value], *bit)).collect(),
+                cells: places.map(|(value, bit)| (content(*value), *bit)).collect(),
                 added: first_constants[1 + (1 + index) % RATE],
             });
         }
@@ -138,7 +154,10 @@ impl Builder<'_> {
             for (cell, bit) in &packed.cells {
                 let row = first_value + place;
                 place += 1;
-                self.copy(*cell, row)?;
+                match cell {
+                    Content::Cell(cell) => self.copy(*cell, row)?,
+                    Content::Parameter(index) => self.copy_parameter(*index, row)?,
+                }
                 let distance = row - first_dot;
                 let at = first_dot + lanes * (distance / lanes);
                 self.layout.fixed.set_weight(distance % lanes, at, power_of_two(*bit));

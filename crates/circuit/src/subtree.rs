@@ -5,7 +5,7 @@ use zkverdict_model::{LeafNode, Program, SplitNode, TreePath};
 
 use crate::{
     CircuitError,
-    chips::tree::{NODES_LIMBS, WEIGHT_LIMBS},
+    chips::tree::{WEIGHT_LIMBS, nodes_limbs, split_limbs},
     field::{from_i128, power_of_two},
 };
 
@@ -44,15 +44,19 @@ pub(crate) struct Visit<'a> {
 }
 
 impl Subtrees {
-    /// Cuts a tree.
+    /// Cuts a tree. One whose nodes are not here has blank ones.
     ///
     /// # Errors
     /// Features, splits or weights that do not fit their limbs.
     pub(crate) fn new(path: &TreePath, limb_bits: u32) -> Result<Self, CircuitError> {
+        let path = &path.complete();
+        let split_limbs = split_limbs(path.committed.is_some());
         let nodes = path.levels.iter().flatten();
         let weights = path.leaves.iter().flat_map(|leaf| &leaf.weights);
-        let small = |number: u32| number < 1 << limb_bits;
-        let fits = nodes.into_iter().all(|node| small(node.feature) && small(node.split))
+        let small = |number: u32, limbs: u32| u64::from(number) >> (limbs * limb_bits) == 0;
+        let fits = nodes
+            .into_iter()
+            .all(|node| small(node.feature, 1) && small(node.split, split_limbs))
             && weights
                 .into_iter()
                 .all(|weight| (0..1 << (WEIGHT_LIMBS * limb_bits)).contains(weight));
@@ -64,7 +68,7 @@ impl Subtrees {
         }
         let always = Split {
             feature: 0,
-            split: (1 << limb_bits) - 1,
+            split: path.always(limb_bits),
         };
         // Before the root, nodes that always go below: index 0 stays index 0.
         let filled = match path.levels.len() {
@@ -100,6 +104,21 @@ impl Subtrees {
         })
     }
 
+    /// The last level, and the others.
+    pub(crate) fn split(&self) -> (&[Subtree], &[Vec<Subtree>]) {
+        let (last, upper) = self.levels.split_last().expect("a tree has a level of subtrees");
+        (last, upper)
+    }
+
+    /// The entries of a tree's tables: of the upper levels, then of the last level for each output.
+    pub(crate) fn entries(&self, path: &TreePath, limb_bits: u32) -> Vec<Fr> {
+        let (last, upper) = self.split();
+        let upper = upper.iter().flatten().map(|subtree| subtree.entry(path, 0, limb_bits));
+        let outputs = 0..path.outputs.len();
+        let last = outputs.flat_map(|output| last.iter().map(move |subtree| subtree.entry(path, output, limb_bits)));
+        upper.chain(last).collect()
+    }
+
     /// The subtrees that a walk passes.
     ///
     /// # Panics
@@ -133,20 +152,27 @@ impl Subtree {
         }
     }
 
-    /// The table's entry: six digits for the nodes and, in the last level, twelve for the leaves' weights.
+    /// The table's entry: the nodes' digits and, in the last level, twelve for the leaves' weights.
     pub(crate) fn entry(&self, path: &TreePath, output: usize, limb_bits: u32) -> Fr {
-        let node = |split: &Split| i128::from(split.feature) << limb_bits | i128::from(split.split);
+        let limbs = split_limbs(path.committed.is_some());
+        let feature_place = power_of_two(limbs * limb_bits);
+        let node_place = power_of_two((1 + limbs) * limb_bits);
+        let node =
+            |split: &Split| Fr::from(u64::from(split.split)) + Fr::from(u64::from(split.feature)) * feature_place;
         let nodes = self.nodes.iter().rev();
-        let nodes = nodes.fold(0, |sum, split| sum << (2 * limb_bits) | node(split));
+        let nodes = nodes.fold(Fr::zero(), |sum, split| sum * node_place + node(split));
         let leaves = self.weights(path, output).map_or(Fr::zero(), |weights| {
-            joined(&weights, WEIGHT_LIMBS * limb_bits) * power_of_two(NODES_LIMBS * limb_bits)
+            joined(&weights, WEIGHT_LIMBS * limb_bits) * power_of_two(nodes_limbs(limbs) * limb_bits)
         });
-        from_i128(nodes) + leaves
+        nodes + leaves
     }
 
     /// The four weights of one output; zero where no walk arrives.
     pub(crate) fn weights(&self, path: &TreePath, output: usize) -> Option<[i64; 4]> {
-        let weight = |leaf: Option<usize>| leaf.map_or(0, |leaf| path.leaves[leaf].weights[output]);
+        let weight = |leaf: Option<usize>| {
+            let leaf = leaf.and_then(|leaf| path.leaves.get(leaf));
+            leaf.map_or(0, |leaf| leaf.weights[output])
+        };
         self.leaves.map(|leaves| leaves.map(weight))
     }
 }

@@ -7,11 +7,15 @@ use halo2_proofs::halo2curves::{
 use zkverdict_model::{CellId, Digit, Finish, Layer, Program, Step, TableId};
 
 use crate::{
-    AdviceColumn, Layout, Salts, Shape,
-    chips::{self, accumulate, evaluate, tree},
+    AdviceColumn, Layout, ModelCommitment, Salts, Shape,
+    chips::{
+        self, accumulate, evaluate,
+        tree::{self, Place, SubtreePlaces},
+    },
     combination::Group,
     field::from_i128,
     layout::{CLOSING_ROWS, Combined, Evaluation, EvaluationSource, Lane, Placement},
+    parameters::ParameterCell,
     poseidon,
     sponge::{Link, Sponge},
     subtree::joined,
@@ -58,11 +62,19 @@ impl Trace {
             memory: zeros(),
             forged_evaluations: Vec::new(),
         };
+        let commitment = ModelCommitment::of(program);
+        let parameters = program.parameters().ok();
+        let committed = parameters
+            .as_ref()
+            .and_then(|parameters| commitment.values(parameters).ok());
+        let parameters = parameters.and_then(|parameters| commitment.cells(&parameters).ok());
         let mut filler = Filler {
             trace: &mut trace,
             layout,
             program,
             cells,
+            parameters: parameters.unwrap_or_default(),
+            committed: committed.unwrap_or_default(),
         };
         filler.fill();
         for sponge in &layout.sponges {
@@ -203,11 +215,18 @@ struct Filler<'a> {
     layout: &'a Layout,
     program: &'a Program,
     cells: &'a [i64],
+    /// Of a committed model; none where only its architecture is known.
+    parameters: Vec<ParameterCell>,
+    /// Everything of the model that is committed to.
+    committed: Vec<Fr>,
 }
 
 impl Filler<'_> {
     fn fill(&mut self) {
         self.layout.put_cells(self.trace, self.cells);
+        for (row, index) in &self.layout.parameters {
+            self.trace.value[*row] = self.committed[*index];
+        }
         for row in self.layout.memory_rows.clone() {
             self.trace.memory[row] = self.trace.value[row];
         }
@@ -223,6 +242,11 @@ impl Filler<'_> {
                     }
                 }
                 Placement::Free { .. } => {}
+                Placement::Parameter { index, row } => {
+                    let ParameterCell { low, high, .. } = self.parameters[*index];
+                    self.key(*row, low as i64, 0);
+                    self.limb(*row, high as i64);
+                }
                 Placement::Curve { table, input, row, .. } => {
                     let point = self.program.curve(*table, self.cells[input.index()]);
                     self.pair(*row, *table, point.segment);
@@ -326,6 +350,9 @@ impl Filler<'_> {
         let mut sum = fixed.weight(0, load_row);
         for row in (1..=steps).map(|step| load_row + lanes * step) {
             self.trace.accumulator[row] = sum;
+            if self.layout.link_rows.contains(&row) {
+                self.trace.value[row] = sum + fixed.weight(0, row);
+            }
             if fixed.q_accumulate[row] == accumulate::PRODUCT {
                 sum += self.trace.value[row] * self.trace.value[row + lanes];
             } else {
@@ -396,6 +423,7 @@ impl Filler<'_> {
         };
         let Shape { lanes, limb_bits, .. } = self.layout.shape;
         let visits = subtrees.walk(self.program, self.cells);
+        let places = SubtreePlaces::new(self.layout.shape.split_limbs());
         let mut row = first;
         for visit in &visits {
             let subtree = visit.subtree;
@@ -408,14 +436,20 @@ impl Filler<'_> {
             self.trace.value[row] = Fr::from(u64::from(first));
             self.trace.value[row + lanes] = Fr::from(u64::from(second));
             self.keyed(row, subtree.index.into(), subtree.entry(path, output, limb_bits));
-            self.limb(row, distance(root.split, visit.bins[0], first));
-            let nodes = [(root, visit.bins[0]), (taken, visit.bins[1]), (other, 0)];
-            for (place, (node, bin)) in (1..).zip(nodes) {
+            for (place, (node, bin)) in (1..).zip([(root, visit.bins[0]), (taken, visit.bins[1])]) {
                 self.key(row + lanes * place, node.feature.into(), bin);
-                self.limb(row + lanes * place, node.split.into());
             }
-            self.limb(row + 4 * lanes, distance(taken.split, visit.bins[1], second));
-            row += tree::SUBTREE_ROWS * lanes;
+            self.number(row, &[places.other_feature], other.feature.into());
+            for (places, node) in [(&places.root, root), (&places.taken, taken), (&places.other, other)] {
+                self.number(row, places, node.split.into());
+            }
+            self.number(row, &places.root_distance, distance(root.split, visit.bins[0], first));
+            self.number(
+                row,
+                &places.taken_distance,
+                distance(taken.split, visit.bins[1], second),
+            );
+            row += places.rows * lanes;
         }
         let Some(last) = visits.last() else { return };
         let Some(weights) = last.subtree.weights(path, output) else {
@@ -438,6 +472,18 @@ impl Filler<'_> {
         for (place, digits) in digits.chunks_exact(2).enumerate() {
             self.key(row + lanes * place, digits[0], 0);
             self.limb(row + lanes * place, digits[1]);
+        }
+    }
+
+    /// A number's limbs, lowest first, at places of the gadget whose first row this is.
+    fn number(&mut self, row: usize, places: &[Place], number: i64) {
+        let lanes = self.layout.shape.lanes;
+        for (shift, (column, place)) in (0..).step_by(self.program.limb_bits as usize).zip(places) {
+            let limb = number >> shift & (self.limb_base() - 1);
+            match column {
+                AdviceColumn::Key => self.key(row + lanes * place, limb, 0),
+                _ => self.limb(row + lanes * place, limb),
+            }
         }
     }
 

@@ -17,10 +17,12 @@ pub enum Visibility {
     Committed,
 }
 
-/// Inputs or outputs of the model.
+/// Inputs or outputs of the model, or its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
+    /// The model's weights and biases.
+    Model,
     /// Inputs.
     Input,
     /// Outputs.
@@ -29,11 +31,12 @@ pub enum Side {
 
 impl Side {
     /// In the order of the public inputs.
-    pub const BOTH: [Self; 2] = [Self::Input, Self::Output];
+    pub const ALL: [Self; 3] = [Self::Model, Self::Input, Self::Output];
 
-    /// The cells, in graph order.
+    /// The cells, in graph order. A model has none: its parameters are part of the circuit, or committed to.
     pub fn cells(self, program: &Program) -> Vec<CellId> {
         match self {
+            Self::Model => Vec::new(),
             Self::Input => program.inputs.iter().map(|input| input.cell).collect(),
             Self::Output => program.outputs.iter().flat_map(|output| output.cells.clone()).collect(),
         }
@@ -43,6 +46,7 @@ impl Side {
 impl std::fmt::Display for Side {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.pad(match self {
+            Self::Model => "model",
             Self::Input => "input",
             Self::Output => "output",
         })
@@ -56,44 +60,62 @@ pub struct PublicInputs {
     pub inputs: Visibility,
     /// What it shows of the model's outputs.
     pub outputs: Visibility,
+    /// What is seen of the model: everything, from circuit and keys, or a commitment to its weights and biases.
+    #[serde(default = "public", skip_serializing_if = "is_public")]
+    pub model: Visibility,
+}
+
+fn public() -> Visibility {
+    Visibility::Public
+}
+
+fn is_public(visibility: &Visibility) -> bool {
+    *visibility == Visibility::Public
 }
 
 impl Default for PublicInputs {
-    /// Private inputs, public outputs.
     fn default() -> Self {
-        Self {
-            inputs: Visibility::Private,
-            outputs: Visibility::Public,
-        }
+        Self::DEFAULT
     }
 }
 
 impl PublicInputs {
+    /// Private inputs, public outputs, a public model.
+    pub const DEFAULT: Self = Self {
+        inputs: Visibility::Private,
+        outputs: Visibility::Public,
+        model: Visibility::Public,
+    };
+
     /// Visibility of one side.
     pub fn of(self, side: Side) -> Visibility {
         match side {
             Side::Input => self.inputs,
             Side::Output => self.outputs,
+            Side::Model => self.model,
         }
     }
 
     /// Whether some values are committed.
     pub fn commits(self) -> bool {
-        Side::BOTH
-            .into_iter()
-            .any(|side| self.of(side) == Visibility::Committed)
+        Side::ALL.into_iter().any(|side| self.of(side) == Visibility::Committed)
+    }
+
+    /// Whether inputs or outputs are committed, anew with each proof.
+    pub fn commits_to_values(self) -> bool {
+        self.committed().any(|side| side != Side::Model)
     }
 
     /// The sides that are committed.
     pub fn committed(self) -> impl Iterator<Item = Side> {
-        Side::BOTH
+        Side::ALL
             .into_iter()
             .filter(move |side| self.of(*side) == Visibility::Committed)
     }
 
     /// The cells that are public inputs, in order; the context comes before them and is bound to no cell.
     pub fn cells(self, program: &Program) -> Vec<CellId> {
-        let shown = Side::BOTH
+        let shown = Side::ALL
             .into_iter()
             .filter(|side| self.of(*side) == Visibility::Public);
         shown.flat_map(|side| side.cells(program)).collect()
@@ -107,8 +129,11 @@ impl PublicInputs {
     /// Checks that a proof shows something.
     ///
     /// # Errors
-    /// [`CircuitError::PrivateOutputs`].
+    /// [`CircuitError::PrivateOutputs`], [`CircuitError::PrivateModel`].
     pub fn check(self) -> Result<Self, CircuitError> {
+        if self.model == Visibility::Private {
+            return Err(CircuitError::PrivateModel);
+        }
         match self.outputs {
             Visibility::Private => Err(CircuitError::PrivateOutputs),
             Visibility::Public | Visibility::Committed => Ok(self),

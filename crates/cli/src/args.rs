@@ -10,7 +10,8 @@ const CONFIGURATION: &str = "\
 Configuration: flags win over environment variables, and these over zkverdict.toml in the current folder.
   optimize = \"gas\"              ZKVERDICT_OPTIMIZE          compile, calibrate, bench
   tolerance = 4e-4              ZKVERDICT_TOLERANCE         compile, bench
-  visibility = \"committed\"      ZKVERDICT_VISIBILITY        compile (of the inputs; or \"output=committed\", …)
+  visibility = \"committed\"      ZKVERDICT_VISIBILITY        compile, run (of the inputs; or \"model=committed\", …)
+  secret-model = \"my.secret\"    ZKVERDICT_SECRET_MODEL      compile, prove, commit
   limb-bits = 8, lanes = 1      ZKVERDICT_LIMB_BITS, …      compile, run
   memory-limit = \"4GB\"          ZKVERDICT_MEMORY_LIMIT      compile
   margin = 4.0                  ZKVERDICT_MARGIN            calibrate, run, bench
@@ -60,12 +61,13 @@ impl TryFrom<String> for ByteSize {
     }
 }
 
-/// What proofs show of the inputs and of the outputs, as far as it was said.
+/// What proofs show of the inputs, of the outputs and of the model, as far as it was said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Shown {
     pub(crate) input: Option<Visibility>,
     pub(crate) output: Option<Visibility>,
+    pub(crate) model: Option<Visibility>,
 }
 
 impl FromStr for Shown {
@@ -73,8 +75,8 @@ impl FromStr for Shown {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let problem = || {
-            "it takes input=public, private or committed and output=public or committed, such as \
-             input=committed,output=public"
+            "it takes input=public, private or committed, output=public or committed and model=public or committed, such \
+             as input=committed,output=public"
                 .to_owned()
         };
         let mut shown = Self::default();
@@ -90,6 +92,7 @@ impl FromStr for Shown {
             let place = match side.trim() {
                 "input" => &mut shown.input,
                 "output" if how != Visibility::Private => &mut shown.output,
+                "model" if how != Visibility::Private => &mut shown.model,
                 _ => return Err(problem()),
             };
             if place.replace(how).is_some() {
@@ -278,8 +281,8 @@ pub(crate) struct Compile {
     /// Largest acceptable error on the calibration samples [default: 0.0004]
     #[arg(long, value_name = "E")]
     pub(crate) tolerance: Option<f64>,
-    /// What proofs show of the inputs (public, private or committed) and of the outputs (public or committed)
-    /// [default: input=private,output=public]
+    /// What proofs show of the inputs (public, private or committed), of the outputs (public or committed) and of the
+    /// model (public or committed: its weights and biases) [default: input=private,output=public,model=public]
     #[arg(long, value_name = "SIDE=HOW,…")]
     pub(crate) visibility: Option<Shown>,
     /// Only layouts with this limb size
@@ -291,12 +294,24 @@ pub(crate) struct Compile {
     /// Only layouts whose keys and proofs take at most this much memory, such as 800MB or 4GiB
     #[arg(long, value_name = "BYTES")]
     pub(crate) memory_limit: Option<ByteSize>,
+    /// Of a committed ensemble: room for so many trees, for each class if they have one each [default: the model's]
+    #[arg(long, value_name = "N")]
+    pub(crate) trees: Option<usize>,
+    /// Of a committed ensemble: room for trees of so many levels [default: the model's]
+    #[arg(long, value_name = "D")]
+    pub(crate) depth: Option<u32>,
     /// Show every layout that was considered
     #[arg(long)]
     pub(crate) explain: bool,
     /// Where to write the circuit [default: MODEL.circuit]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Where to write the weights and the salt of a committed model [default: CIRCUIT.model.secret]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_model: Option<PathBuf>,
+    /// Write over the secret model that is there
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Make the proving and verifying key of a circuit
@@ -343,6 +358,10 @@ pub(crate) struct Prove {
     /// What the proof is bound to: 0x… is a number below the field's prime, any other text is hashed
     #[arg(long, value_name = "TEXT|0x…", default_value = "0x0")]
     pub(crate) context: String,
+    /// What `zkverdict compile` or `zkverdict commit model` wrote, where the model is committed
+    /// [default: CIRCUIT.model.secret]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_model: Option<PathBuf>,
     /// Commit with the salts of this file, not with new ones that are written to OUTPUT.salt
     #[arg(long, value_name = "FILE")]
     pub(crate) salt: Option<PathBuf>,
@@ -362,7 +381,7 @@ pub(crate) enum ProofFormat {
     Json,
 }
 
-/// Make, open and check commitments to inputs and outputs, without a proof
+/// Make, open and check commitments to inputs, outputs and models, without a proof
 #[derive(Debug, Args)]
 pub(crate) struct Commit {
     #[command(subcommand)]
@@ -372,6 +391,7 @@ pub(crate) struct Commit {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CommitCommand {
     Make(CommitMake),
+    Model(CommitModel),
     Open(CommitOpen),
     Check(CommitCheck),
 }
@@ -390,6 +410,31 @@ pub(crate) struct CommitMake {
     /// The file of the salts [default: CIRCUIT.salt]
     #[arg(long, value_name = "FILE")]
     pub(crate) salt: Option<PathBuf>,
+}
+
+/// Commit to another model of a circuit's architecture
+///
+/// Writes its weights and a new salt to a file that is its holder's secret, and prints the commitment: what a registry stores
+/// as the model's hash, and what proofs of this model show. Circuit, keys and contract stay as they are. A model of another
+/// architecture, or with a weight beyond the range that the circuit has for it, is refused.
+///
+/// The file is also what opens the commitment: whoever gets it has the model.
+///
+/// Example: zkverdict commit model retrained.onnx --circuit credit.circuit --secret-model retrained.secret
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CommitModel {
+    /// The ONNX file
+    pub(crate) model: PathBuf,
+    /// What `zkverdict compile --visibility model=committed` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) circuit: PathBuf,
+    /// Where to write the weights and the salt [default: CIRCUIT.model.secret]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_model: Option<PathBuf>,
+    /// Write over the secret model that is there
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Write what opens a commitment: the values and the salt
@@ -421,7 +466,7 @@ pub(crate) struct CommitOpen {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct CommitCheck {
-    /// What `zkverdict commit open` wrote
+    /// What `zkverdict commit open` wrote, or the file of a secret model
     pub(crate) opening: PathBuf,
     /// What `zkverdict setup` wrote
     #[arg(long, value_name = "FILE")]
@@ -443,6 +488,9 @@ pub(crate) struct CommittedSample {
     pub(crate) row: usize,
     #[command(flatten)]
     pub(crate) columns: Columns,
+    /// The committed model that decides [default: CIRCUIT.model.secret]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_model: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -95,6 +95,7 @@ mod tests {
             prove_cpu_s: 100.0,
             memory_bytes: 4_000_000_000,
             max_error: None,
+            weight_bits: None,
         }
     }
 

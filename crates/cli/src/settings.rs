@@ -12,11 +12,14 @@ use serde::Deserialize;
 use zkverdict::{
     CompileOptions, DEFAULT_TOLERANCE,
     circuits::{Objective, PublicInputs},
-    models::Calibration,
+    models::{Calibration, ForestBounds},
     solidity::SolcChoice,
 };
 
-use crate::args::{ByteSize, Columns, Compile, Optimize, Shown};
+use crate::{
+    args::{ByteSize, Columns, Compile, Optimize, Shown},
+    output::sibling,
+};
 
 /// The configuration file that is read where none is named.
 const FILE: &str = "zkverdict.toml";
@@ -43,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) ignore_columns: Option<Vec<String>>,
     /// The SRS for keys.
     pub(crate) srs: Option<PathBuf>,
+    /// The committed model to prove with.
+    pub(crate) secret_model: Option<PathBuf>,
     /// The solc for contracts.
     pub(crate) solc: Option<PathBuf>,
     /// The RPC of the chain.
@@ -91,6 +96,7 @@ impl Settings {
         let folder = path.parent().unwrap_or(Path::new(""));
         let paths = [
             &mut settings.srs,
+            &mut settings.secret_model,
             &mut settings.solc,
             &mut settings.keystore,
             &mut settings.password_file,
@@ -114,6 +120,7 @@ impl Settings {
             margin: number(text("MARGIN"), "ZKVERDICT_MARGIN")?,
             ignore_columns: text("IGNORE_COLUMNS").map(|list| list.split(',').map(str::to_owned).collect()),
             srs: path("SRS"),
+            secret_model: path("SECRET_MODEL"),
             solc: path("SOLC"),
             rpc_url: text("RPC_URL"),
             chain_id: number(text("CHAIN_ID"), "ZKVERDICT_CHAIN_ID")?,
@@ -136,6 +143,7 @@ impl Settings {
             margin: self.margin.or(below.margin),
             ignore_columns: self.ignore_columns.or(below.ignore_columns),
             srs: self.srs.or(below.srs),
+            secret_model: self.secret_model.or(below.secret_model),
             solc: self.solc.or(below.solc),
             rpc_url: self.rpc_url.or(below.rpc_url),
             chain_id: self.chain_id.or(below.chain_id),
@@ -197,20 +205,44 @@ impl Settings {
         }
     }
 
+    /// What proofs show.
+    pub(crate) fn public(&self, flag: Option<Shown>) -> PublicInputs {
+        let (flag, below) = (flag.unwrap_or_default(), self.visibility.unwrap_or_default());
+        let default = PublicInputs::DEFAULT;
+        PublicInputs {
+            inputs: flag.input.or(below.input).unwrap_or(default.inputs),
+            outputs: flag.output.or(below.output).unwrap_or(default.outputs),
+            model: flag.model.or(below.model).unwrap_or(default.model),
+        }
+    }
+
+    /// The same, as far as it decides which program is proven.
+    pub(crate) fn shown_of_model(&self) -> PublicInputs {
+        PublicInputs {
+            model: self.public(None).model,
+            ..PublicInputs::DEFAULT
+        }
+    }
+
+    /// Where the secret of a circuit's committed model is.
+    pub(crate) fn secret_model(&self, flag: Option<&PathBuf>, circuit: &Path) -> PathBuf {
+        let named = flag.or(self.secret_model.as_ref());
+        named.cloned().unwrap_or_else(|| sibling(circuit, "model.secret"))
+    }
+
     /// Everything that compiling depends on.
     pub(crate) fn compile_options(&self, args: &Compile) -> Result<CompileOptions> {
-        let (flag, below) = (args.visibility.unwrap_or_default(), self.visibility.unwrap_or_default());
-        let default = PublicInputs::default();
         Ok(CompileOptions {
             objective: self.objective(args.optimize),
             tolerance: self.tolerance(args.tolerance)?,
-            public: PublicInputs {
-                inputs: flag.input.or(below.input).unwrap_or(default.inputs),
-                outputs: flag.output.or(below.output).unwrap_or(default.outputs),
-            },
+            public: self.public(args.visibility),
             limb_bits: args.limb_bits.or(self.limb_bits),
             lanes: args.lanes.or(self.lanes),
             memory_limit: args.memory_limit.or(self.memory_limit).map(|size| size.0),
+            forest: ForestBounds {
+                trees: args.trees.unwrap_or(0),
+                depth: args.depth.unwrap_or(0),
+            },
         })
     }
 }
@@ -305,7 +337,13 @@ mod tests {
         assert_eq!("2GiB".parse(), Ok(ByteSize(1 << 31)));
         assert_eq!("512".parse(), Ok(ByteSize(512)));
         assert!("-1".parse::<ByteSize>().is_err() && "4 XB".parse::<ByteSize>().is_err());
-        let shown = |input, output| Ok(Shown { input, output });
+        let shown = |input, output| {
+            Ok(Shown {
+                input,
+                output,
+                model: None,
+            })
+        };
         assert_eq!("input=public".parse(), shown(Some(Visibility::Public), None));
         assert_eq!("committed".parse(), shown(Some(Visibility::Committed), None));
         let both = shown(Some(Visibility::Private), Some(Visibility::Committed));
@@ -314,7 +352,7 @@ mod tests {
             "output=private",
             "input",
             "input=public,input=private",
-            "model=public",
+            "model=private",
             "",
         ] {
             assert!(refused.parse::<Shown>().is_err(), "{refused}");

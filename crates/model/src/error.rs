@@ -83,6 +83,46 @@ pub enum ModelError {
         /// Largest span supported.
         limit: f64,
     },
+    /// A program whose parameters are a secret that is kept elsewhere.
+    #[error("the model is committed: its parameters are not in the circuit; give the file of the secret model too")]
+    NoParameters,
+    /// A model that has no parameters to hide.
+    #[error("the model has no weights that could be committed to; prove it with model=public")]
+    NothingToCommit,
+    /// Parameters, or a model, of another architecture.
+    #[error(
+        "the model does not have the architecture of the circuit: other operators, sizes, thresholds or categories; \
+         compile a circuit of its own for it"
+    )]
+    OtherArchitecture,
+    /// More trees, or deeper ones, than the circuit has room for.
+    #[error(
+        "the model has {trees} trees of up to {depth} levels; the circuit has room for {most} of {deepest}: compile a \
+         circuit with --trees {trees} --depth {depth}, or train a smaller model"
+    )]
+    LargerForest {
+        /// Trees of the model, for one target.
+        trees: usize,
+        /// Levels of its deepest tree.
+        depth: u32,
+        /// Trees that the circuit has room for.
+        most: usize,
+        /// Levels that it has room for.
+        deepest: u32,
+    },
+    /// A parameter beyond the range that the architecture has for it.
+    #[error(
+        "{node}: a {what} of the model leaves the range that the circuit has for it, {times:.1} times; compile the \
+         circuit from the model with the larger weights, or scale the model"
+    )]
+    ParameterOutOfRange {
+        /// Node in the model.
+        node: String,
+        /// Weight or bias.
+        what: &'static str,
+        /// The parameter over the end of its range.
+        times: f64,
+    },
     /// The program has no answer for this input.
     #[error("{node}: these inputs have no defined result (a share of a total of zero)")]
     Unprovable {

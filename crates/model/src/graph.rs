@@ -382,6 +382,19 @@ pub enum Op {
     },
 }
 
+/// Where the numbers of an affine node come from. It changes no meaning: it says what a committed model hides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weights {
+    /// From the operator alone: a difference, a mean.
+    #[default]
+    Structural,
+    /// From the model's parameters, each in one place.
+    Learned,
+    /// From the model's parameters, some of them in several places, as in convolutions.
+    Shared,
+}
+
 /// One operator application.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Node {
@@ -397,6 +410,9 @@ pub struct Node {
     /// and changes no meaning.
     #[serde(default)]
     pub shape: Option<Vec<usize>>,
+    /// Where the numbers of an affine node come from.
+    #[serde(default)]
+    pub weights: Weights,
 }
 
 /// A model as a list of nodes in topological order.

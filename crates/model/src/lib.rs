@@ -23,6 +23,7 @@
 //! | `quantize` | rounding as thresholds, thresholds as lines |
 //! | `exact` | which values are whole numbers without error |
 //! | `facts` | what can be said of trees before any input |
+//! | `parameters` | committed models: parameters apart from the architecture |
 //! | `program` | the integer program and its evaluator |
 //! | `validate` | checks of a program that comes from a file |
 //!
@@ -42,6 +43,7 @@ mod graph;
 mod lower;
 mod ordered;
 mod origin;
+mod parameters;
 mod program;
 mod quantize;
 mod region;
@@ -56,10 +58,11 @@ pub use formats::{ChosenFormats, ENOUGH_SAMPLES, FormatChoice, FormatGain, LEAST
 pub use function::{Elementary, Formula};
 pub use graph::{
     AffineRow, Aggregate, BranchMode, Comparison, Element, Graph, Input, Node, Norm, Op, Output, OutputKind,
-    QuantizeRow, SingleRow, SingleStep, Tree, TreeEnsemble, TreeNode, ValueId,
+    QuantizeRow, SingleRow, SingleStep, Tree, TreeEnsemble, TreeNode, ValueId, Weights,
 };
 pub use ordered::{HIGHEST, LOWEST, from_ordered, ordered};
+pub use parameters::{ForestBounds, ModelParameters, ParameterBlock, ParameterFormats, SumParameters, TreeParameters};
 pub use program::{
-    CellId, Combination, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, Limited, OutputCells,
-    Program, Range, Saturated, Source, SplitNode, Step, Sum, Table, TableId, TabulatedFunction, TreePath,
+    CellId, Combination, CommittedTree, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, Limited,
+    OutputCells, Program, Range, Saturated, Source, SplitNode, Step, Sum, Table, TableId, TabulatedFunction, TreePath,
 };

@@ -4,9 +4,11 @@
 //! that stands for the real `(cell − zero) / 2^scale`. A program is a list of steps over cells; each step has one
 //! result for every input, and the circuit proves exactly these steps.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Convolution, ModelError, OutputKind, ordered::ordered};
+use crate::{Convolution, ModelError, OutputKind, ParameterBlock, ordered::ordered};
 
 /// Names one cell of a [`Program`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -157,8 +159,11 @@ pub struct Layer {
     pub name: String,
     /// The cells summed over.
     pub inputs: Vec<CellId>,
-    /// The sums.
+    /// The sums. Where parameters are not here, they have no weights, and a constant without bias.
     pub sums: Vec<Sum>,
+    /// What weights and biases are, where they are a committed model's: nobody but its holder may know them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<ParameterBlock>,
 }
 
 impl Layer {
@@ -270,18 +275,72 @@ pub struct LeafNode {
     pub weights: Vec<i64>,
 }
 
+/// What everybody may know of a tree whose nodes and leaves are the secret of a committed model's holder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommittedTree {
+    /// Place among the trees of a program. Paths of one number walk one tree.
+    pub id: u32,
+    /// Levels of nodes: the tree is complete.
+    pub depth: u32,
+    /// How a leaf's weight stands for a real number.
+    pub format: Format,
+}
+
 /// A decision tree whose paths all have the same length: a leaf above the last level is continued downwards by
 /// branches that always go below.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreePath {
     /// Node in the model, for messages and plans.
     pub name: String,
+    /// Where nodes and leaves are committed to. They compare with whole numbers of four limbs, not with bins, and may
+    /// not be here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<CommittedTree>,
     /// The nodes of each level, by index.
     pub levels: Vec<Vec<SplitNode>>,
     /// The leaves, by index.
     pub leaves: Vec<LeafNode>,
     /// The reached leaf's weights.
     pub outputs: Vec<CellId>,
+}
+
+impl TreePath {
+    /// The largest split: every number is at most this.
+    pub fn always(&self, limb_bits: u32) -> u32 {
+        match self.committed {
+            Some(_) => u32::MAX,
+            None => (1 << limb_bits) - 1,
+        }
+    }
+
+    /// Whether nodes and leaves are not here.
+    pub fn lacks_nodes(&self) -> bool {
+        self.committed.is_some() && self.leaves.is_empty()
+    }
+
+    /// The path with nodes and leaves: blank ones where they are not here.
+    pub fn complete(&self) -> Cow<'_, Self> {
+        match self.committed {
+            Some(committed) if self.lacks_nodes() => {
+                let node = |index| SplitNode {
+                    index,
+                    feature: 0,
+                    split: u32::MAX,
+                };
+                let leaf = |index| LeafNode {
+                    index,
+                    weights: vec![0; self.outputs.len()],
+                };
+                let mut path = self.clone();
+                path.levels = (0..committed.depth)
+                    .map(|level| (0..1 << level).map(node).collect())
+                    .collect();
+                path.leaves = (0..1 << committed.depth).map(leaf).collect();
+                Cow::Owned(path)
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
 }
 
 /// One step of a program.
@@ -519,7 +578,8 @@ impl Program {
     /// Runs the program: the reference evaluator, exact integers. Returns every cell.
     ///
     /// # Errors
-    /// [`ModelError::Unprovable`] where the program has no answer for these inputs (shares of a total of zero).
+    /// [`ModelError::Unprovable`] where the program has no answer for these inputs (shares of a total of zero);
+    /// [`ModelError::NoParameters`] where it is only an architecture.
     ///
     /// # Panics
     /// If `inputs` did not come from [`Program::quantize`], or the program is malformed.
@@ -533,6 +593,7 @@ impl Program {
                 Step::Witness {
                     cells: targets, source, ..
                 } => self.witness(targets, source, &mut cells),
+                Step::Layer(layer) if layer.lacks_parameters() => return Err(ModelError::NoParameters),
                 Step::Layer(layer) => {
                     for (index, sum) in layer.sums.iter().enumerate() {
                         let value = layer.sum(index, &cells);
@@ -568,6 +629,7 @@ impl Program {
                 Step::Bin { table, input, output } => {
                     cells[output.index()] = self.bin(*table, cells[input.index()]) as i64;
                 }
+                Step::Tree(path) if path.lacks_nodes() => return Err(ModelError::NoParameters),
                 Step::Tree(path) => {
                     let leaf = self.leaf(path, &cells);
                     for (output, weight) in path.outputs.iter().zip(&leaf.weights) {
@@ -648,6 +710,12 @@ impl Program {
         }
         let place = path.leaves.binary_search_by_key(&index, |leaf| leaf.index);
         &path.leaves[place.expect("paths are closed")]
+    }
+
+    /// Whether some trees are committed to.
+    pub fn has_committed_trees(&self) -> bool {
+        let is_committed = |step: &Step| matches!(step, Step::Tree(path) if path.committed.is_some());
+        self.steps.iter().any(is_committed)
     }
 
     /// Whether inputs are compared as `float32`, by bins and trees.

@@ -14,6 +14,9 @@ const MAX_CELLS: usize = 1 << 28;
 const MAX_SCALE: u32 = 1000;
 const MAX_ZERO: u64 = 1 << 62;
 
+/// Levels of a committed tree, which is complete.
+pub(crate) const MAX_COMMITTED_DEPTH: u32 = 12;
+
 impl Program {
     /// Checks that the program can be executed and laid out without reaching outside of itself.
     ///
@@ -44,6 +47,7 @@ impl Program {
             self.check_step(step, &mut defined)?;
         }
         self.check_convolutions()?;
+        self.check_parameters()?;
         let mut lengths = vec![0; self.input_names.len()];
         for input in &self.inputs {
             *lengths.get_mut(input.tensor).ok_or("an input belongs to no tensor")? += 1;
@@ -128,7 +132,7 @@ impl Program {
         layer.inputs.iter().try_for_each(|cell| read(*cell, defined))?;
         for sum in &layer.sums {
             require(
-                sum.weights.len() == layer.inputs.len(),
+                sum.weights.len() == layer.inputs.len() || (layer.parameters.is_some() && sum.weights.is_empty()),
                 "a sum has another number of weights than inputs",
             )?;
             let factors = sum.products.iter().flat_map(|(left, right)| [left, right]);
@@ -144,6 +148,24 @@ impl Program {
 
     /// Every node leads to nodes of the next level, and the last level's to leaves.
     fn check_tree(&self, path: &TreePath, defined: &mut [bool]) -> Check {
+        if let Some(committed) = &path.committed {
+            require(
+                (1..=MAX_COMMITTED_DEPTH).contains(&committed.depth),
+                "a committed tree is too deep, or has no level",
+            )?;
+            check_format(&committed.format)?;
+            require(
+                path.lacks_nodes() == path.levels.is_empty(),
+                "a committed tree has nodes without leaves, or leaves without nodes",
+            )?;
+            require(
+                path.lacks_nodes() || path.levels.len() == committed.depth as usize,
+                "a committed tree has another depth than it says",
+            )?;
+            self.memory.iter().try_for_each(|cell| read(*cell, defined))?;
+        }
+        let path = path.complete();
+        let always = path.always(self.limb_bits);
         let mut indices = vec![0];
         for level in &path.levels {
             require(
@@ -159,7 +181,7 @@ impl Program {
                 read(*cell, defined)?;
                 let below = node.index.checked_mul(2).ok_or("a tree is too deep")?;
                 indices.push(below);
-                if u64::from(node.split) + 1 < 1 << self.limb_bits {
+                if path.committed.is_some() || node.split < always {
                     indices.push(below + 1);
                 }
             }

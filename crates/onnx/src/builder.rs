@@ -1,8 +1,8 @@
 //! Builds the graph: turns views into nodes where an operator needs them, and keeps the sizes within bounds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use zkverdict_model::{AffineRow, Formula, Input, Node, Op, QuantizeRow, SingleRow, SingleStep, ValueId};
+use zkverdict_model::{AffineRow, Formula, Input, Node, Op, QuantizeRow, SingleRow, SingleStep, ValueId, Weights};
 
 use crate::{
     DataType, Refusal, number,
@@ -15,22 +15,45 @@ pub(crate) const ELEMENT_LIMIT: usize = 1 << 22;
 /// Weights that all affine maps of a model together may have.
 pub(crate) const TERM_LIMIT: usize = 1 << 24;
 
+/// What becomes of parameters that are zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Zeros {
+    /// They are no terms.
+    Drop,
+    /// They are terms like others: which parameters are zero is the model's secret.
+    Keep,
+}
+
 /// One row of an affine map over view elements: `Σ weight·element + bias`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Row {
     terms: Vec<(ValueId, usize, f64)>,
     bias: f64,
+    weights: Weights,
 }
 
 impl Row {
-    /// Adds `weight · element`.
+    /// A row whose numbers are parameters of the model, each of them in one row.
+    pub(crate) fn learned() -> Self {
+        Self {
+            weights: Weights::Learned,
+            ..Self::default()
+        }
+    }
+
+    /// Notes where numbers of the row come from.
+    pub(crate) fn note(&mut self, weights: Weights) {
+        self.weights = self.weights.max(weights);
+    }
+
+    /// Adds `weight · element`. A constant element is a parameter of the model.
     pub(crate) fn add(&mut self, element: Element, weight: f64) {
         match element {
-            Element::Of { value, index } if weight != 0.0 => {
-                self.terms.push((value, index, weight));
+            Element::Of { value, index } => self.terms.push((value, index, weight)),
+            Element::Fixed(number) => {
+                self.note(Weights::Learned);
+                self.bias += weight * number;
             }
-            Element::Of { .. } => {}
-            Element::Fixed(number) => self.bias += weight * number,
         }
     }
 
@@ -38,6 +61,7 @@ impl Row {
     pub(crate) fn add_product(&mut self, left: Element, right: Element) -> Result<(), Refusal> {
         match (left, right) {
             (element, Element::Fixed(weight)) | (Element::Fixed(weight), element) => {
+                self.note(Weights::Learned);
                 self.add(element, weight);
                 Ok(())
             }
@@ -52,15 +76,16 @@ impl Row {
 
     /// The element that this row merely repeats, if it does.
     fn as_element(&self) -> Option<Element> {
-        match self.terms.as_slice() {
-            [] => Some(Element::Fixed(self.bias)),
-            &[(value, index, 1.0)] if self.bias == 0.0 => Some(Element::Of { value, index }),
+        let mut terms = self.terms.iter().filter(|(_, _, weight)| *weight != 0.0);
+        match (terms.next(), terms.next()) {
+            (None, _) => Some(Element::Fixed(self.bias)),
+            (Some(&(value, index, 1.0)), None) if self.bias == 0.0 => Some(Element::Of { value, index }),
             _ => None,
         }
     }
 
     /// Sorts the terms and adds up those of one element.
-    fn normalise(&mut self) -> Result<(), Refusal> {
+    fn normalise(&mut self, zeros: Zeros) -> Result<(), Refusal> {
         self.terms.sort_by_key(|&(value, index, _)| (value, index));
         let mut merged: Vec<(ValueId, usize, f64)> = Vec::with_capacity(self.terms.len());
         for &(value, index, weight) in &self.terms {
@@ -69,7 +94,9 @@ impl Row {
                 _ => merged.push((value, index, weight)),
             }
         }
-        merged.retain(|&(_, _, weight)| weight != 0.0);
+        if zeros == Zeros::Drop || self.weights == Weights::Structural {
+            merged.retain(|&(_, _, weight)| weight != 0.0);
+        }
         self.terms = merged;
         let finite = self.terms.iter().all(|(_, _, weight)| weight.is_finite());
         if finite && self.bias.is_finite() {
@@ -165,11 +192,12 @@ pub(crate) struct Builder {
     behind: BTreeMap<ValueId, Vec<Option<Behind>>>,
     elements: usize,
     terms: usize,
+    pub(crate) zeros: Zeros,
 }
 
 impl Builder {
     /// An empty graph over the given inputs.
-    pub(crate) fn new(inputs: Vec<Input>) -> Self {
+    pub(crate) fn new(inputs: Vec<Input>, zeros: Zeros) -> Self {
         let lengths = inputs.iter().map(Input::len).collect();
         Builder {
             inputs,
@@ -179,6 +207,7 @@ impl Builder {
             behind: BTreeMap::new(),
             elements: 0,
             terms: 0,
+            zeros,
         }
     }
 
@@ -234,12 +263,17 @@ impl Builder {
     }
 
     fn push(&mut self, name: &str, op: Op, inputs: Vec<ValueId>, len: usize) -> ValueId {
+        self.push_weighted(name, op, inputs, len, Weights::Structural)
+    }
+
+    fn push_weighted(&mut self, name: &str, op: Op, inputs: Vec<ValueId>, len: usize, weights: Weights) -> ValueId {
         self.nodes.push(Node {
             name: name.to_owned(),
             op,
             inputs,
             len,
             shape: None,
+            weights,
         });
         self.lengths.push(len);
         ValueId(self.lengths.len().saturating_sub(1))
@@ -318,6 +352,7 @@ impl Builder {
     fn push_affine(&mut self, name: &str, rows: Vec<Row>) -> Result<ValueId, Refusal> {
         let (inputs, offsets) = self.operands(&rows)?;
         let len = rows.len();
+        let weights = rows.iter().map(|row| row.weights).max().unwrap_or_default();
         let rows = rows
             .into_iter()
             .map(|row| AffineRow {
@@ -329,13 +364,13 @@ impl Builder {
                 bias: row.bias,
             })
             .collect();
-        Ok(self.push(name, Op::Affine { rows }, inputs, len))
+        Ok(self.push_weighted(name, Op::Affine { rows }, inputs, len, weights))
     }
 
     /// The elements that an affine map yields; no node where it only moves or fixes elements.
     pub(crate) fn affine(&mut self, name: &str, mut rows: Vec<Row>) -> Result<Vec<Element>, Refusal> {
         for row in &mut rows {
-            row.normalise()?;
+            row.normalise(self.zeros)?;
         }
         if let Some(elements) = rows.iter().map(Row::as_element).collect() {
             return Ok(elements);
@@ -364,6 +399,13 @@ impl Builder {
         }
         let len = rows.len();
         let behind = rows.iter().map(|row| self.further(row)).collect();
+        // A change of sign is no parameter.
+        let is_structural = |row: &Single| row.steps.iter().all(|step| *step == SingleStep::Times(-1.0));
+        let weights = if rows.iter().all(is_structural) {
+            Weights::Structural
+        } else {
+            Weights::Learned
+        };
         let rows = rows
             .into_iter()
             .filter_map(|row| {
@@ -373,7 +415,8 @@ impl Builder {
                 })
             })
             .collect();
-        let value = self.push(name, Op::Singles { rows }, offsets.into_keys().collect(), len);
+        let inputs = offsets.into_keys().collect();
+        let value = self.push_weighted(name, Op::Singles { rows }, inputs, len, weights);
         let elements = all(value, len);
         self.put_behind(&elements, behind);
         Ok(elements)
@@ -406,8 +449,16 @@ impl Builder {
         let fixed = |elements: &[Element]| elements.iter().all(|element| matches!(element, Element::Fixed(_)));
         if fixed(left) || fixed(right) {
             let mut affine = Vec::with_capacity(rows.len());
+            let mut seen = BTreeSet::new();
+            let mut parameters = rows.iter().flatten().map(|&(a, b)| if fixed(left) { a } else { b });
+            let weights = if parameters.all(|parameter| seen.insert(parameter)) {
+                Weights::Learned
+            } else {
+                Weights::Shared
+            };
             for pairs in rows {
                 let mut row = Row::default();
+                row.note(weights);
                 for (a, b) in pairs {
                     if let (Some(&a), Some(&b)) = (left.get(a), right.get(b)) {
                         row.add_product(a, b)?;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zkverdict_model::{AffineRow, Graph, Node, Op, SingleRow, ValueId};
+use zkverdict_model::{AffineRow, Graph, Node, Op, SingleRow, ValueId, Weights};
+
+use crate::builder::Zeros;
 
 /// Makes affine what need not be exact: `float32` arithmetic whose results are neither compared by trees nor quantised.
 pub(crate) fn relax(mut graph: Graph) -> Graph {
@@ -33,7 +35,7 @@ type Terms = BTreeMap<(ValueId, usize), f64>;
 
 /// Merges `B·(A·x + a) + b` into one map where that adds no weights: where `A` scales each element by itself (a
 /// Scaler before a layer), or `B` does (a bias added to a product) and nothing else reads the inner result.
-pub(crate) fn merge(mut graph: Graph) -> Graph {
+pub(crate) fn merge(mut graph: Graph, zeros: Zeros) -> Graph {
     let first = graph.inputs.len();
     let mut lengths: Vec<usize> = graph.inputs.iter().map(|input| input.len()).collect();
     lengths.extend(graph.nodes.iter().map(|node| node.len));
@@ -62,7 +64,7 @@ pub(crate) fn merge(mut graph: Graph) -> Graph {
         if inner.is_empty() {
             continue;
         }
-        if let Some(merged) = substitute(node, rows, &inner, &lengths) {
+        if let Some(merged) = substitute(node, rows, &inner, &lengths, zeros) {
             *node = merged;
         }
     }
@@ -158,7 +160,18 @@ fn locate(inputs: &[ValueId], lengths: &[usize], mut position: usize) -> Option<
 }
 
 /// The node with the inner maps written out; `None` where a weight would overflow.
-fn substitute(node: &Node, rows: &[AffineRow], inner: &BTreeMap<ValueId, &Node>, lengths: &[usize]) -> Option<Node> {
+fn substitute(
+    node: &Node,
+    rows: &[AffineRow],
+    inner: &BTreeMap<ValueId, &Node>,
+    lengths: &[usize],
+    zeros: Zeros,
+) -> Option<Node> {
+    let weights = inner
+        .values()
+        .map(|inner| inner.weights)
+        .fold(node.weights, Weights::max);
+    let keeps_zeros = zeros == Zeros::Keep && weights != Weights::Structural;
     let mut expanded: Vec<(Terms, f64)> = Vec::with_capacity(rows.len());
     for row in rows {
         let mut terms = Terms::new();
@@ -181,7 +194,7 @@ fn substitute(node: &Node, rows: &[AffineRow], inner: &BTreeMap<ValueId, &Node>,
                 _ => *terms.entry((value, index)).or_default() += weight,
             }
         }
-        terms.retain(|_, weight| *weight != 0.0);
+        terms.retain(|_, weight| keeps_zeros || *weight != 0.0);
         if !bias.is_finite() || terms.values().any(|weight| !weight.is_finite()) {
             return None;
         }
@@ -217,6 +230,7 @@ fn substitute(node: &Node, rows: &[AffineRow], inner: &BTreeMap<ValueId, &Node>,
         inputs: offsets.into_keys().collect(),
         len: node.len,
         shape: node.shape.clone(),
+        weights,
     })
 }
 

@@ -12,7 +12,7 @@ use zkverdict_model::{Element as InputElement, Graph, Input, Output, OutputKind}
 use crate::{
     DataType, Defect, OnnxError, Refusal,
     attributes::Attributes,
-    builder::{Builder, ELEMENT_LIMIT},
+    builder::{Builder, ELEMENT_LIMIT, Zeros},
     decode,
     error::type_name,
     finish::{merge, pool_first, prune, relax},
@@ -49,6 +49,20 @@ pub fn import_file(path: &Path) -> Result<Graph, OnnxError> {
 /// A malformed file, or anything that the graph cannot express, is an [`OnnxError`]; no input makes this function
 /// panic.
 pub fn import(bytes: &[u8]) -> Result<Graph, OnnxError> {
+    walk(bytes, Zeros::Drop)
+}
+
+/// As [`import`], with the parameters that are zero: the graph of a model to be committed, in which nobody may see which
+/// they are.
+///
+/// # Errors
+///
+/// As [`import`].
+pub fn import_with_zeros(bytes: &[u8]) -> Result<Graph, OnnxError> {
+    walk(bytes, Zeros::Keep)
+}
+
+fn walk(bytes: &[u8], zeros: Zeros) -> Result<Graph, OnnxError> {
     let model = decode::model(bytes)?;
     let graph = model.graph.as_ref().ok_or(Defect::NoGraph)?;
     let versions = operator_sets(&model)?;
@@ -64,7 +78,7 @@ pub fn import(bytes: &[u8]) -> Result<Graph, OnnxError> {
     if graph.output.is_empty() {
         return Err(Defect::NoOutputs.into());
     }
-    let mut walk = Walk::start(graph)?;
+    let mut walk = Walk::start(graph, zeros)?;
     for node in &graph.node {
         walk.node(node, &versions)?;
     }
@@ -198,9 +212,9 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Reads inputs and initializers.
-    fn start(graph: &'a GraphProto) -> Result<Self, OnnxError> {
+    fn start(graph: &'a GraphProto, zeros: Zeros) -> Result<Self, OnnxError> {
         let declared = inputs(graph)?;
-        let mut builder = Builder::new(declared.iter().map(|each| each.input.clone()).collect());
+        let mut builder = Builder::new(declared.iter().map(|each| each.input.clone()).collect(), zeros);
         let mut values = BTreeMap::new();
         for tensor in &graph.initializer {
             named("an initializer", &tensor.name)?;
@@ -349,7 +363,11 @@ impl<'a> Walk<'a> {
             outputs.push(output);
         }
         let Builder {
-            inputs, nodes, notes, ..
+            inputs,
+            nodes,
+            notes,
+            zeros,
+            ..
         } = self.builder;
         let graph = Graph {
             inputs,
@@ -357,7 +375,7 @@ impl<'a> Walk<'a> {
             outputs,
             notes,
         };
-        Ok(merge(pool_first(relax(prune(graph)))))
+        Ok(merge(pool_first(relax(prune(graph))), zeros))
     }
 
     fn output(&mut self, info: &ValueInfoProto, value: &Value) -> Result<Output, Refusal> {

@@ -32,7 +32,7 @@ pub use data_type::DataType;
 pub use defect::Defect;
 pub use error::OnnxError;
 pub use float_model::FloatModel;
-pub use import::{import, import_file};
+pub use import::{import, import_file, import_with_zeros};
 pub use refusal::Refusal;
 pub use samples::{Place, Sample, SampleProblem, read_samples, read_samples_ignoring};
 pub use summary::{ModelSummary, NodeSummary, TensorSummary, summarize};

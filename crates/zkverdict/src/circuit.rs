@@ -2,14 +2,15 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use zkverdict_circuit::{
-    CIRCUIT_VERSION, Candidate, CompiledModel, ConvolutionRows, Objective, PublicInputs, candidates, choose,
-    convolution_rows, prove_ranges,
+    CIRCUIT_VERSION, Candidate, CompiledModel, ConvolutionRows, Objective, PublicInputs, Visibility, candidates,
+    choose, convolution_rows, prove_ranges,
 };
-use zkverdict_model::{Graph, Input};
+
+use zkverdict_model::{ForestBounds, Graph, Input, ParameterFormats, Program};
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
-use crate::{CalibrationFile, Error, Model, Width};
+use crate::{CalibrationFile, CommittedFormats, Error, Model, SecretModel, Width};
 
 /// Largest error against the floats that the planner accepts by default.
 pub const DEFAULT_TOLERANCE: f64 = 4e-4;
@@ -29,6 +30,8 @@ pub struct CompileOptions {
     pub lanes: Option<usize>,
     /// Only layouts whose keys and proofs take at most so many bytes of memory, by the prediction.
     pub memory_limit: Option<u64>,
+    /// Room for other ensembles where trees are committed to.
+    pub forest: ForestBounds,
 }
 
 impl Default for CompileOptions {
@@ -40,6 +43,7 @@ impl Default for CompileOptions {
             limb_bits: None,
             lanes: None,
             memory_limit: None,
+            forest: ForestBounds::default(),
         }
     }
 }
@@ -57,6 +61,12 @@ pub struct CircuitFile {
     pub compiled: CompiledModel,
     /// The chosen plan.
     pub plan: Candidate,
+    /// Where the model is committed: what makes the integers of another model's weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<CommittedFormats>,
+    /// The committed model whose parameters are in the program at the moment: no circuit's file has them.
+    #[serde(skip)]
+    pub secret: Option<SecretModel>,
 }
 
 /// All plans, and the one that was chosen.
@@ -75,20 +85,34 @@ pub struct Planned {
 /// # Errors
 /// A model that fits no layout, or none of those asked for.
 pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOptions) -> Result<Planned, Error> {
-    let program = |width: &Width| {
-        let mut program = width.program(&model.graph, &calibration.calibration)?;
+    let is_committed = options.public.model == Visibility::Committed;
+    let program = |width: &Width, weight_bits: Option<u32>| {
+        let mut program = match weight_bits {
+            None => width.program(&model.graph, &calibration.calibration)?,
+            Some(weight_bits) => {
+                let weights = ParameterFormats::Measured {
+                    weight_bits,
+                    forest: options.forest,
+                };
+                committed_formats(calibration, width).program(model, width.limb_bits, weights)?
+            }
+        };
         prove_ranges(&mut program, options.public);
-        Ok::<_, Error>(program)
+        Ok::<Program, Error>(program)
     };
     let mut all = Vec::new();
     for width in &calibration.widths {
         if options.limb_bits.is_none_or(|bits| bits == width.limb_bits) {
-            all.extend(candidates(
-                &program(width)?,
-                options.public,
-                Some(width.fidelity.max_error),
-            )?);
+            let committed = width.committed.iter().filter(|_| is_committed);
+            let ways = committed.map(|committed| (Some(committed.weight_bits), committed.fidelity.max_error));
+            let public = (!is_committed).then_some((None, width.fidelity.max_error));
+            for (weight_bits, error) in ways.chain(public) {
+                all.extend(candidates(&program(width, weight_bits)?, options.public, Some(error))?);
+            }
         }
+    }
+    if all.is_empty() && is_committed {
+        return Err(uncommitted(model, calibration));
     }
     all.retain(|candidate| options.lanes.is_none_or(|lanes| lanes == candidate.shape.lanes));
     if let Some(least) = all.iter().map(|candidate| candidate.code_bytes).min()
@@ -107,23 +131,56 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
         .cloned()
         .ok_or(Error::NoLayout)?;
     let width = calibration.width(plan.shape.limb_bits).ok_or(Error::NoLayout)?;
-    let program = program(width)?;
+    let program = program(width, plan.weight_bits)?;
     let mut convolutions = convolution_rows(&program, plan.shape.lanes)?;
     for (number, rows) in convolutions.iter_mut().enumerate() {
         rows.is_combined = plan.combined.contains(&number);
     }
     let compiled = plan.compile(program, options.public);
-    Ok(Planned {
-        file: CircuitFile {
-            circuit_version: CIRCUIT_VERSION,
-            name: model.name(),
-            inputs: model.graph.inputs.clone(),
-            compiled,
-            plan,
+    let mut file = CircuitFile {
+        circuit_version: CIRCUIT_VERSION,
+        name: model.name(),
+        inputs: model.graph.inputs.clone(),
+        compiled,
+        // The error says something of the weights.
+        plan: Candidate {
+            max_error: plan.max_error.filter(|_| !is_committed),
+            ..plan
         },
+        committed: is_committed.then(|| committed_formats(calibration, width)),
+        secret: None,
+    };
+    if is_committed {
+        file.secret = Some(SecretModel::new(&file, file.compiled.program.parameters()?));
+    }
+    Ok(Planned {
+        file,
         candidates: all,
         convolutions,
     })
+}
+
+fn committed_formats(calibration: &CalibrationFile, width: &Width) -> CommittedFormats {
+    CommittedFormats {
+        calibration: calibration.calibration.clone(),
+        formats: width.formats.clone(),
+    }
+}
+
+/// Why a model's weights cannot be committed to.
+fn uncommitted(model: &Model, calibration: &CalibrationFile) -> Error {
+    let attempts = calibration.widths.iter().map(|width| {
+        let weights = ParameterFormats::Measured {
+            weight_bits: 2 * width.limb_bits,
+            forest: ForestBounds::default(),
+        };
+        committed_formats(calibration, width).program(model, width.limb_bits, weights)
+    });
+    let reasons = attempts.filter_map(Result::err);
+    let reason = reasons.map(|error| error.to_string()).next();
+    Error::Uncommitted {
+        reason: reason.unwrap_or_else(|| "it was calibrated by an older version".to_owned()),
+    }
 }
 
 /// The layouts whose keys and proofs can be made within a number of bytes.
@@ -147,7 +204,10 @@ fn within_memory(all: &[Candidate], limit: Option<u64>) -> Result<Vec<Candidate>
 
 impl CircuitFile {
     fn artifact(&self, made_from: MadeFrom) -> Artifact {
-        let payload = serde_json::to_vec(self).expect("finite numbers and strings are JSON");
+        // A committed model's parameters are in no file but that of the secret model.
+        let mut public = self.clone();
+        public.compiled.program = self.compiled.program.architecture();
+        let payload = serde_json::to_vec(&public).expect("finite numbers and strings are JSON");
         Artifact::new(Kind::Circuit, made_from, false, payload)
     }
 
@@ -156,7 +216,11 @@ impl CircuitFile {
     /// # Errors
     /// I/O.
     pub fn save(&self, path: &Path, model: &Model) -> Result<Digest, Error> {
-        let artifact = self.artifact(MadeFrom::from([("model".to_owned(), model.digest)]));
+        // The digest of a secret file would test guesses of it.
+        let made_from = [("model".to_owned(), model.digest)]
+            .into_iter()
+            .filter(|_| !self.has_secret_model());
+        let artifact = self.artifact(made_from.collect());
         artifact.write(path)?;
         Ok(artifact.digest)
     }

@@ -1,4 +1,8 @@
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use rand::{SeedableRng, rngs::StdRng};
@@ -23,11 +27,12 @@ impl SaltFile {
         Self::from(&Salts::random(StdRng::from_entropy()))
     }
 
-    /// The salts.
+    /// The salts. That of a committed model is in the file of the secret model.
     pub fn salts(&self) -> Salts {
         Salts {
             input: self.input_salt,
             output: self.output_salt,
+            model: Fr::zero(),
         }
     }
 
@@ -140,7 +145,7 @@ impl Opening {
     }
 }
 
-fn create_secret(path: &Path, content: &impl Serialize) -> Result<(), Error> {
+pub(crate) fn create_secret(path: &Path, content: &impl Serialize) -> Result<(), Error> {
     let failed = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::AlreadyExists => Error::SaltExists { path: path.to_owned() },
         _ => Error::Io {
@@ -155,12 +160,24 @@ fn create_secret(path: &Path, content: &impl Serialize) -> Result<(), Error> {
     let mut file = options.open(path).map_err(failed)?;
     let mut text = serde_json::to_string_pretty(content).expect("numbers and strings are JSON");
     text.push('\n');
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(failed)
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    // Half a secret is none.
+    written.inspect_err(|_| drop(fs::remove_file(path))).map_err(failed)
 }
 
-fn read_secret<T: for<'de> Deserialize<'de>>(
+/// As [`create_secret`], in the place of what is there.
+pub(crate) fn replace_secret(path: &Path, content: &impl Serialize) -> Result<(), Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    create_secret(&new, content)?;
+    fs::rename(&new, path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+pub(crate) fn read_secret<T: for<'de> Deserialize<'de>>(
     path: &Path,
     what: &'static str,
     command: &'static str,
@@ -177,16 +194,16 @@ fn read_secret<T: for<'de> Deserialize<'de>>(
 }
 
 /// A field element as `0x…`, big-endian.
-mod scalar {
+pub(crate) mod scalar {
     use super::{Fr, PrimeField, encode_public_inputs};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(value: &Fr, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(value: &Fr, serializer: S) -> Result<S::Ok, S::Error> {
         let words = encode_public_inputs(&[*value]);
         serializer.serialize_str(&format!("0x{}", hex::encode(words.concat())))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fr, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fr, D::Error> {
         let text = String::deserialize(deserializer)?;
         let mut word = [0; 32];
         hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(&text), &mut word).map_err(D::Error::custom)?;

@@ -133,6 +133,37 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Secret models are not written over by accident.
+    #[error(
+        "{path} is there already and is not overwritten: nobody can prove with a model whose weights and salt are lost; \
+         name another file with --secret-model, or say --force",
+        path = path.display()
+    )]
+    SecretModelExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A secret model for a circuit that shows its model.
+    #[error("the circuit shows its model; compile it with `--visibility model=committed`")]
+    PublicModel,
+    /// A proof of a committed model without the model.
+    #[error(
+        "the model is committed: its weights and salt are not in the circuit; name the file that `zkverdict compile` or \
+         `zkverdict commit model` wrote"
+    )]
+    NoSecretModel,
+    /// A secret model of another circuit.
+    #[error("the secret model was made for another circuit; run `zkverdict commit model` with this one")]
+    OtherSecretModel,
+    /// A calibration that says nothing of committed models.
+    #[error(
+        "at no limb size could the model's weights be committed to when it was calibrated: {reason}; run `zkverdict \
+         calibrate` again, or prove it with `--visibility model=public`"
+    )]
+    Uncommitted {
+        /// What stands in the way.
+        reason: String,
+    },
     /// Nothing in the proof or circuit is committed.
     #[error("there is no {side} commitment; compile with `--visibility {side}=committed`")]
     NotCommitted {

@@ -3,7 +3,7 @@ use std::path::Path;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand::{SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
-use zkverdict_circuit::Salts;
+use zkverdict_circuit::{CompiledModel, Salts};
 use zkverdict_model::Program;
 use zkverdict_prover::{Observer, Progress, ProvingKey};
 use zkverdict_srs::{Ceremony, Srs, ceremony};
@@ -67,8 +67,13 @@ impl Keys {
                 ..progress
             });
         })?;
+        // Everybody may know what the known proof is made of.
+        let neutral = CompiledModel {
+            program: model.program.architecture().with_zeros()?,
+            ..model.clone()
+        };
         let known = zkverdict_prover::prove_observed(
-            model,
+            &neutral,
             &proving,
             &neutral_sample(&model.program),
             Fr::zero(),

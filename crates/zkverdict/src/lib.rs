@@ -11,6 +11,7 @@
 //! | `keys` | proving and verifying keys |
 //! | `proof` | proofs, contexts |
 //! | `commitment` | salts and openings |
+//! | `secret` | committed models: their parameters and salts |
 //! | `schema` | what each public input means |
 //! | `contract` | verifier contracts |
 //! | `project` | a Foundry project around a contract |
@@ -32,6 +33,7 @@ mod model;
 mod project;
 mod proof;
 mod schema;
+mod secret;
 
 pub use zkverdict_circuit as circuits;
 pub use zkverdict_evm as evm;
@@ -48,7 +50,8 @@ pub use contract::{ContractFile, KeyCosts, Sharing, Style};
 pub use error::Error;
 pub use keys::{Keys, Provenance, SETUP_OVER_PROVE, VerifyingKeyFile, load_proving_key};
 pub use machine::{HostSpeed, available_memory, wall_seconds};
-pub use model::{CalibrationFile, FormatRule, Model, Width};
+pub use model::{CalibrationFile, CommittedWidth, FormatRule, Model, Width};
 pub use project::FoundryProject;
 pub use proof::{Proof, context_from_text, prove, prove_observed};
 pub use schema::{Committed, Field, Role, public_schema};
+pub use secret::{CommittedFormats, SecretModel};

@@ -4,7 +4,10 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use zkverdict_model::{Calibration, ChosenFormats, Fidelity, FormatChoice, FormatGain, Graph, Program, References};
+use zkverdict_model::{
+    Calibration, ChosenFormats, Fidelity, ForestBounds, FormatChoice, FormatGain, Graph, ParameterFormats, Program,
+    References,
+};
 use zkverdict_onnx::{Sample, read_samples_ignoring};
 use zkverdict_verifier::{Digest, write_atomically};
 
@@ -76,6 +79,20 @@ pub struct Width {
     pub fitted: Option<Fidelity>,
     /// Errors on the samples that had no say in the choice, only a veto; nothing where there was no choice.
     pub held_out: Option<Fidelity>,
+    /// The same formats where the weights are committed to, for weights of one and of two limbs; nothing where they cannot
+    /// be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub committed: Vec<CommittedWidth>,
+}
+
+/// What rounding the weights to be committed to costs in accuracy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommittedWidth {
+    /// Bits of a weight.
+    pub weight_bits: u32,
+    /// Errors on the calibration samples.
+    pub fidelity: Fidelity,
 }
 
 impl Width {
@@ -102,6 +119,28 @@ pub enum FormatRule {
     /// Those with the least measured error ([`ChosenFormats::search`]); the finest that fit where samples are few.
     #[default]
     Measured,
+}
+
+/// Measures a program with committed weights, where there is one.
+fn committed(
+    graph: &Graph,
+    calibration: &Calibration,
+    limb_bits: u32,
+    formats: &[FormatChoice],
+    references: &References<'_>,
+) -> Vec<CommittedWidth> {
+    let measured = |weight_bits: u32| {
+        let weights = ParameterFormats::Measured {
+            weight_bits,
+            forest: ForestBounds::default(),
+        };
+        let program = Program::compile_committed(graph, calibration, limb_bits, formats, weights).ok()?;
+        Some(CommittedWidth {
+            weight_bits,
+            fidelity: Fidelity::compare(&program, references),
+        })
+    };
+    [limb_bits, 2 * limb_bits].into_iter().filter_map(measured).collect()
 }
 
 /// The result of calibration, as its file holds it.
@@ -136,6 +175,7 @@ impl CalibrationFile {
     ) -> Result<Self, Error> {
         let calibration = Calibration::measure(&model.graph, samples, margin)?;
         let references = References::of(&model.graph, samples)?;
+        let with_zeros = zkverdict_onnx::import_with_zeros(&model.bytes)?;
         let mut widths = Vec::new();
         let mut refusal = None;
         for limb_bits in LIMB_BITS {
@@ -146,6 +186,7 @@ impl CalibrationFile {
             match chosen {
                 Ok(chosen) => widths.push(Width {
                     limb_bits,
+                    committed: committed(&with_zeros, &calibration, limb_bits, &chosen.choices, &references),
                     formats: chosen.choices,
                     fidelity: chosen.fidelity,
                     fitted: chosen.fitted,
@@ -223,7 +264,12 @@ impl CalibrationFile {
         let is_sorted = sizes.windows(2).all(|pair| pair[0] < pair[1]);
         let are_known = sizes.iter().all(|bits| LIMB_BITS.contains(bits));
         let are_errors = file.widths.iter().all(|width| width.fidelity.is_plausible());
-        if sizes.is_empty() || !is_sorted || !are_known || !are_errors {
+        let are_weights = file.widths.iter().all(|width| {
+            let known = |bits| [width.limb_bits, 2 * width.limb_bits].contains(&bits);
+            let mut committed = width.committed.iter();
+            committed.all(|committed| known(committed.weight_bits) && committed.fidelity.is_plausible())
+        });
+        if sizes.is_empty() || !is_sorted || !are_known || !are_errors || !are_weights {
             return Err(not_ours());
         }
         Ok(file)

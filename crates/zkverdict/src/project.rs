@@ -389,6 +389,7 @@ fn role(role: Role) -> &'static str {
         Role::Context => "context",
         Role::Input => "input",
         Role::Output => "output",
+        Role::ModelCommitment => "commitment to the model",
         Role::InputCommitment => "commitment to the inputs",
         Role::OutputCommitment => "commitment to the outputs",
     }

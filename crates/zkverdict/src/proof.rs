@@ -117,8 +117,12 @@ pub fn prove_observed(
     observer: &mut Observer<'_>,
 ) -> Result<(Proof, ProvenInference), Error> {
     let randomness = StdRng::from_entropy();
+    let mut salts = *salts;
+    if circuit.has_secret_model() {
+        salts.model = circuit.secret.as_ref().ok_or(Error::NoSecretModel)?.salt();
+    }
     let proven =
-        zkverdict_prover::prove_observed(&circuit.compiled, key, sample, context, salts, randomness, observer)?;
+        zkverdict_prover::prove_observed(&circuit.compiled, key, sample, context, &salts, randomness, observer)?;
     Ok((Proof::new(proven.proof.clone(), &proven.public_inputs), proven))
 }
 

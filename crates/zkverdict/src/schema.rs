@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use zkverdict_circuit::{CircuitError, Commitment, CompiledModel, Side, Visibility};
+use zkverdict_circuit::{CircuitError, Commitment, CompiledModel, ModelCommitment, Side, Visibility};
 use zkverdict_model::{Format, OutputKind, Program, from_ordered};
 
 /// What a public input is.
@@ -12,6 +12,8 @@ pub enum Role {
     Input,
     /// An output of the model.
     Output,
+    /// A commitment to the model's weights and biases.
+    ModelCommitment,
     /// A commitment to the inputs.
     InputCommitment,
     /// A commitment to the outputs.
@@ -22,6 +24,7 @@ impl Role {
     /// The commitment to one side.
     pub fn commitment(side: Side) -> Self {
         match side {
+            Side::Model => Self::ModelCommitment,
             Side::Input => Self::InputCommitment,
             Side::Output => Self::OutputCommitment,
         }
@@ -47,6 +50,9 @@ pub struct Field {
     /// What a commitment is to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<Committed>,
+    /// What a commitment to a model is to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelCommitment>,
 }
 
 /// What a commitment is to.
@@ -87,9 +93,14 @@ impl Field {
 /// Commitments to values without a proven range.
 pub fn public_schema(model: &CompiledModel) -> Result<Vec<Field>, CircuitError> {
     let mut schema = vec![Field::without_format("context".to_owned(), Role::Context, None)];
-    for side in Side::BOTH {
+    for side in Side::ALL {
         match model.public.of(side) {
             Visibility::Public => schema.extend(fields(&model.program, side)),
+            Visibility::Committed if side == Side::Model => {
+                let mut field = Field::without_format(format!("{side} commitment"), Role::commitment(side), None);
+                field.model = Some(ModelCommitment::of(&model.program));
+                schema.push(field);
+            }
             Visibility::Committed => {
                 let committed = Committed {
                     commitment: Commitment::of(&model.program, side)?,
@@ -114,6 +125,7 @@ impl Field {
             float32: false,
             kind: None,
             committed,
+            model: None,
         }
     }
 }
@@ -129,6 +141,7 @@ fn fields(program: &Program, side: Side) -> Vec<Field> {
             float32: input.float32,
             kind: None,
             committed: None,
+            model: None,
         })
     };
     let outputs = || {
@@ -141,10 +154,12 @@ fn fields(program: &Program, side: Side) -> Vec<Field> {
                 float32: false,
                 kind: Some(output.kind.clone()),
                 committed: None,
+                model: None,
             })
         })
     };
     match side {
+        Side::Model => Vec::new(),
         Side::Input => inputs().collect(),
         Side::Output => outputs().collect(),
     }

@@ -44,6 +44,8 @@ fn tiny() -> Pipeline {
                 circuit_version: CIRCUIT_VERSION,
                 compiled,
                 plan,
+                committed: None,
+                secret: None,
             },
             candidates,
             convolutions: vec![],

@@ -30,14 +30,17 @@ use crate::support::{
 const INPUTS: PublicInputs = PublicInputs {
     inputs: Visibility::Committed,
     outputs: Visibility::Public,
+    ..PublicInputs::DEFAULT
 };
 const OUTPUTS: PublicInputs = PublicInputs {
     inputs: Visibility::Private,
     outputs: Visibility::Committed,
+    ..PublicInputs::DEFAULT
 };
 const BOTH: PublicInputs = PublicInputs {
     inputs: Visibility::Committed,
     outputs: Visibility::Committed,
+    ..PublicInputs::DEFAULT
 };
 
 fn random(rng: &mut impl RngCore) -> Fr {
@@ -367,6 +370,7 @@ fn many_values_fit_one_contract() {
     let shown = PublicInputs {
         inputs: Visibility::Public,
         outputs: Visibility::Public,
+        ..PublicInputs::DEFAULT
     };
     let deployable = |public| {
         let all = candidates(&program, public, None).unwrap();
@@ -382,6 +386,8 @@ fn many_values_fit_one_contract() {
         inputs: graph.inputs.clone(),
         compiled: plan.compile(program, BOTH),
         plan: plan.clone(),
+        committed: None,
+        secret: None,
     };
     let keys = Keys::generate(&circuit, &development_srs(plan.k)).unwrap();
     let (proof, proven) = prove(&circuit, &keys.proving, &samples[0], Fr::from(5)).unwrap();
@@ -390,7 +396,7 @@ fn many_values_fit_one_contract() {
     let schema = &keys.verifying.schema;
     let roles: Vec<Role> = schema.iter().map(|field| field.role).collect();
     assert_eq!(roles, [Role::Context, Role::InputCommitment, Role::OutputCommitment]);
-    for side in Side::BOTH {
+    for side in [Side::Input, Side::Output] {
         let opens = |sample: &Sample, salts: &Salts| {
             let opening = Opening::of(&circuit, sample, salts, side).unwrap();
             let (opens, fields) = opening.check(schema, &proof.public_inputs).unwrap();

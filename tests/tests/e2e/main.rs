@@ -6,6 +6,8 @@ mod bench_models;
 mod ceremonies;
 mod chain;
 mod commitments;
+mod committed_models;
+mod committed_trees;
 mod convolutions;
 mod decisions;
 mod documents;

@@ -45,12 +45,13 @@ fn catalogue() -> impl Iterator<Item = Shape> {
         .into_iter()
         .flat_map(|lanes| (7..=12).map(move |limb_bits| (lanes, limb_bits)))
         .flat_map(|(lanes, limb_bits)| {
-            (0..8).map(move |features| Shape {
+            (0..16).map(move |features| Shape {
                 lanes,
                 limb_bits,
                 trees: features & 1 != 0,
                 convolutions: features & 2 != 0,
                 hashes: features & 4 != 0,
+                committed_trees: features & 8 != 0,
             })
         })
         .filter(|shape| shape.check().is_ok())

@@ -2,17 +2,17 @@
 
 use halo2_proofs::{
     halo2curves::bn256::Fr,
-    plonk::{ConstraintSystem, Constraints, Expression},
+    plonk::{ConstraintSystem, Constraints, Expression, VirtualCells},
     poly::Rotation,
 };
 
 use crate::{
-    ModelConfig,
+    AdviceColumn, ModelConfig,
     config::{TreeColumns, is_kind, power_of_two},
     field,
 };
 
-/// Two levels of a walk: five rows, and the first of what follows.
+/// Two levels of a walk: the rows of [`SubtreePlaces`], and the first of what follows.
 pub const SUBTREE: u64 = 1;
 /// The weight of the leaf that a walk ends at: six rows.
 pub const LEAF: u64 = 2;
@@ -20,54 +20,129 @@ pub const LEAF: u64 = 2;
 pub const BIN: u64 = 3;
 const KINDS: u64 = 3;
 
-/// Gadget rows of two levels.
-pub const SUBTREE_ROWS: usize = 5;
 /// Gadget rows of a leaf.
 pub const LEAF_ROWS: usize = 6;
 /// Gadget rows of a bin.
 pub const BIN_ROWS: usize = 5;
 /// Limbs of a leaf's weight.
 pub const WEIGHT_LIMBS: u32 = 3;
+/// Limbs of what nodes of committed trees compare with: a `float32` in their order. Others compare with a bin, one limb.
+pub const COMMITTED_SPLIT_LIMBS: u32 = 4;
+/// Nodes of a subtree.
+const NODES: u32 = 3;
+
+/// A limb of a subtree: its column, and gadget rows below the first.
+pub type Place = (AdviceColumn, usize);
+
+/// Where the limbs of a subtree stand; the features of the first two nodes are the keys of the second and third row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubtreePlaces {
+    /// What the root compares with.
+    pub root: Vec<Place>,
+    /// What the child on the walk compares with.
+    pub taken: Vec<Place>,
+    /// What the other child compares with.
+    pub other: Vec<Place>,
+    /// The other child's feature.
+    pub other_feature: Place,
+    /// Distance at the root.
+    pub root_distance: Vec<Place>,
+    /// Distance at the child.
+    pub taken_distance: Vec<Place>,
+    /// Gadget rows.
+    pub rows: usize,
+}
+
+impl SubtreePlaces {
+    /// Of trees whose nodes compare with numbers of so many limbs.
+    pub fn new(split_limbs: u32) -> Self {
+        use AdviceColumn::{Key, Limb};
+        let upper = split_limbs as usize - 1;
+        let rest = 4 * upper + split_limbs as usize;
+        // Keys of the first three rows are looked up in other tables; then both columns hold limbs.
+        let mut places = (4..).flat_map(|row| [(Key, row), (Limb, row)]).skip(rest % 2);
+        let mut number = |first: Option<Place>, count: usize| -> Vec<Place> {
+            first.into_iter().chain(places.by_ref().take(count)).collect()
+        };
+        Self {
+            root_distance: number(Some((Limb, 0)), upper),
+            root: number(Some((Limb, 1)), upper),
+            taken: number(Some((Limb, 2)), upper),
+            other: number(Some((Limb, 3)), upper),
+            taken_distance: number(None, split_limbs as usize),
+            other_feature: (Key, 3),
+            rows: 4 + rest.div_ceil(2),
+        }
+    }
+
+    /// All of them.
+    pub fn limbs(&self) -> impl Iterator<Item = Place> {
+        let numbers = [
+            &self.root,
+            &self.taken,
+            &self.other,
+            &self.root_distance,
+            &self.taken_distance,
+        ];
+        let limbs = numbers.into_iter().flatten().copied();
+        limbs.chain([self.other_feature])
+    }
+}
+
+/// Limbs of what a node compares with.
+pub fn split_limbs(committed: bool) -> u32 {
+    if committed { COMMITTED_SPLIT_LIMBS } else { 1 }
+}
+
 /// Limbs of a subtree's nodes: feature and split of three.
-pub const NODES_LIMBS: u32 = 6;
+pub fn nodes_limbs(split_limbs: u32) -> u32 {
+    NODES * (1 + split_limbs)
+}
 
 pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, columns: TreeColumns) {
-    // Rows i to i+5C. Base B = 2^L; index h = key(i); directions b0 = x(i), b1 = x(i+C); a node is split + B·feature:
+    // Rows i to i+R, R = 5C. Base B = 2^L; index h = key(i); directions b0 = x(i), b1 = x(i+C); a node is split + B·feature:
     //   root = limb(i+C) + B·key(i+C),  taken = limb(i+2C) + B·key(i+2C),  other = limb(i+3C) + B·key(i+3C)
-    //   entry(i) = root + B²·(b0 ? taken + B²·other : other + B²·taken) + w_0·accumulator(i+5C)
+    //   entry(i) = root + B²·(b0 ? taken + B²·other : other + B²·taken) + w_0·accumulator(i+R)
     //   limb(i)    = b0·(split_root − bin) + (1 − b0)·(bin − split_root − 1),   bin = entry(i+C)
     //   limb(i+4C) = b1·(split_taken − bin) + (1 − b1)·(bin − split_taken − 1), bin = entry(i+2C)
-    //   key(i+5C) = 4h + 3 − 2·b0 − b1, unless w_0 = B⁶
+    //   key(i+R) = 4h + 3 − 2·b0 − b1, unless w_0 = B⁶
+    // Of committed trees splits and distances have four limbs, S = B⁴, a node is split + S·feature, B·S and (B·S)³ take the
+    // places of B² and B⁶, and R = 12C.
     // docs/spec/tree.md
+    let split_limbs = config.shape.split_limbs();
+    let places = SubtreePlaces::new(split_limbs);
     meta.create_gate("subtree", |meta| {
         let q = meta.query_fixed(columns.q_tree, Rotation::cur());
         let number = |number: u64| Expression::Constant(Fr::from(number));
         let one = number(1);
-        let square = power_of_two(2 * config.shape.limb_bits);
+        let node_place = power_of_two((1 + split_limbs) * config.shape.limb_bits);
         let first = meta.query_advice(config.value, Rotation::cur());
         let second = config.below(meta, config.value, 1);
         let index = meta.query_advice(config.key, Rotation::cur());
         let packed = meta.query_advice(config.entry, Rotation::cur());
-        let mut node = |place: usize| {
-            let feature = config.below(meta, config.key, place);
-            let split = config.below(meta, config.limb, place);
-            (split.clone(), split + feature * config.limb_base())
+        let mut node = |row: usize, split: &[Place]| {
+            let feature = config.below(meta, config.key, row);
+            let split = whole(meta, config, split);
+            (
+                split.clone(),
+                split + feature * power_of_two(split_limbs * config.shape.limb_bits),
+            )
         };
-        let (root_split, root) = node(1);
-        let (taken_split, taken) = node(2);
-        let (_, other) = node(3);
+        let (root_split, root) = node(1, &places.root);
+        let (taken_split, taken) = node(2, &places.taken);
+        let (_, other) = node(3, &places.other);
         let root_bin = config.below(meta, config.entry, 1);
         let taken_bin = config.below(meta, config.entry, 2);
-        let root_distance = meta.query_advice(config.limb, Rotation::cur());
-        let taken_distance = config.below(meta, config.limb, 4);
-        let next = config.below(meta, config.key, SUBTREE_ROWS);
-        let leaves = config.below(meta, config.accumulator, SUBTREE_ROWS);
+        let root_distance = whole(meta, config, &places.root_distance);
+        let taken_distance = whole(meta, config, &places.taken_distance);
+        let next = config.below(meta, config.key, places.rows);
+        let leaves = config.below(meta, config.accumulator, places.rows);
         let leaves_place = meta.query_fixed(config.weights[0], Rotation::cur());
         let is_last = leaves_place.clone()
-            * field::power_of_two(NODES_LIMBS * config.shape.limb_bits)
+            * field::power_of_two(nodes_limbs(split_limbs) * config.shape.limb_bits)
                 .invert()
                 .expect("a power of two");
-        let children = swapped(&first, taken, other, square.clone());
+        let children = swapped(&first, taken, other, node_place.clone());
         let on_side = |below: Expression<Fr>, split: Expression<Fr>, bin: Expression<Fr>, distance| {
             let downwards = split - bin;
             distance - (below * (downwards.clone() * number(2) + one.clone()) - downwards - one.clone())
@@ -78,7 +153,7 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, c
             [
                 (
                     "entry is its nodes",
-                    packed - root - children * square - leaves_place * leaves,
+                    packed - root - children * node_place - leaves_place * leaves,
                 ),
                 (
                     "first direction is a bit",
@@ -171,6 +246,19 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, c
             ],
         )
     });
+}
+
+/// A number by its limbs' places, lowest first.
+fn whole(meta: &mut VirtualCells<'_, Fr>, config: &ModelConfig, places: &[Place]) -> Expression<Fr> {
+    let mut limb = |(column, row): &Place| match column {
+        AdviceColumn::Key => config.below(meta, config.key, *row),
+        _ => config.below(meta, config.limb, *row),
+    };
+    let limbs: Vec<Expression<Fr>> = places.iter().map(&mut limb).collect();
+    match limbs.as_slice() {
+        [only] => only.clone(),
+        limbs => joined(config, limbs),
+    }
 }
 
 /// Little-endian digits as one number.

@@ -60,7 +60,7 @@ pub(crate) fn compare(program: &Program, lanes: usize) -> Result<Vec<Convolution
             limb_bits: program.limb_bits,
             ..Shape::default()
         },
-    );
+    )?;
     builder.find_unchecked();
     let computed_by = steps_by_cell(program);
     let mut evaluated = HashSet::new();

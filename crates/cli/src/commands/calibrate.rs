@@ -67,6 +67,7 @@ pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> R
             objective,
             tolerance: f64::INFINITY,
             limb_bits: Some(width.limb_bits),
+            public: settings.shown_of_model(),
             ..CompileOptions::default()
         };
         compile(&model, &calibration, &options)

@@ -3,12 +3,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    CircuitFile, Opening, Proof, SaltFile, VerifyingKeyFile, circuits::Side, verifier::encode_public_inputs,
+    CircuitFile, Opening, Proof, SaltFile, SecretModel, VerifyingKeyFile,
+    circuits::Side,
+    evm::U256,
+    verifier::{Digest, encode_public_inputs},
 };
 
 use super::{Status, prove::words};
 use crate::{
-    args::{self, CommitCheck, CommitCommand, CommitMake, CommitOpen, CommittedSample},
+    args::{self, CommitCheck, CommitCommand, CommitMake, CommitModel, CommitOpen, CommittedSample},
     failure::hinted,
     output::sibling,
     printer::{Printer, Report, Style, pairs},
@@ -19,9 +22,36 @@ use crate::{
 pub(super) fn run(command: CommitCommand, settings: &Settings, printer: &Printer) -> Result<Status> {
     match command {
         CommitCommand::Make(args) => make(&args, settings, printer),
+        CommitCommand::Model(args) => model(&args, settings, printer),
         CommitCommand::Open(args) => open(&args, settings, printer),
         CommitCommand::Check(args) => check(&args, printer),
     }
+}
+
+/// A circuit, with its model where that is committed.
+pub(super) fn circuit(path: &Path, secret_model: Option<&PathBuf>, settings: &Settings) -> Result<CircuitFile> {
+    let circuit = CircuitFile::load(path)?;
+    if !circuit.has_secret_model() {
+        return match secret_model {
+            Some(_) => Err(hinted(
+                format!("{} shows its model, so --secret-model has no use", path.display()),
+                "compile it with --visibility model=committed, or leave the file out",
+            )),
+            None => Ok(circuit),
+        };
+    }
+    let file = settings.secret_model(secret_model, path);
+    if !file.exists() {
+        return Err(hinted(
+            format!(
+                "the model of {} is committed, and its secret is not at {}",
+                path.display(),
+                file.display()
+            ),
+            "name what `zkverdict compile` or `zkverdict commit model` wrote with --secret-model",
+        ));
+    }
+    Ok(circuit.with_model(&SecretModel::load(&file)?)?)
 }
 
 /// One sample of a file.
@@ -37,8 +67,8 @@ pub(super) fn sample(circuit: &CircuitFile, file: &Path, row: usize, ignore: &[S
 }
 
 pub(super) fn read(args: &CommittedSample, settings: &Settings) -> Result<(CircuitFile, Vec<Vec<f64>>)> {
-    let circuit = CircuitFile::load(&args.circuit)?;
-    if !circuit.compiled.public.commits() {
+    let circuit = circuit(&args.circuit, args.secret_model.as_ref(), settings)?;
+    if !circuit.compiled.public.commits_to_values() {
         return Err(hinted(
             format!("{} commits to nothing", args.circuit.display()),
             "compile it with --visibility input=committed, or output=committed, or both",
@@ -77,7 +107,7 @@ fn make(args: &CommitMake, settings: &Settings, printer: &Printer) -> Result<Sta
         salts
     };
     let mut commitments = Vec::new();
-    for side in model.public.committed() {
+    for side in model.public.committed().filter(|side| *side != Side::Model) {
         let commitment = zkverdict::circuits::Commitment::of(&model.program, side)?;
         let hash = commitment.hash_cells(&model.program, &cells, &salts.salts());
         commitments.push(MadeCommitment {
@@ -110,6 +140,77 @@ impl Report for Made {
             style.bold(&self.model),
             pairs(style, 2, &rows),
             self.salt.display()
+        )
+    }
+}
+
+/// A commitment to a model.
+#[derive(Debug, Serialize)]
+pub(super) struct Sealed {
+    /// As public inputs have it, and registries of models: `0x` and 64 digits.
+    pub(super) commitment: String,
+    /// The same number in decimal digits.
+    pub(super) decimal: String,
+    pub(super) secret_model: PathBuf,
+}
+
+impl Sealed {
+    /// Writes a secret model.
+    pub(super) fn save(circuit: &CircuitFile, secret: &SecretModel, path: PathBuf, force: bool) -> Result<Self> {
+        secret.save(&path, force)?;
+        let word = secret.commitment(circuit)?;
+        Ok(Self {
+            commitment: words(&[word]).concat(),
+            decimal: U256::from_be_bytes(word).to_string(),
+            secret_model: path,
+        })
+    }
+
+    /// Lines for people.
+    pub(super) fn rows(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("model commitment", self.commitment.clone()),
+            ("in decimal", self.decimal.clone()),
+        ]
+    }
+
+    /// What to do with the file.
+    pub(super) fn secrecy(&self) -> String {
+        format!(
+            "the secret weights and salt are in {}: without them nobody can prove with this model\n",
+            self.secret_model.display()
+        )
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Replaced {
+    model: String,
+    circuit_digest: Digest,
+    #[serde(flatten)]
+    sealed: Sealed,
+}
+
+fn model(args: &CommitModel, settings: &Settings, printer: &Printer) -> Result<Status> {
+    let path = settings.secret_model(args.secret_model.as_ref(), &args.circuit);
+    let circuit = CircuitFile::load(&args.circuit)?;
+    let model = super::load_model(&args.model)?;
+    let secret = SecretModel::of(&circuit, &model)?;
+    printer.result(&Replaced {
+        model: model.name(),
+        circuit_digest: circuit.digest(),
+        sealed: Sealed::save(&circuit, &secret, path, args.force)?,
+    })?;
+    Ok(Status::Done)
+}
+
+impl Report for Replaced {
+    fn render(&self, style: Style) -> String {
+        format!(
+            "{} is a model of this circuit\n{}{}",
+            style.bold(&self.model),
+            pairs(style, 2, &self.sealed.rows()),
+            self.sealed.secrecy()
         )
     }
 }
@@ -161,6 +262,9 @@ struct Checked {
 }
 
 fn check(args: &CommitCheck, printer: &Printer) -> Result<Status> {
+    if let Ok(secret) = SecretModel::load(&args.opening) {
+        return check_model(args, &secret, printer);
+    }
     let opening = Opening::load(&args.opening)?;
     let key = VerifyingKeyFile::load(&args.verifying_key)?;
     let proof = Proof::load(&args.proof, Some(key.key.digest()))?;
@@ -175,10 +279,35 @@ fn check(args: &CommitCheck, printer: &Printer) -> Result<Status> {
     Ok(if opens { Status::Done } else { Status::Failed })
 }
 
+/// Whether a secret model is the one that a proof was made with.
+fn check_model(args: &CommitCheck, secret: &SecretModel, printer: &Printer) -> Result<Status> {
+    let key = VerifyingKeyFile::load(&args.verifying_key)?;
+    let proof = Proof::load(&args.proof, Some(key.key.digest()))?;
+    let committed = key.schema.iter().zip(&proof.public_inputs);
+    let mut committed = committed.filter_map(|(field, word)| Some((field.model.as_ref()?, word)));
+    let side = Side::Model;
+    let (commitment, word) = committed.next().ok_or(zkverdict::Error::NotCommitted { side })?;
+    let opens = secret.opens(commitment, *word)?;
+    printer.result(&Checked {
+        opens,
+        model: key.name.clone(),
+        side,
+        values: Vec::new(),
+    })?;
+    Ok(if opens { Status::Done } else { Status::Failed })
+}
+
 impl Report for Checked {
     fn render(&self, style: Style) -> String {
         let values = public::render(&self.values, style);
         match self.opens {
+            true if self.side == Side::Model => {
+                format!(
+                    "{}: this model decided in the proof for {}\n",
+                    style.good("opens"),
+                    self.model
+                )
+            }
             true => format!(
                 "{}: the {}s of {} are\n{values}",
                 style.good("opens"),

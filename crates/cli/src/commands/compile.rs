@@ -11,7 +11,7 @@ use zkverdict::{
     verifier::{Digest, Kind},
 };
 
-use super::{Status, calibrate, facts, fidelity, load_model};
+use super::{Status, calibrate, commit::Sealed, facts, fidelity, load_model};
 use crate::{
     args::Compile,
     fit::{self, Work},
@@ -45,6 +45,9 @@ struct Compiled {
     /// What the predicted CPU seconds hold for.
     host: HostFactors,
     output: PathBuf,
+    /// Where the model is committed.
+    #[serde(flatten)]
+    sealed: Option<Sealed>,
     #[serde(skip)]
     explain: bool,
 }
@@ -72,6 +75,20 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         check_srs(&chosen, srs, printer);
     }
     let width = calibration.width(chosen.shape.limb_bits);
+    let fidelity = width.map(|width| match chosen.weight_bits {
+        None => &width.fidelity,
+        Some(bits) => {
+            let mut committed = width.committed.iter();
+            let found = committed.find(|committed| committed.weight_bits == bits);
+            found.map_or(&width.fidelity, |committed| &committed.fidelity)
+        }
+    });
+    // The secret first: a circuit whose model is lost can only take another one.
+    let sealed = planned.file.secret.as_ref().map(|secret| {
+        let path = settings.secret_model(args.secret_model.as_ref(), &output);
+        Sealed::save(&planned.file, secret, path, args.force)
+    });
+    let sealed = sealed.transpose()?;
     planned.file.save(&output, &model)?;
     printer.result(&Compiled {
         model: model.name(),
@@ -79,7 +96,7 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         objective: options.objective,
         tolerance: options.tolerance,
         visibility: options.public,
-        fidelity: width.map(|width| width.fidelity.clone()),
+        fidelity: fidelity.cloned(),
         formats: width.map_or_else(Vec::new, |width| width.formats.clone()),
         functions: planned.file.compiled.program.functions.clone(),
         reason: reason(&options, &chosen, &candidates),
@@ -89,6 +106,7 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         candidates,
         host,
         output,
+        sealed,
         explain: args.explain,
     })?;
     Ok(Status::Done)
@@ -197,19 +215,24 @@ impl Report for Compiled {
             ));
         }
         rows.extend(facts::rows(&self.trees));
+        rows.extend(self.sealed.iter().flat_map(Sealed::rows));
         let mut text = format!("{} compiled\n{}", style.bold(&self.model), pairs(style, 2, &rows));
         if self.explain {
             text.push_str(&explain(style, &self.candidates, plan));
             text.push_str(&explain_convolutions(style, &self.convolutions));
         }
         text.push_str(&format!("wrote {}\n", self.output.display()));
+        if let Some(sealed) = &self.sealed {
+            text.push_str(&sealed.secrecy());
+        }
         text
     }
 }
 
 /// The public inputs in words.
 fn shown(public: PublicInputs) -> String {
-    let sides = Side::BOTH.into_iter().filter_map(|side| match public.of(side) {
+    let sides = Side::ALL.into_iter().filter_map(|side| match public.of(side) {
+        Visibility::Public if side == Side::Model => None,
         Visibility::Public => Some(format!("{side}s")),
         Visibility::Committed => Some(format!("{side} commitment")),
         Visibility::Private => None,
@@ -220,14 +243,21 @@ fn shown(public: PublicInputs) -> String {
         .join(", ")
 }
 
-/// What a proof tells of inputs and outputs.
+/// What a proof tells of inputs, outputs and the model.
 fn hidden(public: PublicInputs) -> String {
-    let sides = Side::BOTH.map(|side| match public.of(side) {
+    let sides = [Side::Input, Side::Output].map(|side| match public.of(side) {
         Visibility::Public => format!("{side}s are shown"),
         Visibility::Private => format!("{side}s are hidden"),
         Visibility::Committed => format!("{side}s are hidden, bound by a salted hash"),
     });
-    format!("{}; the model is public", sides.join("; "))
+    let model = match public.model {
+        Visibility::Committed => {
+            "weights and biases are hidden, bound by a salted hash; seen are operators, sizes, formats, ranges, and which \
+             proofs share a model"
+        }
+        _ => "the model is public",
+    };
+    format!("{}; {model}", sides.join("; "))
 }
 
 fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String {

@@ -50,7 +50,7 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     let output = args.output.clone().unwrap_or_else(|| sibling(&args.circuit, ending));
     target.check(&output)?;
     let context = context_from_text(&args.context)?;
-    let circuit = CircuitFile::load(&args.circuit)?;
+    let circuit = commit::circuit(&args.circuit, args.secret_model.as_ref(), settings)?;
     let sample = commit::sample(&circuit, &args.input, args.row, &settings.ignored(&args.columns))?;
     fit::check_memory(&circuit.plan, Work::Prove, printer);
     let proving_key = args.proving_key.clone().unwrap_or_else(|| sibling(&args.circuit, "pk"));
@@ -100,7 +100,7 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
 
 /// The salts to commit with, and where they are. New ones are on disk before there is a proof that needs them.
 fn salts(args: &Prove, circuit: &CircuitFile, output: &Path) -> Result<(SaltFile, Option<PathBuf>)> {
-    let commits = circuit.compiled.public.commits();
+    let commits = circuit.compiled.public.commits_to_values();
     match &args.salt {
         Some(_) if !commits => Err(hinted(
             format!("{} commits to nothing, so --salt has no use", args.circuit.display()),

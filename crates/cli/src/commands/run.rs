@@ -58,6 +58,7 @@ pub(super) fn run(args: &Run, settings: &Settings, printer: &Printer) -> Result<
     };
     let options = CompileOptions {
         limb_bits: args.limb_bits.or(settings.limb_bits),
+        public: settings.shown_of_model(),
         ..CompileOptions::default()
     };
     let program = compile(&model, &calibration, &options)?.file.compiled.program;

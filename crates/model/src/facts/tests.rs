@@ -1,6 +1,6 @@
 use crate::{
     Aggregate, BranchMode, Element, Graph, Input, Node, Op, SingleRow, SingleStep, Tree, TreeEnsemble, TreeFacts,
-    TreeNode, ValueId,
+    TreeNode, ValueId, Weights,
 };
 
 fn leaf(weight: f32) -> TreeNode {
@@ -32,6 +32,7 @@ fn graph(features: usize, before: Vec<Node>, trees: Vec<Tree>, aggregate: Aggreg
         inputs: vec![ValueId(before.len())],
         len: 1,
         shape: None,
+        weights: Weights::default(),
     };
     Graph {
         inputs: vec![Input {
@@ -140,6 +141,7 @@ fn variables_are_traced_to_the_inputs() {
         inputs: vec![ValueId(1)],
         len: 2,
         shape: None,
+        weights: Weights::default(),
     };
     let code = Node {
         name: "code".to_owned(),
@@ -147,6 +149,7 @@ fn variables_are_traced_to_the_inputs() {
         inputs: vec![ValueId(0)],
         len: 1,
         shape: None,
+        weights: Weights::default(),
     };
     let rows = [0, 3, 4].map(|index| SingleRow {
         index,
@@ -158,6 +161,7 @@ fn variables_are_traced_to_the_inputs() {
         inputs: vec![ValueId(0), ValueId(2)],
         len: 3,
         shape: None,
+        weights: Weights::default(),
     };
     let nodes = vec![
         branch(0, Less, 1.0, 1, 2),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{AffineRow, Element, Input, Node, Op, Output, OutputKind, Saturated, ValueId};
+use crate::{AffineRow, Element, Input, Node, Op, Output, OutputKind, Saturated, ValueId, Weights};
 
 /// `y = head(weight · max(0.7·x₀ + reach · x₁, 0) + bias)`: `x₁ = 1` throws the hidden value far out.
 fn outlying(reach: f64, weight: f64, bias: f64, head: Option<Op>) -> Graph {
@@ -18,6 +18,7 @@ fn outlying(reach: f64, weight: f64, bias: f64, head: Option<Op>) -> Graph {
         inputs: vec![ValueId(position)],
         len: 1,
         shape: None,
+        weights: Weights::default(),
     });
     let nodes: Vec<Node> = nodes.collect();
     Graph {

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    AffineRow, CellId, Graph, ModelError, Node, ValueId,
+    AffineRow, CellId, Graph, ModelError, Node, ValueId, Weights,
     lower::{Ends, Expression, Lowering, convolutions::Place, expression::to_expressions, formats::range_format},
 };
 
@@ -45,12 +45,13 @@ impl Lowering<'_> {
                 self.make_cells(graph, node, value)?;
             }
         }
+        let is_secret = self.secret.is_some() && node.weights != Weights::Structural;
         let operand: Vec<&Expression> = node.inputs.iter().flat_map(|value| &self.values[value.0]).collect();
         let mut results: Vec<Expression> = rows
             .iter()
             .map(|row| {
                 let parts = row.terms.iter().map(|(index, weight)| (operand[*index], *weight));
-                Expression::combine(row.bias, parts)
+                Expression::combine(row.bias, is_secret, parts)
             })
             .collect();
         let singles: Vec<Option<Option<Place>>> = rows
@@ -61,14 +62,20 @@ impl Lowering<'_> {
             })
             .collect();
         self.place_affine(node, value, &places, &mut results, |row| singles[row]);
+        // Whether parameters repeat is not to be looked for.
+        results
+            .iter_mut()
+            .filter(|result| result.is_secret)
+            .for_each(|result| result.place = None);
         Ok(results)
     }
 
     /// Turns the elements of a tensor that are more than a cell into cells, for all who read it from now on.
-    fn make_cells(&mut self, graph: &Graph, node: &Node, value: ValueId) -> Result<(), ModelError> {
+    pub(super) fn make_cells(&mut self, graph: &Graph, node: &Node, value: ValueId) -> Result<(), ModelError> {
         let format = range_format(self.range(graph, value), self.program.cell_bits());
+        let is_wide = |expression: &Expression| expression.is_secret || expression.terms.len() > 1;
         let wide: Vec<usize> = (0..self.values[value.0].len())
-            .filter(|index| self.values[value.0][*index].terms.len() > 1)
+            .filter(|index| is_wide(&self.values[value.0][*index]))
             .collect();
         let expressions: Vec<Expression> = wide.iter().map(|index| self.values[value.0][*index].clone()).collect();
         let cells = to_expressions(self.clamped(&node.name, &expressions, format, Ends::Report)?);

@@ -3,7 +3,7 @@
 //! A condition holds on an interval of its cell's numbers or outside of it (`region`). A cell is binned once against the ends of all intervals that are open to one side; an interval
 //! between two ends (equality) gets a bit of its own that says whether the number lies inside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use crate::{
     BranchMode, CellId, Finish, Format, Layer, ModelError, Node, SingleStep, Step, Sum, Table, Tree, TreeNode,
@@ -83,8 +83,8 @@ pub(super) struct Branch {
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
     compared: BTreeMap<usize, Compared>,
-    /// Address and bounds of each binned cell.
-    bins: BTreeMap<CellId, (u32, Vec<i64>)>,
+    /// Address of what is read of each cell: its bin between these bounds, or the number itself.
+    bins: BTreeMap<CellId, (u32, Option<Vec<i64>>)>,
     /// Address of the bit of each interval.
     bits: BTreeMap<(CellId, i64, i64), u32>,
 }
@@ -113,8 +113,12 @@ impl Conditions {
             Question::Settled(_) => return None,
             Question::Below { cell, bound, holds } => {
                 let (address, bounds) = &self.bins[&cell];
-                let split = bounds.partition_point(|known| *known < bound);
-                (*address, split as u32, holds)
+                let split = match bounds {
+                    Some(bounds) => bounds.partition_point(|known| *known < bound) as u32,
+                    // Not the smallest number: below that no condition changes.
+                    None => (bound - 1) as u32,
+                };
+                (*address, split, holds)
             }
             // The bit is one inside.
             Question::Within {
@@ -215,13 +219,43 @@ impl Lowering<'_> {
                 cell
             };
             let address = self.address(node, bin)?;
-            conditions.bins.insert(cell, (address, bounds));
+            conditions.bins.insert(cell, (address, Some(bounds)));
         }
         for (cell, low, high) in intervals {
             let bin = self.bin(cell, &[low, high]);
             let bit = self.middle(node, bin);
             let address = self.address(node, bit)?;
             conditions.bits.insert((cell, low, high), address);
+        }
+        Ok(conditions)
+    }
+
+    /// Makes every feature readable as the number that it is, whether a tree reads it or not: nothing that others see
+    /// follows from the conditions. Branches that go one way for every input are taken out of the trees.
+    pub(super) fn committed_conditions(&mut self, node: &Node, trees: &mut [Tree]) -> Result<Conditions, ModelError> {
+        let mut conditions = Conditions::default();
+        for (feature, origin) in self.origins.operand(node).iter().enumerate() {
+            let compared = self.compared(node, feature, origin)?;
+            let (cell, domain) = (compared.cell, compared.domain);
+            conditions.compared.insert(feature, compared);
+            if let Entry::Vacant(place) = conditions.bins.entry(cell) {
+                if domain == Domain::Float32 {
+                    // Its only bin holds all numbers.
+                    self.bin(cell, &[]);
+                }
+                place.insert((self.address(node, cell)?, None));
+            }
+        }
+        for tree in trees {
+            *tree = conditions.simplified(tree);
+            let mut questions = tree.nodes.iter().filter_map(|position| conditions.question(position));
+            if questions.any(|(question, _, _)| matches!(question, Question::Within { .. })) {
+                return Err(unsupported(
+                    node,
+                    "asks whether a number equals a constant, or not; of committed trees only comparisons are proven: use                      model=public, or one-hot encode the feature"
+                        .to_owned(),
+                ));
+            }
         }
         Ok(conditions)
     }
@@ -291,6 +325,7 @@ impl Lowering<'_> {
                 bias: 0,
                 finish: Finish::Lookup { table, output },
             }],
+            parameters: None,
         }));
         output
     }

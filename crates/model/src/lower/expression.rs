@@ -11,6 +11,8 @@ pub(super) struct Expression {
     pub(super) bias: f64,
     /// Where it belongs, as far as that is known.
     pub(super) place: Option<Place>,
+    /// Whether its numbers are parameters of a committed model, those that are zero included.
+    pub(super) is_secret: bool,
 }
 
 impl Expression {
@@ -19,6 +21,7 @@ impl Expression {
             terms: BTreeMap::from([(id, 1.0)]),
             bias: 0.0,
             place: None,
+            is_secret: false,
         }
     }
 
@@ -27,11 +30,13 @@ impl Expression {
             terms: BTreeMap::new(),
             bias,
             place: None,
+            is_secret: false,
         }
     }
 
     pub(super) fn add_scaled(&mut self, other: &Self, factor: f64) {
         self.bias += other.bias * factor;
+        self.is_secret |= other.is_secret;
         for (cell, weight) in &other.terms {
             *self.terms.entry(*cell).or_default() += weight * factor;
         }
@@ -44,11 +49,12 @@ impl Expression {
     }
 
     /// `Σ weight·part + bias`, in time that grows like the terms.
-    pub(super) fn combine<'e>(bias: f64, parts: impl Iterator<Item = (&'e Self, f64)>) -> Self {
-        let mut bias = bias;
+    pub(super) fn combine<'e>(bias: f64, is_secret: bool, parts: impl Iterator<Item = (&'e Self, f64)>) -> Self {
+        let (mut bias, mut is_secret) = (bias, is_secret);
         let mut terms: Vec<(CellId, f64)> = Vec::new();
         for (part, weight) in parts {
             bias += part.bias * weight;
+            is_secret |= part.is_secret;
             terms.extend(part.terms.iter().map(|(cell, factor)| (*cell, factor * weight)));
         }
         terms.sort_by_key(|(cell, _)| *cell);
@@ -60,9 +66,13 @@ impl Expression {
             same
         });
         Self {
-            terms: terms.into_iter().filter(|(_, weight)| *weight != 0.0).collect(),
+            terms: terms
+                .into_iter()
+                .filter(|(_, weight)| is_secret || *weight != 0.0)
+                .collect(),
             bias,
             place: None,
+            is_secret,
         }
     }
 

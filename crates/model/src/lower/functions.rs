@@ -1,7 +1,7 @@
 //! Functions of one variable: a piecewise-linear table over the range that calibration saw.
 
 use crate::{
-    Elementary, Format, Formula, Graph, ModelError, Node, Op, Step, Table, TabulatedFunction,
+    Elementary, Format, Formula, Graph, ModelError, Node, Op, Step, Table, TabulatedFunction, Weights,
     calibrate::Interval,
     curves,
     lower::{Ends, Expression, Lowering, expression::to_expressions, formats::ranged_format, unsupported},
@@ -162,7 +162,9 @@ impl Lowering<'_> {
 
 /// Replaces chains of functions of one tensor by a single function: `x·½(1 + erf(x/√2))` needs one table, not a table
 /// and a product, and rounds once.
-pub(super) fn fuse(graph: &Graph) -> Graph {
+///
+/// What is `committed` keeps its parameters apart: a table is public.
+pub(super) fn fuse(graph: &Graph, committed: bool) -> Graph {
     let first = graph.inputs.len();
     let mut lengths: Vec<usize> = graph.inputs.iter().map(crate::Input::len).collect();
     lengths.extend(graph.nodes.iter().map(|node| node.len));
@@ -174,7 +176,9 @@ pub(super) fn fuse(graph: &Graph) -> Graph {
             known.unwrap_or((value, Formula::Argument))
         };
         let same_length = node.inputs.iter().all(|value| lengths[value.0] == node.len);
-        let form = uniform(node, form_of).filter(|(_, formula)| same_length && formula.parts() <= Formula::MAX_PARTS);
+        let is_secret = committed && node.weights != Weights::Structural;
+        let form = uniform(node, form_of)
+            .filter(|(_, formula)| !is_secret && same_length && formula.parts() <= Formula::MAX_PARTS);
         if let Some((source, formula)) = &form
             && matches!(node.op, Op::Products { .. } | Op::Function(_))
             && formula.is_transcendental()

@@ -5,6 +5,7 @@
 //! scaler → one-hot → dense → ReLU therefore rounds once.
 
 mod affine;
+mod committed_trees;
 mod conditions;
 mod convolutions;
 mod expression;
@@ -15,6 +16,7 @@ mod maxima;
 mod operators;
 mod products;
 mod quantize;
+mod secret;
 mod sums;
 mod tables;
 mod trees;
@@ -26,12 +28,13 @@ use std::{
 
 use crate::{
     AffineRow, Calibration, CellId, Element, Format, FormatChoice, Graph, InputCell, ModelError, Node, Norm, Op,
-    OutputCells, OutputKind, Program, Range, SingleRow, Source, Step, Table, TableId, ValueId, calibrate::Interval,
-    ordered::HIGHEST, origin::Origins, quantize as staircases,
+    OutputCells, OutputKind, ParameterFormats, Program, Range, SingleRow, Source, Step, Table, TableId, ValueId,
+    calibrate::Interval, ordered::HIGHEST, origin::Origins, quantize as staircases,
 };
 use convolutions::Places;
 use expression::{Expression, to_expressions};
-use formats::{fraction_format, input_format, signed_format, unsigned_format};
+use formats::{fraction_format, input_format, range_format, signed_format, unsigned_format};
+use secret::Secret;
 
 /// What the compiler knows of a cell.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +85,8 @@ struct Lowering<'a> {
     staircases: HashMap<staircases::Key, staircases::Staircase>,
     one_hot_groups: usize,
     places: Places,
+    /// What is kept apart of a committed model.
+    secret: Option<Secret>,
 }
 
 /// A program, and the nodes whose calibrated range decided a format of it.
@@ -111,6 +116,29 @@ impl Program {
     ) -> Result<Self, ModelError> {
         Ok(lower(graph, calibration, limb_bits, FormatChoice::by_node(choices, graph)?)?.program)
     }
+
+    /// As [`Program::compile_with`], for a model whose parameters are committed to. The graph has all of them, zeros
+    /// included. Everything but the parameters' own values follows from the graph's structure, the calibration, and the
+    /// parameters' formats.
+    ///
+    /// # Errors
+    /// As [`Program::compile_with`]; parameters that cannot be committed to, parameters beyond given ranges.
+    pub fn compile_committed(
+        graph: &Graph,
+        calibration: &Calibration,
+        limb_bits: u32,
+        choices: &[FormatChoice],
+        formats: ParameterFormats<'_>,
+    ) -> Result<Self, ModelError> {
+        let secret = Secret::new(graph, formats);
+        let finer = FormatChoice::by_node(choices, graph)?;
+        let program = lower_with(graph, calibration, limb_bits, finer, Some(secret))?.program;
+        if !program.is_committed() {
+            return Err(ModelError::NothingToCommit);
+        }
+        program.validate()?;
+        Ok(program)
+    }
 }
 
 /// Compiles a graph; `finer` has one number of bits per node.
@@ -120,8 +148,18 @@ pub(crate) fn lower(
     limb_bits: u32,
     finer: Vec<i32>,
 ) -> Result<Lowered, ModelError> {
+    lower_with(graph, calibration, limb_bits, finer, None)
+}
+
+fn lower_with(
+    graph: &Graph,
+    calibration: &Calibration,
+    limb_bits: u32,
+    finer: Vec<i32>,
+    secret: Option<Secret>,
+) -> Result<Lowered, ModelError> {
     calibration.check(graph)?;
-    let fused = functions::fuse(graph);
+    let fused = functions::fuse(graph, secret.is_some());
     let graph = &fused;
     let origins = Origins::of(graph);
     let mut lowering = Lowering {
@@ -150,6 +188,7 @@ pub(crate) fn lower(
         staircases: HashMap::new(),
         one_hot_groups: 0,
         places: Places::new(graph),
+        secret,
     };
     lowering.inputs(graph)?;
     for (index, node) in graph.nodes.iter().enumerate() {
@@ -249,6 +288,7 @@ impl Lowering<'_> {
     }
 
     fn node(&mut self, graph: &Graph, index: usize, node: &Node) -> Result<(), ModelError> {
+        self.settle_secrets(graph, node)?;
         // These read their operands where they are.
         match &node.op {
             Op::Wire { indices } => {
@@ -461,7 +501,8 @@ impl Lowering<'_> {
         let cell_bits = self.program.cell_bits();
         let fraction = fraction_format(cell_bits);
         let cells = expressions.iter().flat_map(|expression| expression.terms.keys());
-        let all_fractions = cells.clone().count() > 0
+        let all_fractions = expressions.iter().all(|expression| !expression.is_secret)
+            && cells.clone().count() > 0
             && cells.clone().all(|cell| self.cells[cell.index()].format == fraction)
             && expressions.iter().all(|expression| {
                 let (mut low, mut high) = (expression.bias, expression.bias);
@@ -475,6 +516,9 @@ impl Lowering<'_> {
             return fraction;
         }
         let range = self.range(graph, value);
+        if expressions.iter().any(|expression| expression.is_secret) {
+            return range_format(range, cell_bits);
+        }
         // No further than the expressions reach at all.
         let span = expressions
             .iter()

@@ -315,6 +315,7 @@ impl Lowering<'_> {
             name: name.to_owned(),
             inputs,
             sums,
+            parameters: None,
         }));
     }
 }

@@ -403,6 +403,7 @@ impl Lowering<'_> {
                 name: node.name.clone(),
                 inputs,
                 sums,
+                parameters: None,
             }));
         }
         Ok(outputs)
@@ -459,6 +460,7 @@ impl Lowering<'_> {
                 name: node.name.clone(),
                 inputs,
                 sums,
+                parameters: None,
             }));
         }
         Ok(to_expressions(outputs))

@@ -9,7 +9,8 @@ use crate::{
     CellId, Combination, Comparison, Finish, Format, Layer, Limit, Limited, ModelError, Node, Program, Step, Sum,
     Table,
     lower::{
-        Ends, Expression, Lowering, convolutions::Place, formats::signed_format, groups::group_by_support, unsupported,
+        Ends, Expression, Lowering, convolutions::Place, formats::signed_format, groups::group_by_support,
+        secret::uncommitted, unsupported,
     },
 };
 
@@ -40,13 +41,21 @@ impl Lowering<'_> {
         if ends == Ends::Report {
             self.limit(name, &outputs, (format.zero > 0, true));
         }
+        let is_secret = expressions.iter().any(|expression| expression.is_secret);
+        let offset = (i128::from(format.zero) << cell_bits) + (1 << (cell_bits - 1));
         for (inputs, members) in group_by_support(&expressions) {
             let mut sums = Vec::new();
             for member in &members {
-                let offset = (i128::from(format.zero) << cell_bits) + (1 << (cell_bits - 1));
-                sums.push(self.weigh(name, &expressions[*member], &inputs, scale, offset)?);
+                sums.push(self.scaled_sum(name, &expressions[*member], &inputs, scale, offset)?);
             }
-            let (origin, domain) = self.place(name, &inputs, &mut sums)?;
+            let mut parameters = None;
+            let (origin, domain) = if is_secret {
+                let (block, place) = self.commit(name, &inputs, &mut sums, offset)?;
+                parameters = Some(block);
+                place
+            } else {
+                self.place(name, &inputs, &mut sums)?
+            };
             let table = self.table(Table::clamp(origin, domain, full));
             for (sum, member) in sums.iter_mut().zip(&members) {
                 sum.finish = Finish::Lookup {
@@ -58,6 +67,7 @@ impl Lowering<'_> {
                 name: name.to_owned(),
                 inputs,
                 sums,
+                parameters,
             }));
         }
         Ok(outputs)
@@ -115,6 +125,7 @@ impl Lowering<'_> {
             name: node.name.clone(),
             inputs,
             sums,
+            parameters: None,
         }));
         Ok(output)
     }
@@ -163,6 +174,7 @@ impl Lowering<'_> {
             name: name.to_owned(),
             inputs,
             sums,
+            parameters: None,
         }));
     }
 
@@ -185,6 +197,7 @@ impl Lowering<'_> {
             name: name.to_owned(),
             inputs,
             sums,
+            parameters: None,
         }));
     }
 
@@ -245,8 +258,22 @@ impl Lowering<'_> {
         weights.max()
     }
 
-    /// Integer weights for an expression at `2^scale`, plus `offset`.
+    /// Integer weights for an expression at `2^scale`, plus `offset`: public ones.
     pub(super) fn weigh(
+        &self,
+        name: &str,
+        expression: &Expression,
+        inputs: &[CellId],
+        scale: i32,
+        offset: i128,
+    ) -> Result<Sum, ModelError> {
+        if expression.is_secret {
+            return Err(uncommitted(name));
+        }
+        self.scaled_sum(name, expression, inputs, scale, offset)
+    }
+
+    fn scaled_sum(
         &self,
         name: &str,
         expression: &Expression,
@@ -385,17 +412,19 @@ pub(super) fn merge_layers(program: &mut Program) {
     let mut steps: Vec<Step> = Vec::with_capacity(program.steps.len());
     for step in program.steps.drain(..) {
         match step {
-            Step::Layer(layer) if layer.sums.iter().all(is_lookup) => match places.entry(layer.inputs.clone()) {
-                Entry::Occupied(place) => {
-                    if let Step::Layer(first) = &mut steps[*place.get()] {
-                        first.sums.extend(layer.sums);
+            Step::Layer(layer) if layer.parameters.is_none() && layer.sums.iter().all(is_lookup) => {
+                match places.entry(layer.inputs.clone()) {
+                    Entry::Occupied(place) => {
+                        if let Step::Layer(first) = &mut steps[*place.get()] {
+                            first.sums.extend(layer.sums);
+                        }
+                    }
+                    Entry::Vacant(place) => {
+                        place.insert(steps.len());
+                        steps.push(Step::Layer(layer));
                     }
                 }
-                Entry::Vacant(place) => {
-                    place.insert(steps.len());
-                    steps.push(Step::Layer(layer));
-                }
-            },
+            }
             other => steps.push(other),
         }
     }

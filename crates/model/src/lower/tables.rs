@@ -72,6 +72,12 @@ pub(super) fn share_tables(program: &mut Program) {
         let first = *members.keys().min().expect("not empty");
         for step in &mut program.steps {
             let Step::Layer(layer) = step else { continue };
+            if let Some(block) = &mut layer.parameters
+                && let Some(Finish::Lookup { table, .. }) = layer.sums.first().map(|sum| sum.finish)
+                && let Some(origin) = members.get(&table.0)
+            {
+                block.offset += ((common - origin) as i128) << shift;
+            }
             for sum in &mut layer.sums {
                 if let Finish::Lookup { table, .. } = &mut sum.finish
                     && let Some(origin) = members.get(&table.0)

@@ -1,6 +1,6 @@
 use crate::{
     AffineRow, Aggregate, BranchMode, Calibration, Element, Graph, Input, ModelError, Node, Op, Output, OutputKind,
-    Program, SingleRow, SingleStep, Step, Tree, TreeEnsemble, TreeNode, ValueId, ordered,
+    Program, SingleRow, SingleStep, Step, Tree, TreeEnsemble, TreeNode, ValueId, Weights, ordered,
 };
 
 fn leaf(weight: f32) -> TreeNode {
@@ -32,6 +32,7 @@ fn graph(before: Option<Op>, trees: Vec<Vec<TreeNode>>, aggregate: Aggregate) ->
             inputs: vec![last],
             len: 2,
             shape: None,
+            weights: Weights::default(),
         });
         last = ValueId(1);
     }
@@ -46,6 +47,7 @@ fn graph(before: Option<Op>, trees: Vec<Vec<TreeNode>>, aggregate: Aggregate) ->
         inputs: vec![last],
         len: 1,
         shape: None,
+        weights: Weights::default(),
     });
     Graph {
         inputs: vec![Input {

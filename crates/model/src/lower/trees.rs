@@ -68,6 +68,9 @@ impl Lowering<'_> {
             let reason = format!("trees compare float32 in four limbs of at least {SMALLEST_LIMB} bits");
             return Err(unsupported(node, reason));
         }
+        if self.secret.is_some() {
+            return self.committed_ensemble(node, ensemble);
+        }
         let mut trees = ensemble.trees.clone();
         let mut floors = vec![None; ensemble.targets];
         let divisor = match ensemble.aggregate {
@@ -140,7 +143,7 @@ impl Lowering<'_> {
     /// Binary digits after the point of every leaf's weight in an ensemble: as many as fit the limbs, but few enough for
     /// sums over all trees to count them as whole numbers in the formats of sigmoids and of scores.
     fn weight_scale(&self, weights: &[Weights], base: &[f32]) -> i32 {
-        let bits = (WEIGHT_LIMBS * self.program.limb_bits).min(WEIGHT_BITS);
+        let bits = weight_bits(self.program.limb_bits);
         let span = weights
             .iter()
             .map(|weights| weights.high - weights.low)
@@ -179,6 +182,7 @@ impl Lowering<'_> {
         };
         let mut path = TreePath {
             name: node.name.clone(),
+            committed: None,
             levels: Vec::new(),
             leaves: Vec::new(),
             outputs: Vec::new(),
@@ -243,8 +247,18 @@ impl Lowering<'_> {
     }
 }
 
+/// Bits of a leaf's weight.
+pub(super) fn weight_bits(limb_bits: u32) -> u32 {
+    (WEIGHT_LIMBS * limb_bits).min(WEIGHT_BITS)
+}
+
+/// The largest weight of a leaf whose limbs say everything that is known of it.
+pub(super) fn largest_weight(limb_bits: u32) -> i64 {
+    (1 << (WEIGHT_LIMBS * limb_bits)) - 1
+}
+
 /// The weights of all leaves.
-fn weights(tree: &Tree) -> impl Iterator<Item = &(usize, f32)> {
+pub(super) fn weights(tree: &Tree) -> impl Iterator<Item = &(usize, f32)> {
     tree.nodes.iter().flat_map(|node| match node {
         TreeNode::Leaf { weights } => weights.as_slice(),
         TreeNode::Branch { .. } => &[],

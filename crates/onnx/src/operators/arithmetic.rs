@@ -1,7 +1,7 @@
 //! Add, Sub, Mul, Div, Neg: affine where at most one factor is computed, and `float32` steps where only constants are added
 //! to and multiplied with each element.
 
-use zkverdict_model::{Elementary, Formula, SingleStep};
+use zkverdict_model::{Elementary, Formula, SingleStep, Weights};
 
 use super::{Call, Results, quantized, rounded, same_type};
 use crate::{
@@ -66,7 +66,10 @@ pub(super) fn binary(call: &mut Call<'_>, operator: Binary) -> Results {
             Binary::Mul => row.add_product(a, b)?,
             Binary::Div => match b {
                 Element::Fixed(0.0) => return Err(Refusal::DivisionByZero),
-                Element::Fixed(divisor) => row.add(a, divisor.recip()),
+                Element::Fixed(divisor) => {
+                    row.note(Weights::Learned);
+                    row.add(a, divisor.recip());
+                }
                 Element::Of { .. } => return Err(Refusal::TwoComputed),
             },
         }

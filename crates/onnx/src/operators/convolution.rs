@@ -1,5 +1,7 @@
 //! Conv, as one affine row per output element; no window is copied.
 
+use zkverdict_model::Weights;
+
 use super::{
     Call, Results, quantized, same_type,
     window::{Tap, Window, image},
@@ -74,6 +76,11 @@ pub(super) fn convolve(
         });
     }
     let mut rows = Vec::with_capacity(count);
+    let weights_used = if batch > 1 || taps.len() > 1 {
+        Weights::Shared
+    } else {
+        Weights::Learned
+    };
     for sample in 0..batch {
         for map in 0..maps {
             let filter = map * depth * places..(map + 1) * depth * places;
@@ -81,6 +88,7 @@ pub(super) fn convolve(
             let first = sample * channels + map / per_group.max(1) * depth;
             for taps in &taps {
                 let mut row = Row::default();
+                row.note(weights_used);
                 for (channel, filter) in filter.chunks(places.max(1)).enumerate() {
                     let start = (first + channel) * plane;
                     for (&weight, &tap) in filter.iter().zip(taps) {

@@ -189,7 +189,7 @@ fn leaky(call: &mut Call<'_>, operand: Tensor, slopes: Vec<Element>) -> Results 
         .zip(ramps)
         .zip(slopes)
         .map(|((&element, ramp), slope)| {
-            let mut row = crate::builder::Row::default();
+            let mut row = crate::builder::Row::learned();
             row.add(element, slope);
             row.add(ramp, 1.0 - slope);
             row

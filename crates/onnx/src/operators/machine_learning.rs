@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use zkverdict_model::{Comparison, Norm, Op, SingleStep};
+use zkverdict_model::{Comparison, Norm, Op, SingleStep, Weights};
 
 use super::{Call, Results, numbers};
 use crate::{
@@ -64,7 +64,7 @@ pub(super) fn scaler(call: &mut Call<'_>) -> Results {
         .iter()
         .zip(offset.iter().zip(&scale).cycle())
         .map(|(&element, (offset, scale))| {
-            let mut row = Row::default();
+            let mut row = Row::learned();
             row.add(element, *scale);
             row.add_bias(-offset * scale);
             row
@@ -94,9 +94,11 @@ fn scores(call: &mut Call<'_>, coefficients: &[f64], intercepts: &[f64]) -> Resu
     call.builder.charge_shape(&[count, targets])?;
     call.builder.charge_terms(expected.saturating_mul(count))?;
     let mut rows = Vec::with_capacity(count.saturating_mul(targets));
+    let origin = if count > 1 { Weights::Shared } else { Weights::Learned };
     for sample in operand.elements.chunks_exact(features) {
         for (weights, &intercept) in coefficients.chunks_exact(features).zip(intercepts) {
             let mut row = Row::default();
+            row.note(origin);
             row.add_bias(intercept);
             for (&element, &weight) in sample.iter().zip(weights) {
                 row.add(element, weight);

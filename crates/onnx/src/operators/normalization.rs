@@ -74,7 +74,7 @@ pub(super) fn batch_normalization(call: &mut Call<'_>) -> Results {
             return Err(Refusal::NotFinite);
         }
         for &element in elements {
-            let mut row = Row::default();
+            let mut row = Row::learned();
             row.add(element, factor);
             row.add_bias(bias - mean * factor);
             rows.push(row);
@@ -309,7 +309,7 @@ fn normalize(
         .iter()
         .zip(parameters.scale.iter().zip(biases))
         .map(|(&element, (scale, bias))| {
-            let mut row = Row::default();
+            let mut row = Row::learned();
             row.add(element, *scale);
             row.add_bias(bias);
             row

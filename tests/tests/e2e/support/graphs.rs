@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use zkverdict::models::{
     AffineRow, Aggregate, BranchMode, Comparison, Element, Elementary, Formula, Graph, Input, Node, Norm, Op, Output,
-    OutputKind, Tree, TreeEnsemble, TreeNode, ValueId,
+    OutputKind, Tree, TreeEnsemble, TreeNode, ValueId, Weights,
 };
 
 use super::Sample;
@@ -149,6 +149,7 @@ impl GraphBuilder {
             inputs: inputs.to_vec(),
             len,
             shape: None,
+            weights: Weights::default(),
         });
         self.lens.push(len);
         ValueId(self.lens.len() - 1)
@@ -169,7 +170,11 @@ impl GraphBuilder {
                 bias: rng.gen_range(-0.5..0.5),
             })
             .collect();
-        self.node(Op::Affine { rows }, input, outputs)
+        let value = self.node(Op::Affine { rows }, input, outputs);
+        if let Some(node) = self.graph.nodes.last_mut() {
+            node.weights = Weights::Learned;
+        }
+        value
     }
 
     /// One-hot encodes the first input and leaves the others.

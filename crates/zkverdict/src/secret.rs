@@ -1,0 +1,159 @@
+use std::path::Path;
+
+use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use rand::{SeedableRng, rngs::StdRng};
+use serde::{Deserialize, Serialize};
+use zkverdict_circuit::{ModelCommitment, Visibility, prove_ranges};
+use zkverdict_model::{Calibration, FormatChoice, ModelError, ModelParameters, ParameterFormats, Program};
+use zkverdict_verifier::{Digest, encode_public_inputs};
+
+use crate::{
+    CircuitFile, Error, Model,
+    commitment::{create_secret, read_secret, replace_secret, scalar},
+};
+
+/// What the integers of a committed model follow from, beside its weights: all models of a circuit share it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommittedFormats {
+    /// Ranges.
+    pub calibration: Calibration,
+    /// Tensors that do not have the finest format for their range.
+    pub formats: Vec<FormatChoice>,
+}
+
+/// A committed model: its parameters, and the salt of the commitment. Secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretModel {
+    /// The circuit that it is a model of.
+    pub circuit: Digest,
+    #[serde(with = "scalar")]
+    salt: Fr,
+    /// Weights and biases.
+    pub parameters: ModelParameters,
+}
+
+impl std::fmt::Debug for SecretModel {
+    /// Shows nothing but the circuit.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "SecretModel({}, secret)", self.circuit)
+    }
+}
+
+impl SecretModel {
+    /// Commits to these parameters with a new salt.
+    pub fn new(circuit: &CircuitFile, parameters: ModelParameters) -> Self {
+        Self {
+            circuit: circuit.digest(),
+            salt: Fr::random(StdRng::from_entropy()),
+            parameters,
+        }
+    }
+
+    /// Commits to a model of the circuit's architecture with a new salt.
+    ///
+    /// # Errors
+    /// [`Error::PublicModel`]; a model of another architecture, or with a weight that leaves its range.
+    pub fn of(circuit: &CircuitFile, model: &Model) -> Result<Self, Error> {
+        let formats = circuit.committed.as_ref().ok_or(Error::PublicModel)?;
+        let known = &circuit.compiled.program;
+        let program = formats.program(model, known.limb_bits, ParameterFormats::Of(known));
+        let mut program = program.map_err(|error| match error {
+            // The ranges are of another graph.
+            Error::Model(ModelError::CalibrationMismatch { .. }) => ModelError::OtherArchitecture.into(),
+            error => error,
+        })?;
+        prove_ranges(&mut program, circuit.compiled.public);
+        if !program.has_architecture_of(known) {
+            return Err(ModelError::OtherArchitecture.into());
+        }
+        Ok(Self::new(circuit, program.parameters()?))
+    }
+
+    /// The salt.
+    pub fn salt(&self) -> Fr {
+        self.salt
+    }
+
+    /// The commitment, as a public input: what a registry stores as the model's hash.
+    ///
+    /// # Errors
+    /// Parameters of another architecture.
+    pub fn commitment(&self, circuit: &CircuitFile) -> Result<[u8; 32], Error> {
+        let hash = ModelCommitment::of(&circuit.compiled.program).hash(&self.parameters, self.salt)?;
+        Ok(encode_public_inputs(&[hash])[0])
+    }
+
+    /// Whether it opens this commitment, of which a verifying key says what it is to.
+    ///
+    /// # Errors
+    /// Parameters of another architecture.
+    pub fn opens(&self, to: &ModelCommitment, commitment: [u8; 32]) -> Result<bool, Error> {
+        let hash = to.hash(&self.parameters, self.salt)?;
+        Ok(encode_public_inputs(&[hash])[0] == commitment)
+    }
+
+    /// Writes it, whole or not at all, to a file that only its owner can read.
+    ///
+    /// # Errors
+    /// [`Error::SecretModelExists`] unless it may `replace` what is there; I/O.
+    pub fn save(&self, path: &Path, replace: bool) -> Result<(), Error> {
+        if replace {
+            return replace_secret(path, self);
+        }
+        create_secret(path, self).map_err(|error| match error {
+            Error::SaltExists { path } => Error::SecretModelExists { path },
+            error => error,
+        })
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A file that is not there or holds no secret model.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        read_secret(path, "secret model", "`zkverdict commit model`")
+    }
+}
+
+impl CommittedFormats {
+    /// The program of a model.
+    pub(crate) fn program(
+        &self,
+        model: &Model,
+        limb_bits: u32,
+        formats: ParameterFormats<'_>,
+    ) -> Result<Program, Error> {
+        let graph = zkverdict_onnx::import_with_zeros(&model.bytes)?;
+        Ok(Program::compile_committed(
+            &graph,
+            &self.calibration,
+            limb_bits,
+            &self.formats,
+            formats,
+        )?)
+    }
+}
+
+impl CircuitFile {
+    /// Whether the model is committed to, and its parameters are in a file of their own.
+    pub fn has_secret_model(&self) -> bool {
+        self.compiled.public.model == Visibility::Committed
+    }
+
+    /// The circuit with one of its models, to prove what that one decides. Its file and digest stay those of the circuit.
+    ///
+    /// # Errors
+    /// [`Error::PublicModel`], [`Error::OtherSecretModel`].
+    pub fn with_model(mut self, secret: &SecretModel) -> Result<Self, Error> {
+        if !self.has_secret_model() {
+            return Err(Error::PublicModel);
+        }
+        if self.digest() != secret.circuit {
+            return Err(Error::OtherSecretModel);
+        }
+        self.compiled.program = self.compiled.program.with_parameters(&secret.parameters)?;
+        self.secret = Some(secret.clone());
+        Ok(self)
+    }
+}
