@@ -203,7 +203,9 @@ impl Commitment {
     }
 
     pub(crate) fn hash_row(&self, values: &[i64], salt: Fr) -> Fr {
-        absorbed(self.tag(), salt, &self.elements(), |index| from_i128(values[index].into()))
+        absorbed(self.tag(), salt, &self.elements(), |index| {
+            from_i128(values[index].into())
+        })
     }
 
     /// The commitment to the cells of one execution.

@@ -325,7 +325,10 @@ impl Layout {
     pub fn commitment_rows(&self) -> Range<usize> {
         let sponges = self.sponges.iter().map(|sponge| sponge.tag.load_row);
         let records = self.records.iter().filter_map(|records| records.links.first());
-        let first = sponges.chain(records.map(|link| link.load_row)).min().unwrap_or(self.rows);
+        let first = sponges
+            .chain(records.map(|link| link.load_row))
+            .min()
+            .unwrap_or(self.rows);
         first..self.rows
     }
 

@@ -4,9 +4,7 @@ use halo2_proofs::halo2curves::{
     bn256::Fr,
     ff::{Field, FromUniformBytes, PrimeField},
 };
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha512};
-use zkverdict_model::Program;
 
 use crate::{
     AdviceColumn, CircuitError, Commitment, Side,
@@ -126,15 +124,17 @@ impl Commitment {
             .collect()
     }
 
-    /// The tree over the cells of one execution.
-    pub fn tree(&self, program: &Program, cells: &[i64], seed: Fr) -> RecordTree {
-        let values: Vec<i64> = self.side.cells(program).iter().map(|cell| cells[cell.index()]).collect();
-        RecordTree::new(self.leaves(&values, seed))
+    /// The tree over the rows of these integers, with salts from a seed.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn tree(&self, values: &[i64], seed: Fr) -> RecordTree {
+        RecordTree::new(self.leaves(values, seed))
     }
 }
 
 /// Where an element of a permutation's first state comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Absorbed {
     /// A row of the value column.
     Row(usize),
@@ -217,7 +217,11 @@ impl Builder<'_> {
                 };
                 let absorbed: Vec<Absorbed> = children.iter().map(|row| Absorbed::Row(*row)).collect();
                 let is_root = known.len() == 1;
-                let added = if is_root { Fr::ZERO } else { constants[1 + number % ARITY % RATE] };
+                let added = if is_root {
+                    Fr::ZERO
+                } else {
+                    constants[1 + number % ARITY % RATE]
+                };
                 parents.push(self.hash(tag, &absorbed, zero, added, &mut found));
             }
             hashes = parents;
@@ -233,14 +237,7 @@ impl Builder<'_> {
     }
 
     /// The permutations of one hash; returns the row of the result, to which `added` is added.
-    fn hash(
-        &mut self,
-        tag: usize,
-        absorbed: &[Absorbed],
-        zero: usize,
-        added: Fr,
-        found: &mut RecordRows,
-    ) -> usize {
+    fn hash(&mut self, tag: usize, absorbed: &[Absorbed], zero: usize, added: Fr, found: &mut RecordRows) -> usize {
         let carry = parameters().constants[0][0];
         let mut carried = tag;
         let count = absorbed.len().div_ceil(RATE);
@@ -281,7 +278,11 @@ mod tests {
             let tree = RecordTree::new(leaves.clone());
             for row in [0, rows / 2, rows - 1] {
                 let path = tree.path(row);
-                assert_eq!(root_of_path(leaves[row], row, rows, &path), Some(tree.root()), "{row} of {rows}");
+                assert_eq!(
+                    root_of_path(leaves[row], row, rows, &path),
+                    Some(tree.root()),
+                    "{row} of {rows}"
+                );
                 assert_ne!(root_of_path(leaves[row], row, rows + 1, &path), Some(tree.root()));
                 assert_eq!(root_of_path(leaves[row] + Fr::ONE, row, rows, &path), None);
                 if rows > 1 {

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CellId, Combination, Finish, Format, InputCell, Layer, Limit, Limited, ModelError, OutputCells, OutputKind, Program,
-    Range, Source, Step, Sum, Table, TableId,
+    CellId, Combination, Finish, Format, InputCell, Layer, Limit, Limited, ModelError, OutputCells, OutputKind,
+    Program, Range, Source, Step, Sum, Table, TableId,
 };
 
 /// A fraction.
@@ -52,7 +52,11 @@ impl std::str::FromStr for Fraction {
                 fraction.denominator /= factor;
             }
         }
-        if fraction.is_share() { Ok(fraction) } else { Err(refused()) }
+        if fraction.is_share() {
+            Ok(fraction)
+        } else {
+            Err(refused())
+        }
     }
 }
 
@@ -202,7 +206,9 @@ impl Program {
     pub fn audit(&self, audit: &Audit) -> Result<Self, ModelError> {
         let refuse = |reason: &'static str| Err(ModelError::Audit { reason });
         if audit.rows == 0 || audit.rows as i64 >= self.cell_max() {
-            return refuse("it counts from 1 to 2^(2L) − 1 rows, with L the limb bits; take fewer rows, or larger limbs");
+            return refuse(
+                "it counts from 1 to 2^(2L) − 1 rows, with L the limb bits; take fewer rows, or larger limbs",
+            );
         }
         let shares = audit.claims.iter().all(|claim| match claim {
             Claim::FourFifths => true,
@@ -312,7 +318,11 @@ impl Program {
                     if let Some(layer) = &kept {
                         let factors = layer.sums.iter().flat_map(|sum| &sum.products);
                         let factors = factors.flat_map(|(left, right)| [left, right]);
-                        layer.inputs.iter().chain(factors).for_each(|cell| needed[cell.index()] = true);
+                        layer
+                            .inputs
+                            .iter()
+                            .chain(factors)
+                            .for_each(|cell| needed[cell.index()] = true);
                     }
                     kept.map(Step::Layer)
                 }
@@ -324,7 +334,10 @@ impl Program {
                 Step::Witness { cells, source, .. } => {
                     let is_needed = *source == Source::Input || cells.iter().any(|cell| needed[cell.index()]);
                     if is_needed {
-                        cells.iter().chain(&source.reads()).for_each(|cell| needed[cell.index()] = true);
+                        cells
+                            .iter()
+                            .chain(&source.reads())
+                            .for_each(|cell| needed[cell.index()] = true);
                     }
                     is_needed.then(|| step.clone())
                 }
@@ -736,8 +749,14 @@ impl Auditor<'_> {
     fn groups(&mut self, rows: &[RowBits], all: &Counts) -> [Counts; 2] {
         let second = Counts {
             rows: self.sum_of("rows of the group", rows.iter().filter_map(|row| row.group)),
-            selected: self.sum_of("selected of the group", rows.iter().filter_map(|row| row.selected_in_group)),
-            positives: self.sum_of("positives of the group", rows.iter().filter_map(|row| row.positive_in_group)),
+            selected: self.sum_of(
+                "selected of the group",
+                rows.iter().filter_map(|row| row.selected_in_group),
+            ),
+            positives: self.sum_of(
+                "positives of the group",
+                rows.iter().filter_map(|row| row.positive_in_group),
+            ),
             true_positives: self.sum_of(
                 "true positives of the group",
                 rows.iter().filter_map(|row| row.true_positive_in_group),
@@ -764,8 +783,12 @@ impl Auditor<'_> {
             self.output(name, OutputKind::Index, cells);
         };
         shown("true positives", &|counts| Total::count(counts.true_positives));
-        shown("false positives", &|counts| Total::count(counts.selected).minus(counts.true_positives));
-        shown("false negatives", &|counts| Total::count(counts.positives).minus(counts.true_positives));
+        shown("false positives", &|counts| {
+            Total::count(counts.selected).minus(counts.true_positives)
+        });
+        shown("false negatives", &|counts| {
+            Total::count(counts.positives).minus(counts.true_positives)
+        });
         shown("true negatives", &|counts| {
             let others = Total::count(counts.rows).minus(counts.selected).minus(counts.positives);
             others.plus(counts.true_positives)

@@ -319,13 +319,17 @@ impl Program {
         let none_here = known.iter().all(|layer| {
             let offset = layer.parameters.map(|block| block.offset);
             let sums = layer.sums.iter();
-            sums.clone().all(|sum| sum.weights.is_empty() && Some(sum.bias) == offset)
+            sums.clone()
+                .all(|sum| sum.weights.is_empty() && Some(sum.bias) == offset)
         });
         if all_here && !known.is_empty() && !none_here {
-            self.parameters()
-                .map_err(|_| "a parameter is outside of its range")?;
+            self.parameters().map_err(|_| "a parameter is outside of its range")?;
             return Ok(());
         }
-        if known.is_empty() || none_here { Ok(()) } else { Err("some parameters are missing") }
+        if known.is_empty() || none_here {
+            Ok(())
+        } else {
+            Err("some parameters are missing")
+        }
     }
 }

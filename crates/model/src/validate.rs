@@ -58,7 +58,8 @@ impl Program {
             )?;
         }
         require(
-            self.records.is_none_or(|rows| rows > 0 && self.inputs.len() % rows == 0),
+            self.records
+                .is_none_or(|rows| rows > 0 && self.inputs.len() % rows == 0),
             "its inputs are no whole rows",
         )?;
         self.outputs

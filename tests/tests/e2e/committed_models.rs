@@ -56,7 +56,11 @@ fn trained_again(graph: &Graph) -> Graph {
         for row in rows {
             row.bias *= rng.gen_range(-1.0..1.0);
             for (_, weight) in &mut row.terms {
-                *weight *= if rng.gen_bool(0.2) { 0.0 } else { rng.gen_range(-1.0..1.0) };
+                *weight *= if rng.gen_bool(0.2) {
+                    0.0
+                } else {
+                    rng.gen_range(-1.0..1.0)
+                };
             }
         }
     }
@@ -116,7 +120,8 @@ fn all_models_of_an_architecture_have_one_circuit() {
             let twins = Twins::new(graph.clone(), 8, limbs);
             assert_ne!(twins.ours, twins.theirs);
             assert_eq!(twins.ours.architecture(), twins.theirs.architecture());
-            let layout = |program: &Program| format!("{:?}", Layout::new(program, 1, &[], COMMITTED).unwrap().bound_cells());
+            let layout =
+                |program: &Program| format!("{:?}", Layout::new(program, 1, &[], COMMITTED).unwrap().bound_cells());
             assert_eq!(layout(&twins.ours), layout(&twins.ours.architecture()));
             let parameters = twins.theirs.parameters().unwrap();
             assert_eq!(twins.ours.with_parameters(&parameters).unwrap(), twins.theirs);

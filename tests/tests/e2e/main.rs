@@ -1,6 +1,7 @@
 //! The suites, linked once. See the library's table.
 
 mod artifacts;
+mod audits;
 mod bench_models;
 mod ceremonies;
 mod chain;

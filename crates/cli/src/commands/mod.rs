@@ -1,6 +1,7 @@
 //! One file per command. Each reads its arguments and settings, calls the library, and hands a report to the printer.
 
 mod anvil;
+mod audit;
 mod bench;
 mod calibrate;
 mod chain;
@@ -62,6 +63,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Prove(args) => prove::run(&args, settings, printer),
         Command::Verify(args) => verify::run(&args, printer),
         Command::Commit(args) => commit::run(args.command, settings, printer),
+        Command::Audit(args) => audit::run(args.command, settings, printer),
         Command::Contract(args) => contract::run(args, settings, printer),
         Command::Simulate(args) => simulate::run(&args, printer),
         Command::Deploy(args) => deploy::run(&args, settings, printer),

@@ -88,7 +88,9 @@ impl Lowering<'_> {
             let is_secret = self.values[value.0].iter().any(|expression| expression.is_secret);
             is_secret && (!is_direct || secret.readers[value.0] > 1)
         });
-        settled.into_iter().try_for_each(|value| self.make_cells(graph, node, value))
+        settled
+            .into_iter()
+            .try_for_each(|value| self.make_cells(graph, node, value))
     }
 
     /// Makes the weights and constants of some sums parameters: rounds them to their format, and moves the sums to be
@@ -134,7 +136,10 @@ impl Lowering<'_> {
                     let longest = numbers.map(length).max().unwrap_or(0);
                     (longest + 1 + SPARE_BITS).saturating_sub(bits)
                 };
-                let mut weights = sums.iter().flat_map(|sum| &sum.weights).map(|weight| i128::from(*weight));
+                let mut weights = sums
+                    .iter()
+                    .flat_map(|sum| &sum.weights)
+                    .map(|weight| i128::from(*weight));
                 Ok(ParameterBlock {
                     id,
                     weight_bits: *weight_bits,
@@ -148,13 +153,7 @@ impl Lowering<'_> {
     }
 
     /// Rounds the parameters of a sum. What a weight loses stays right where its cell stands for zero.
-    fn round(
-        &self,
-        name: &str,
-        block: &ParameterBlock,
-        inputs: &[CellId],
-        sum: &mut Sum,
-    ) -> Result<(), ModelError> {
+    fn round(&self, name: &str, block: &ParameterBlock, inputs: &[CellId], sum: &mut Sum) -> Result<(), ModelError> {
         let out_of_range = |what, number: f64, most: f64| ModelError::ParameterOutOfRange {
             node: name.to_owned(),
             what,
