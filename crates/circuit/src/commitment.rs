@@ -7,10 +7,10 @@ use halo2_proofs::halo2curves::{
 use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha512};
-use zkverdict_model::{CellId, Finish, Format, Layer, Program, Range, Step, Sum, Table};
+use zkverdict_model::{CellId, Finish, Format, Layer, Program, Range, Source, Step, Sum, Table};
 
 use crate::{
-    CircuitError, PublicInputs, Side,
+    CircuitError, PublicInputs, RecordTree, Side,
     field::{from_i128, power_of_two},
     poseidon,
 };
@@ -73,8 +73,11 @@ pub struct CommittedValue {
 pub struct Commitment {
     /// Inputs or outputs; a model has a [`ModelCommitment`](crate::ModelCommitment).
     pub side: Side,
-    /// The values, in graph order.
+    /// The values, in graph order; of one row, where it is to a table.
     pub values: Vec<CommittedValue>,
+    /// Rows of the table that it is to: it is the root of a [tree](crate::RecordTree).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<usize>,
 }
 
 impl Commitment {
@@ -83,7 +86,11 @@ impl Commitment {
     /// # Errors
     /// [`CircuitError::UnboundedCommitment`] for a cell without a proven range.
     pub fn of(program: &Program, side: Side) -> Result<Self, CircuitError> {
-        let bits = proven_bits(program);
+        let rows = program.records.filter(|_| side == Side::Input);
+        let mut bits = proven_bits(program);
+        if rows.is_some() {
+            encoded_bits(program, &mut bits);
+        }
         let formats: Vec<(Format, bool)> = match side {
             Side::Input => program
                 .inputs
@@ -103,15 +110,24 @@ impl Commitment {
             let bits = bits[cell.index()].ok_or(CircuitError::UnboundedCommitment { side, index })?;
             Ok::<_, CircuitError>(CommittedValue { bits, format, float32 })
         };
-        Ok(Self {
-            side,
-            values: cells.map(value).collect::<Result<_, _>>()?,
-        })
+        let mut values = cells.map(value).collect::<Result<Vec<_>, _>>()?;
+        if let Some(rows) = rows {
+            let each = values.len() / rows.max(1);
+            if each == 0 || values.chunks(each).any(|row| row != &values[..each]) {
+                return Err(CircuitError::UnequalRows);
+            }
+            values.truncate(each);
+        }
+        Ok(Self { side, values, rows })
     }
 
     /// The sponge's first carried element: says what is committed to, how many values, and their formats.
     pub fn tag(&self) -> Fr {
-        let mut text = format!("zkverdict commitment 1\n{} {}\n", self.side, self.values.len());
+        let what = match self.rows {
+            Some(_) => "record".to_owned(),
+            None => self.side.to_string(),
+        };
+        let mut text = format!("zkverdict commitment 1\n{what} {}\n", self.values.len());
         for value in &self.values {
             let CommittedValue { bits, format, float32 } = value;
             let kind = if *float32 { "float32" } else { "fixed" };
@@ -142,15 +158,30 @@ impl Commitment {
     /// # Errors
     /// Another number of values; a value outside of its bits.
     pub fn hash(&self, values: &[i64], salt: Fr) -> Result<Fr, CircuitError> {
+        self.check(values, self.rows.unwrap_or(1))?;
+        Ok(self.hash_unchecked(values, salt))
+    }
+
+    /// The leaf of one row, in a tree over a table.
+    ///
+    /// # Errors
+    /// As [`Commitment::hash`].
+    pub fn leaf(&self, values: &[i64], salt: Fr) -> Result<Fr, CircuitError> {
+        self.check(values, 1)?;
+        Ok(self.hash_row(values, salt))
+    }
+
+    fn check(&self, values: &[i64], rows: usize) -> Result<(), CircuitError> {
         let side = self.side;
-        if values.len() != self.values.len() {
+        if values.len() != rows * self.values.len() {
             return Err(CircuitError::ValueCount {
                 side,
-                expected: self.values.len(),
+                expected: rows * self.values.len(),
                 got: values.len(),
             });
         }
-        for (index, (value, CommittedValue { bits, .. })) in values.iter().zip(&self.values).enumerate() {
+        let bounds = self.values.iter().cycle();
+        for (index, (value, CommittedValue { bits, .. })) in values.iter().zip(bounds).enumerate() {
             if *value < 0 || (*bits < 63 && value >> bits != 0) {
                 return Err(CircuitError::ValueTooLarge {
                     side,
@@ -160,11 +191,18 @@ impl Commitment {
                 });
             }
         }
-        Ok(self.hash_unchecked(values, salt))
+        Ok(())
     }
 
     /// As [`Commitment::hash`], whatever the values are.
     pub(crate) fn hash_unchecked(&self, values: &[i64], salt: Fr) -> Fr {
+        match self.rows {
+            Some(_) => RecordTree::new(self.leaves(values, salt)).root(),
+            None => self.hash_row(values, salt),
+        }
+    }
+
+    pub(crate) fn hash_row(&self, values: &[i64], salt: Fr) -> Fr {
         absorbed(self.tag(), salt, &self.elements(), |index| {
             from_i128(values[index].into())
         })
@@ -238,6 +276,24 @@ fn proven_bits(program: &Program) -> Vec<Option<u32>> {
         }
     }
     bits
+}
+
+/// Bits of inputs that are encoded one-hot: the sum that follows the encoding says that the input is one of its
+/// categories.
+fn encoded_bits(program: &Program, bits: &mut [Option<u32>]) {
+    for step in &program.steps {
+        if let Step::Witness {
+            range: Range::Bit,
+            source: Source::OneHot { source, categories },
+            ..
+        } = step
+            && let (Some(least), Some(most)) = (categories.iter().min(), categories.iter().max())
+            && *least >= 0
+        {
+            let length = (64 - most.leading_zeros()).max(1);
+            bits[source.index()] = bits[source.index()].map(|known| known.min(length));
+        }
+    }
 }
 
 /// The largest number between the entries of a table, if all that it can give are whole: as all clamps and steps.

@@ -69,6 +69,9 @@ pub enum CircuitError {
         /// Its position.
         index: usize,
     },
+    /// A table whose rows do not all have the same formats.
+    #[error("the rows of the table differ in their formats; compile the audit again")]
+    UnequalRows,
     /// A value that does not fit the commitment.
     #[error("{side} value {index} is {value}, which is outside of its {bits} bits")]
     ValueTooLarge {

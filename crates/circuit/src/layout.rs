@@ -25,6 +25,7 @@ use crate::{
     },
     combination::{Channel, Combination},
     field::{from_i128, power_of_two},
+    records::RecordRows,
     sponge::Sponge,
     subtree::{Subtree, Subtrees},
 };
@@ -133,6 +134,8 @@ pub struct Layout {
     ties: Vec<(usize, usize)>,
     /// Commitments, in the order of the public inputs.
     pub(crate) sponges: Vec<Sponge>,
+    /// The commitment to a table.
+    pub(crate) records: Option<RecordRows>,
     /// Rows whose value is the sum beside it.
     pub(crate) link_rows: HashSet<usize>,
     rows: usize,
@@ -176,6 +179,11 @@ impl Layout {
                     for cell in side.cells(program) {
                         public_rows.push(builder.home(cell)?);
                     }
+                }
+                Visibility::Committed if side == Side::Input && program.records.is_some() => {
+                    let (records, root) = builder.records(program.records.unwrap_or(1))?;
+                    public_rows.push(root);
+                    builder.layout.records = Some(records);
                 }
                 Visibility::Committed => {
                     let sponge = builder.sponge(side)?;
@@ -334,6 +342,7 @@ impl Layout {
         }
         cells.extend(self.surplus_rows().map(|row| (AdviceColumn::Accumulator, row)));
         cells.extend(self.sponges.iter().flat_map(|sponge| sponge.bound_cells(lanes)));
+        cells.extend(self.records.iter().flat_map(|records| records.bound_cells(lanes)));
         cells.extend(self.memory_rows.clone().map(|row| (AdviceColumn::Memory, row)));
         cells.extend((0..self.table.len()).map(|index| (AdviceColumn::Multiplicity, FIRST_ROW + index)));
         cells
@@ -349,7 +358,12 @@ impl Layout {
 
     /// The rows of all commitments; they come last.
     pub fn commitment_rows(&self) -> Range<usize> {
-        let first = self.sponges.first().map_or(self.rows, |sponge| sponge.tag.load_row);
+        let sponges = self.sponges.iter().map(|sponge| sponge.tag.load_row);
+        let records = self.records.iter().filter_map(|records| records.links.first());
+        let first = sponges
+            .chain(records.map(|link| link.load_row))
+            .min()
+            .unwrap_or(self.rows);
         first..self.rows
     }
 
@@ -443,6 +457,7 @@ impl<'a> Builder<'a> {
             evaluations: Vec::new(),
             ties: Vec::new(),
             sponges: Vec::new(),
+            records: None,
             link_rows: HashSet::new(),
             rows: FIRST_ROW,
         };

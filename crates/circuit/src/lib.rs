@@ -17,6 +17,7 @@
 //! | `commitment` | committed values: packing, tag, hash |
 //! | `parameters` | the parameters of a committed model: their cells, and the commitment to them |
 //! | `sponge` | the rows of a commitment, and their values |
+//! | `records` | commitments to tables |
 //! | `poseidon` | the permutation and the sponge, and the linear forms of their gadget |
 //! | `trace` | cells → advice columns |
 //! | `circuit` | halo2's `Circuit` over both |
@@ -36,6 +37,7 @@ mod layout;
 mod parameters;
 mod plan;
 mod poseidon;
+mod records;
 mod shape;
 mod sponge;
 mod subtree;
@@ -54,6 +56,7 @@ pub use plan::{
     Candidate, HostFactors, MAX_K, Objective, ProveCpu, candidates, choose, convolution_rows, smallest_k, worthwhile,
 };
 pub use poseidon::{RATE, WIDTH, permute, sponge};
+pub use records::{ARITY, RecordTree, record_salt, root_of_path};
 pub use shape::Shape;
 pub use trace::Trace;
 pub use visibility::{PublicInputs, Side, Visibility};

@@ -28,6 +28,11 @@ impl Link {
     pub(crate) fn row(self, lanes: usize) -> usize {
         self.load_row + lanes * (1 + self.steps)
     }
+
+    pub(crate) fn bound_cells(self, lanes: usize) -> Vec<(AdviceColumn, usize)> {
+        let sums = (1..=self.steps + 1).map(|step| (AdviceColumn::Accumulator, self.load_row + lanes * step));
+        sums.chain([(AdviceColumn::Value, self.row(lanes))]).collect()
+    }
 }
 
 /// A commitment on rows.
@@ -52,9 +57,7 @@ impl Sponge {
     pub(crate) fn bound_cells(&self, lanes: usize) -> Vec<(AdviceColumn, usize)> {
         let mut cells = Vec::new();
         for link in std::iter::once(&self.tag).chain(&self.elements) {
-            let sums = (1..=link.steps + 1).map(|step| (AdviceColumn::Accumulator, link.load_row + lanes * step));
-            cells.extend(sums);
-            cells.push((AdviceColumn::Value, link.row(lanes)));
+            cells.extend(link.bound_cells(lanes));
         }
         for first in &self.permutations {
             cells.extend((*first..first + ROWS).map(|row| (AdviceColumn::Value, row)));
@@ -124,6 +127,27 @@ impl Builder<'_> {
         };
         self.permute(&sponge, first_constants[0]);
         Ok(sponge)
+    }
+
+    /// A link to a fixed value, for a place of the state.
+    pub(crate) fn constant_link(&mut self, constant: Fr, place: usize) -> Result<Link, CircuitError> {
+        let packed = Packed {
+            constant,
+            cells: Vec::new(),
+            added: parameters().constants[0][place],
+        };
+        Ok(self.links(&[packed])?[0])
+    }
+
+    /// A link to packed cells, each from its bit on, for a place of the state.
+    pub(crate) fn packed_link(&mut self, cells: Vec<(CellId, u32)>, place: usize) -> Result<Link, CircuitError> {
+        let cells = cells.into_iter();
+        let packed = Packed {
+            constant: Fr::ZERO,
+            cells: cells.map(|(cell, bit)| (Content::Cell(cell), bit)).collect(),
+            added: parameters().constants[0][place],
+        };
+        Ok(self.links(&[packed])?[0])
     }
 
     /// One block of links, the lanes interleaved over the same copies, as in a layer.

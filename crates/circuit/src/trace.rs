@@ -17,6 +17,7 @@ use crate::{
     layout::{CLOSING_ROWS, Combined, Evaluation, EvaluationSource, Lane, Placement},
     parameters::ParameterCell,
     poseidon,
+    records::{Absorbed, RecordRows, record_salt},
     sponge::{Link, Sponge},
     subtree::joined,
 };
@@ -79,6 +80,9 @@ impl Trace {
         filler.fill();
         for sponge in &layout.sponges {
             filler.sponge(sponge, salts.of(sponge.side));
+        }
+        if let Some(records) = &layout.records {
+            filler.records(records, salts.input);
         }
         trace.count_lookups(layout);
         trace
@@ -377,20 +381,44 @@ impl Filler<'_> {
         }
         let mut carried = tag;
         for (first, absorbed) in sponge.permutations.iter().zip(absorbed.chunks(poseidon::RATE)) {
-            let values = chips::poseidon::values(poseidon::state(carried, absorbed));
-            let carry = self
-                .layout
-                .fixed
-                .weight(0, first + chips::poseidon::BOX_ROWS - poseidon::WIDTH);
-            for (row, value) in (*first..).zip(&values) {
-                self.trace.value[row] = *value;
+            carried = self.permutation(*first, poseidon::state(carried, absorbed));
+        }
+    }
+
+    /// Fills a permutation; returns its result.
+    fn permutation(&mut self, first: usize, state: poseidon::State) -> Fr {
+        let values = chips::poseidon::values(state);
+        let carry = first + chips::poseidon::BOX_ROWS - poseidon::WIDTH;
+        let carry = self.layout.fixed.weight(0, carry);
+        for (row, value) in (first..).zip(&values) {
+            self.trace.value[row] = *value;
+        }
+        for row in first..first + chips::poseidon::BOX_ROWS {
+            self.trace.accumulator[row] = self.trace.value[row].square().square();
+        }
+        let result = first + chips::poseidon::BOX_ROWS;
+        let carried = self.trace.value[result];
+        self.trace.value[result] += carry;
+        carried
+    }
+
+    /// Fills the commitment to a table, its rows' salts from a seed.
+    fn records(&mut self, records: &RecordRows, seed: Fr) {
+        let lanes = self.layout.shape.lanes;
+        for link in &records.links {
+            self.link(link, lanes);
+        }
+        let constants = poseidon::parameters().constants[0];
+        for permutation in &records.permutations {
+            let mut state = constants;
+            for (element, source) in state.iter_mut().zip(permutation.state) {
+                *element = match source {
+                    // The round constant of the place is in it.
+                    Absorbed::Row(row) => self.trace.value[row] - *element,
+                    Absorbed::Salt(row) => record_salt(seed, row),
+                };
             }
-            for row in *first..first + chips::poseidon::BOX_ROWS {
-                self.trace.accumulator[row] = self.trace.value[row].square().square();
-            }
-            let result = first + chips::poseidon::BOX_ROWS;
-            carried = self.trace.value[result];
-            self.trace.value[result] += carry;
+            self.permutation(permutation.row, state);
         }
     }
 

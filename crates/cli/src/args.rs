@@ -142,6 +142,7 @@ pub(crate) enum Command {
     Verify(Verify),
     Commit(Commit),
     Attest(Attest),
+    Audit(Audit),
     Contract(Contract),
     Simulate(Simulate),
     Deploy(Deploy),
@@ -379,6 +380,116 @@ pub(crate) enum ProofFormat {
     Binary,
     /// {"proof": "0x…", "public_inputs": ["0x…", …]}
     Json,
+}
+
+/// Prove how good and how fair a model is on a labelled table, without showing the table
+///
+/// An audit is a circuit over all rows of a table: `zkverdict setup`, `prove --input TABLE`, `verify`, `contract` and all
+/// other commands take it like any other. Proofs show the root that commits to the table, the number of rows, and either
+/// counts or only what is claimed.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    pub(crate) command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    Compile(AuditCompile),
+    Data(AuditData),
+    Open(AuditOpen),
+    Check(AuditCheck),
+}
+
+/// Compile the audit of a model on a table
+///
+/// Without claims, proofs show how decisions and labels go together, in each group. With claims, they show whether each
+/// holds, and nothing else: accuracy>=T; four-fifths, neither group's selection rate below 4/5 of the other's; parity<=E,
+/// the groups' selection rates differ by at most E; opportunity<=E, their true positive rates do. Class 1 of the model is
+/// the one that is selected. A group without rows makes claims about it false.
+///
+/// Example: zkverdict audit compile logreg.onnx --data audit.csv --label creditability --group "age_in_years>=25" \
+///   --claim "accuracy>=0.7" --claim four-fifths
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct AuditCompile {
+    #[command(flatten)]
+    pub(crate) compile: Compile,
+    /// The table: a .csv with a header; columns of the model's inputs, labels, groups
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// The column of the right classes
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) label: String,
+    /// The protected attribute: a column with two values, or COLUMN>=NUMBER
+    #[arg(long, value_name = "RULE")]
+    pub(crate) group: Option<String>,
+    /// Show whether this holds instead of counts; may be given several times
+    #[arg(long, value_name = "CLAIM")]
+    pub(crate) claim: Vec<zkverdict::models::Claim>,
+    /// Commit to the model with the salt of this secret model, so that decisions and audit name the same one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) same_model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) columns: Columns,
+}
+
+/// Commit to the table of an audit before anything is proven
+///
+/// Prints the root, and writes the secret that the rows' salts follow from, or uses that of the file where there is one.
+/// `zkverdict prove --salt FILE` proves for the same root. Whoever has the file can test guesses of every row.
+///
+/// Example: zkverdict audit data logreg.audit.circuit --data audit.csv --salt audit.salt
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct AuditData {
+    /// What `zkverdict audit compile` wrote
+    pub(crate) circuit: PathBuf,
+    /// The table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// The file of the secret [default: CIRCUIT.salt]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) salt: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) columns: Columns,
+}
+
+/// Write what opens one row of a committed table
+///
+/// Whoever gets the file learns the row and can check that the table has it at its place. It tells nothing of other rows.
+///
+/// Example: zkverdict audit open logreg.audit.circuit --data audit.csv --salt audit.salt --row 17
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct AuditOpen {
+    #[command(flatten)]
+    pub(crate) data: AuditData,
+    /// Which row, from 0
+    #[arg(long, value_name = "N")]
+    pub(crate) row: usize,
+    /// Where to write the opening [default: CIRCUIT.rowN.opening]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Check that a row is in the table of a proof, and show it
+///
+/// Exit status 1 if it is not. The proof itself is not verified: `zkverdict verify` does that.
+///
+/// Example: zkverdict audit check logreg.audit.row17.opening --verifying-key logreg.audit.vk --proof logreg.audit.proof
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct AuditCheck {
+    /// What `zkverdict audit open` wrote
+    pub(crate) opening: PathBuf,
+    /// What `zkverdict setup` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) verifying_key: PathBuf,
+    /// What `zkverdict prove` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proof: PathBuf,
 }
 
 /// Make, open and check commitments to inputs, outputs and models, without a proof

@@ -129,6 +129,12 @@ pub enum ModelError {
         /// Node and operator.
         node: String,
     },
+    /// Not what an audit can be made of.
+    #[error("no audit: {reason}")]
+    Audit {
+        /// Why, and what to do.
+        reason: &'static str,
+    },
     /// A program from a file makes no sense.
     #[error("the program is malformed: {problem}; run `zkverdict compile` again")]
     MalformedProgram {

@@ -25,10 +25,12 @@
 //! | `facts` | what can be said of trees before any input |
 //! | `parameters` | committed models: parameters apart from the architecture |
 //! | `program` | the integer program and its evaluator |
+//! | `audit` | a program over all rows of a labelled table |
 //! | `validate` | checks of a program that comes from a file |
 //!
 //! Lowest crate of the workspace: no circuit, no EVM.
 
+mod audit;
 mod calibrate;
 mod convolution;
 mod curves;
@@ -49,6 +51,7 @@ mod quantize;
 mod region;
 mod validate;
 
+pub use audit::{Audit, Claim, Fraction};
 pub use calibrate::{Calibration, Interval};
 pub use convolution::{Convolution, Kernel, Placed, SumIndex, Tap};
 pub use error::ModelError;

@@ -495,6 +495,9 @@ pub struct Program {
     pub inputs: Vec<InputCell>,
     /// Outputs in graph order.
     pub outputs: Vec<OutputCells>,
+    /// Where the inputs are rows of a table, one after the other: how many. A commitment to them is a tree's root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<usize>,
 }
 
 impl Program {

@@ -60,6 +60,11 @@ impl Program {
                 "an input lies outside of its tensor",
             )?;
         }
+        require(
+            self.records
+                .is_none_or(|rows| rows > 0 && self.inputs.len() % rows == 0),
+            "its inputs are no whole rows",
+        )?;
         self.outputs
             .iter()
             .try_for_each(|output| check_format(&output.format))?;

@@ -34,6 +34,6 @@ pub use error::OnnxError;
 pub use float_model::FloatModel;
 pub use import::{import, import_file, import_with_zeros};
 pub use refusal::Refusal;
-pub use samples::{Place, Sample, SampleProblem, read_samples, read_samples_ignoring};
+pub use samples::{Place, Sample, SampleProblem, read_columns, read_samples, read_samples_ignoring};
 pub use summary::{ModelSummary, NodeSummary, TensorSummary, summarize};
 pub use tree_defect::TreeDefect;

@@ -10,7 +10,7 @@ use zkverdict_model::{ForestBounds, Graph, Input, ParameterFormats, Program};
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
-use crate::{CalibrationFile, CommittedFormats, Error, Model, SecretModel, Width};
+use crate::{AuditOptions, AuditTable, CalibrationFile, CommittedFormats, Error, Model, SecretModel, Width};
 
 /// Largest error against the floats that the planner accepts by default.
 pub const DEFAULT_TOLERANCE: f64 = 4e-4;
@@ -64,6 +64,9 @@ pub struct CircuitFile {
     /// Where the model is committed: what makes the integers of another model's weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<CommittedFormats>,
+    /// Where it is an audit: what is asked of which table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditTable>,
     /// The committed model whose parameters are in the program at the moment: no circuit's file has them.
     #[serde(skip)]
     pub secret: Option<SecretModel>,
@@ -85,6 +88,53 @@ pub struct Planned {
 /// # Errors
 /// A model that fits no layout, or none of those asked for.
 pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOptions) -> Result<Planned, Error> {
+    plan(model, calibration, options, None)
+}
+
+/// Compiles the audit of a model on a table. The rows are committed to, whatever the options say of the inputs.
+///
+/// # Errors
+/// As [`compile`]; a table or model that no audit can be made of.
+pub fn compile_audit(
+    model: &Model,
+    calibration: &CalibrationFile,
+    options: &CompileOptions,
+    table: &Path,
+    audit: &AuditOptions,
+) -> Result<Planned, Error> {
+    let error = |width: &&Width| width.fidelity.max_error;
+    let accurate = calibration
+        .widths
+        .iter()
+        .find(|width| error(width) <= options.tolerance);
+    let closest = || {
+        calibration
+            .widths
+            .iter()
+            .min_by(|left, right| error(left).total_cmp(&error(right)))
+    };
+    let width = accurate.or_else(closest).ok_or(Error::NoLayout)?;
+    let classes = width.program(&model.graph, &calibration.calibration)?.two_classes()?;
+    let table = AuditTable::of(model, classes, table, audit)?;
+    let options = CompileOptions {
+        public: PublicInputs {
+            inputs: Visibility::Committed,
+            outputs: Visibility::Public,
+            ..options.public
+        },
+        // Rows are many and tables few: larger limbs only cost.
+        limb_bits: options.limb_bits.or(Some(width.limb_bits)),
+        ..*options
+    };
+    plan(model, calibration, &options, Some(table))
+}
+
+fn plan(
+    model: &Model,
+    calibration: &CalibrationFile,
+    options: &CompileOptions,
+    audit: Option<AuditTable>,
+) -> Result<Planned, Error> {
     let is_committed = options.public.model == Visibility::Committed;
     let program = |width: &Width, weight_bits: Option<u32>| {
         let mut program = match weight_bits {
@@ -97,6 +147,9 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
                 committed_formats(calibration, width).program(model, width.limb_bits, weights)?
             }
         };
+        if let Some(table) = &audit {
+            program = program.audit(&table.audit)?;
+        }
         prove_ranges(&mut program, options.public);
         Ok::<Program, Error>(program)
     };
@@ -148,6 +201,7 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
             ..plan
         },
         committed: is_committed.then(|| committed_formats(calibration, width)),
+        audit,
         secret: None,
     };
     if is_committed {
@@ -230,7 +284,7 @@ impl CircuitFile {
         self.artifact(MadeFrom::new()).digest
     }
 
-    /// Reads samples for this circuit as [`Model::samples`] does; columns named in `ignore` are passed over.
+    /// Reads samples for this circuit as [`Model::samples`] does, or the table of an audit as one sample; columns named in `ignore` are passed over.
     ///
     /// # Errors
     /// Named by file, row and column.
@@ -241,6 +295,9 @@ impl CircuitFile {
             outputs: Vec::new(),
             notes: Vec::new(),
         };
+        if let Some(table) = &self.audit {
+            return Ok(vec![table.sample(path, &interface, ignore)?]);
+        }
         let samples = read_samples_ignoring(path, &interface, ignore)?;
         Ok(samples.into_iter().map(|sample| sample.inputs).collect())
     }

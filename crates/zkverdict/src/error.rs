@@ -77,6 +77,60 @@ pub enum Error {
         /// Version in the file.
         got: u32,
     },
+    /// A bound between groups that is no number.
+    #[error(
+        "{text:?} is no number; write the groups as COLUMN>=NUMBER, such as age>=25, or as a column with two values"
+    )]
+    GroupBound {
+        /// What was given.
+        text: String,
+    },
+    /// A column that does not say which of two groups a row is in.
+    #[error("the column {column:?} holds {count} different values; name one with two, or divide it: {column}>=NUMBER")]
+    GroupValues {
+        /// The column.
+        column: String,
+        /// Different values.
+        count: usize,
+    },
+    /// A label or group that a row of a table cannot have.
+    #[error("{path}, row {row}, column {column:?}: {value:?} is not {expected}", path = path.display())]
+    AuditField {
+        /// The table.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+        /// The column.
+        column: String,
+        /// What stands there.
+        value: String,
+        /// What could stand there.
+        expected: String,
+    },
+    /// Another table than the circuit was compiled for.
+    #[error(
+        "{path} has {got} rows, the audit was compiled for {expected}; run `zkverdict audit compile` again",
+        path = path.display()
+    )]
+    AuditRows {
+        /// The table.
+        path: PathBuf,
+        /// Rows of the circuit.
+        expected: usize,
+        /// Rows of the table.
+        got: usize,
+    },
+    /// A circuit or proof that is about one sample.
+    #[error("it is about one sample, not about a table; make it with `zkverdict audit compile`")]
+    NotAudit,
+    /// A row that a table does not have.
+    #[error("the table has no row {row}; choose one between 0 and {last}", last = rows - 1)]
+    NoRow {
+        /// The row, from 0.
+        row: usize,
+        /// Rows of the table.
+        rows: usize,
+    },
     /// A calibration of another model.
     #[error("{path} was made from another model; run `zkverdict calibrate` again", path = path.display())]
     StaleCalibration {

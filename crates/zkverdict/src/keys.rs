@@ -9,7 +9,7 @@ use zkverdict_prover::{Observer, Progress, ProvingKey};
 use zkverdict_srs::{Ceremony, Srs, ceremony};
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom, VerifyingKey};
 
-use crate::{CircuitFile, Error, Field, Proof, public_schema};
+use crate::{AuditTable, CircuitFile, Error, Field, Proof, public_schema};
 
 /// Share of the keys themselves in the work of making keys and a first proof.
 const KEYS_SHARE: f64 = 0.3;
@@ -32,6 +32,9 @@ pub struct VerifyingKeyFile {
     pub key: VerifyingKey,
     /// The public inputs in order.
     pub schema: Vec<Field>,
+    /// Where it is an audit: what is asked of which table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditTable>,
     /// A proof of an inference on neutral inputs: every contract is tried on it before it is called done.
     pub known: Proof,
 }
@@ -93,6 +96,7 @@ impl Keys {
             unsafe_srs: sized.is_unsafe(),
             key: proving.verifying_key.clone(),
             schema: public_schema(model)?,
+            audit: circuit.audit.clone(),
             known: Proof::new(known.proof, &known.public_inputs),
         };
         Ok(Self { proving, verifying })

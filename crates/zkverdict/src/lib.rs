@@ -12,6 +12,7 @@
 //! | `proof` | proofs, contexts |
 //! | `commitment` | salts and openings |
 //! | `secret` | committed models: their parameters and salts |
+//! | `audit` | tables of labelled rows, openings of single rows |
 //! | `schema` | what each public input means |
 //! | `contract` | verifier contracts |
 //! | `project` | a Foundry project around a contract |
@@ -23,6 +24,7 @@
 #[doc = include_str!("../../../README.md")]
 mod readme {}
 
+mod audit;
 mod circuit;
 mod commitment;
 mod contract;
@@ -44,7 +46,8 @@ pub use zkverdict_solidity as solidity;
 pub use zkverdict_srs as srs;
 pub use zkverdict_verifier as verifier;
 
-pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, compile};
+pub use audit::{AuditOptions, AuditTable, GroupRule, RowOpening};
+pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, compile, compile_audit};
 pub use commitment::{Opening, SaltFile};
 pub use contract::{ContractFile, KeyCosts, Sharing, Style};
 pub use error::Error;

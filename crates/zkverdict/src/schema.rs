@@ -102,11 +102,14 @@ pub fn public_schema(model: &CompiledModel) -> Result<Vec<Field>, CircuitError> 
                 schema.push(field);
             }
             Visibility::Committed => {
-                let committed = Committed {
-                    commitment: Commitment::of(&model.program, side)?,
-                    fields: fields(&model.program, side),
+                let commitment = Commitment::of(&model.program, side)?;
+                let name = match commitment.rows {
+                    Some(_) => "data root".to_owned(),
+                    None => format!("{side} commitment"),
                 };
-                let name = format!("{side} commitment");
+                let mut fields = fields(&model.program, side);
+                fields.truncate(commitment.values.len());
+                let committed = Committed { commitment, fields };
                 schema.push(Field::without_format(name, Role::commitment(side), Some(committed)));
             }
             Visibility::Private => {}

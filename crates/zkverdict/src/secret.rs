@@ -63,11 +63,30 @@ impl SecretModel {
             Error::Model(ModelError::CalibrationMismatch { .. }) => ModelError::OtherArchitecture.into(),
             error => error,
         })?;
+        if let Some(table) = &circuit.audit {
+            program = program.audit(&table.audit)?;
+        }
         prove_ranges(&mut program, circuit.compiled.public);
         if !program.has_architecture_of(known) {
             return Err(ModelError::OtherArchitecture.into());
         }
         Ok(Self::new(circuit, program.parameters()?))
+    }
+
+    /// The same commitment for another circuit of the same model: a single decision's, or an audit's.
+    ///
+    /// # Errors
+    /// [`Error::OtherSecretModel`] where weights or their formats differ.
+    pub fn rebound(&self, circuit: &CircuitFile) -> Result<Self, Error> {
+        let secret = circuit
+            .secret
+            .as_ref()
+            .filter(|secret| secret.parameters == self.parameters);
+        let secret = secret.ok_or(Error::OtherSecretModel)?;
+        Ok(Self {
+            circuit: secret.circuit,
+            ..self.clone()
+        })
     }
 
     /// The salt.

@@ -45,6 +45,7 @@ fn tiny() -> Pipeline {
                 compiled,
                 plan,
                 committed: None,
+                audit: None,
                 secret: None,
             },
             candidates,

@@ -323,6 +323,7 @@ fn native_commitments_bind() {
         float32: false,
     };
     let commitment = |side, bits: &[u32]| Commitment {
+        rows: None,
         side,
         values: bits.iter().map(|bits| value(*bits)).collect(),
     };
@@ -387,6 +388,7 @@ fn many_values_fit_one_contract() {
         compiled: plan.compile(program, BOTH),
         plan: plan.clone(),
         committed: None,
+        audit: None,
         secret: None,
     };
     let keys = Keys::generate(&circuit, &development_srs(plan.k)).unwrap();

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod attested;
+mod audits;
 mod bench_models;
 mod ceremonies;
 mod chain;

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    CompileOptions, HostSpeed,
+    CalibrationFile, CompileOptions, HostSpeed, Model, Planned,
     circuits::{Candidate, ConvolutionRows, HostFactors, Objective, PublicInputs, Side, Visibility},
     compile,
     models::{Fidelity, FormatChoice, TabulatedFunction, TreeFacts},
@@ -53,8 +53,21 @@ struct Compiled {
 }
 
 pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Result<Status> {
+    run_with(args, "circuit", settings, printer, |model, calibration, options| {
+        Ok(compile(model, calibration, options)?)
+    })
+}
+
+/// Compiles in some way, and writes the circuit beside the model under an ending.
+pub(super) fn run_with(
+    args: &Compile,
+    ending: &str,
+    settings: &Settings,
+    printer: &Printer,
+    compile: impl FnOnce(&Model, &CalibrationFile, &CompileOptions) -> Result<Planned>,
+) -> Result<Status> {
     let options = settings.compile_options(args)?;
-    let output = args.output.clone().unwrap_or_else(|| beside(&args.model, "circuit"));
+    let output = args.output.clone().unwrap_or_else(|| beside(&args.model, ending));
     Target::Artifact(Kind::Circuit).check(&output)?;
     let model = load_model(&args.model)?;
     let calibration = calibrate::load(args.calibration.as_deref(), &args.model, &model)?;
@@ -95,7 +108,7 @@ pub(super) fn run(args: &Compile, settings: &Settings, printer: &Printer) -> Res
         circuit_digest: planned.file.digest(),
         objective: options.objective,
         tolerance: options.tolerance,
-        visibility: options.public,
+        visibility: planned.file.compiled.public,
         fidelity: fidelity.cloned(),
         formats: width.map_or_else(Vec::new, |width| width.formats.clone()),
         functions: planned.file.compiled.program.functions.clone(),

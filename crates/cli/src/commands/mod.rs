@@ -2,6 +2,7 @@
 
 mod anvil;
 mod attest;
+mod audit;
 mod bench;
 mod calibrate;
 mod chain;
@@ -64,6 +65,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Verify(args) => verify::run(&args, printer),
         Command::Commit(args) => commit::run(args.command, settings, printer),
         Command::Attest(args) => attest::run(&args, settings, printer),
+        Command::Audit(args) => audit::run(args.command, settings, printer),
         Command::Contract(args) => contract::run(args, settings, printer),
         Command::Simulate(args) => simulate::run(&args, printer),
         Command::Deploy(args) => deploy::run(&args, settings, printer),

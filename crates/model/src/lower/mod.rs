@@ -175,6 +175,7 @@ fn lower_with(
             input_names: graph.inputs.iter().map(|input| input.name.clone()).collect(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            records: None,
         },
         cells: Vec::new(),
         values: Vec::new(),

@@ -140,6 +140,14 @@ pub enum SampleProblem {
     /// The first line is data.
     #[error("its first line holds numbers only; add a header with the column names")]
     NoHeader,
+    /// A column that is asked for by name is not there.
+    #[error("it has no column {column:?}; it has {found:?}")]
+    NoColumn {
+        /// Column.
+        column: String,
+        /// What the file names.
+        found: Vec<String>,
+    },
     /// A column is named twice.
     #[error("the column {column:?} appears twice; rename one")]
     ColumnTwice {
@@ -294,6 +302,22 @@ pub fn read_samples_ignoring(path: &Path, graph: &Graph, ignored: &[String]) -> 
             path: path.to_owned(),
             problem,
         })
+}
+
+/// Columns of a CSV file by their names, as text.
+///
+/// # Errors
+///
+/// [`OnnxError::Read`] if the file cannot be read, [`OnnxError::Samples`] if it is no CSV with such columns.
+pub fn read_columns(path: &Path, names: &[&str]) -> Result<Vec<Vec<String>>, OnnxError> {
+    let bytes = std::fs::read(path).map_err(|source| OnnxError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    table::columns(&bytes, names).map_err(|problem| OnnxError::Samples {
+        path: path.to_owned(),
+        problem,
+    })
 }
 
 /// The text of a file, without a byte order mark.

@@ -71,6 +71,37 @@ pub(super) fn read(bytes: &[u8], inputs: &[Input], ignored: &[String]) -> Result
     Ok(samples)
 }
 
+/// Columns by their names, as text.
+pub(super) fn columns(bytes: &[u8], names: &[&str]) -> Result<Vec<Vec<String>>, SampleProblem> {
+    let text = text(bytes)?;
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let header = reader
+        .headers()
+        .map_err(|source| SampleProblem::Csv { source })?
+        .clone();
+    let place = |name: &&str| {
+        header
+            .iter()
+            .position(|column| column == *name)
+            .ok_or_else(|| SampleProblem::NoColumn {
+                column: (*name).to_owned(),
+                found: header.iter().map(str::to_owned).collect(),
+            })
+    };
+    let places = names.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    let mut columns = vec![Vec::new(); names.len()];
+    for record in reader.records() {
+        let record = record.map_err(|source| SampleProblem::Csv { source })?;
+        for (column, place) in columns.iter_mut().zip(&places) {
+            column.push(record.get(*place).unwrap_or_default().to_owned());
+        }
+    }
+    Ok(columns)
+}
+
 fn parse(field: &str) -> Option<f64> {
     match field {
         "true" | "True" | "TRUE" => Some(1.0),

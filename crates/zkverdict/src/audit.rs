@@ -1,0 +1,336 @@
+//! Audits: a circuit over all rows of a labelled table.
+
+use std::path::Path;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use serde::{Deserialize, Serialize};
+use zkverdict_circuit::{Commitment, Salts, Side, record_salt, root_of_path};
+use zkverdict_model::{Audit, Claim, Graph};
+use zkverdict_onnx::{OnnxError, SampleProblem, read_columns, read_samples_ignoring};
+use zkverdict_verifier::encode_public_inputs;
+
+use crate::{
+    CircuitFile, Committed, Error, Field, Model,
+    commitment::{create_secret, read_secret, scalar},
+};
+
+/// Which group a row of a table belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupRule {
+    /// The second group has at least this in a column of numbers.
+    AtLeast {
+        /// The column.
+        column: String,
+        /// The smallest number of the second group.
+        least: f64,
+    },
+    /// A column holds one of two values.
+    Values {
+        /// The column.
+        column: String,
+        /// The first group's, the second group's.
+        values: [String; 2],
+    },
+}
+
+impl GroupRule {
+    /// Reads `COLUMN>=NUMBER`, or the name of a column with two values, which are those of the table.
+    ///
+    /// # Errors
+    /// A number that is none; a table that cannot be read; a column with another number of values.
+    pub fn parse(text: &str, table: &Path) -> Result<Self, Error> {
+        if let Some((column, least)) = text.split_once(">=") {
+            let least = least.trim();
+            let number = least.parse::<f64>().ok().filter(|number| number.is_finite());
+            return Ok(Self::AtLeast {
+                column: column.trim().to_owned(),
+                least: number.ok_or_else(|| Error::GroupBound { text: least.to_owned() })?,
+            });
+        }
+        let mut values = read_columns(table, &[text])?.swap_remove(0);
+        values.sort();
+        values.dedup();
+        let count = values.len();
+        let values = <[String; 2]>::try_from(values).map_err(|_| Error::GroupValues {
+            column: text.to_owned(),
+            count,
+        })?;
+        Ok(Self::Values {
+            column: text.to_owned(),
+            values,
+        })
+    }
+
+    /// The column it reads.
+    pub fn column(&self) -> &str {
+        match self {
+            Self::AtLeast { column, .. } | Self::Values { column, .. } => column,
+        }
+    }
+
+    /// The names of both groups.
+    pub fn names(&self) -> [String; 2] {
+        match self {
+            Self::AtLeast { column, least } => [format!("{column} < {least}"), format!("{column} >= {least}")],
+            Self::Values { column, values } => values.each_ref().map(|value| format!("{column} = {value}")),
+        }
+    }
+
+    /// The number of the group that a field of its column says.
+    fn group(&self, field: &str) -> Option<usize> {
+        match self {
+            Self::AtLeast { least, .. } => {
+                let number = field.parse::<f64>().ok().filter(|number| number.is_finite())?;
+                Some(usize::from(number >= *least))
+            }
+            Self::Values { values, .. } => values.iter().position(|value| value == field),
+        }
+    }
+}
+
+/// The table that a circuit audits a model on, and how to read it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditTable {
+    /// What is asked.
+    pub audit: Audit,
+    /// The classes that the model decides between, the second one counted as positive.
+    pub classes: [String; 2],
+    /// The groups.
+    pub group: Option<GroupRule>,
+}
+
+/// What to audit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditOptions {
+    /// The column of the right classes.
+    pub label: String,
+    /// The groups.
+    pub group: Option<GroupRule>,
+    /// What is said. Where nothing is, the counts are shown.
+    pub claims: Vec<Claim>,
+    /// Columns of the table that are nothing of this.
+    pub ignore: Vec<String>,
+}
+
+impl AuditTable {
+    /// The audit of a model on a table.
+    ///
+    /// # Errors
+    /// A table that does not fit the model; labels that are no class of it; a model without two classes.
+    pub fn of(model: &Model, classes: [String; 2], table: &Path, options: &AuditOptions) -> Result<Self, Error> {
+        let mut made = Self {
+            audit: Audit {
+                rows: 0,
+                label: options.label.clone(),
+                group: options.group.as_ref().map(|rule| rule.column().to_owned()),
+                claims: options.claims.clone(),
+            },
+            classes,
+            group: options.group.clone(),
+        };
+        made.audit.rows = made.read(table, &model.graph, &options.ignore)?.rows.len();
+        Ok(made)
+    }
+
+    fn read(&self, path: &Path, interface: &Graph, ignore: &[String]) -> Result<Rows, Error> {
+        let mut names = vec![self.audit.label.as_str()];
+        names.extend(self.group.as_ref().map(GroupRule::column));
+        let mut columns = read_columns(path, &names)?.into_iter();
+        let refused = |column: &str, row: usize, value: &str, expected: String| Error::AuditField {
+            path: path.to_owned(),
+            row,
+            column: column.to_owned(),
+            value: value.to_owned(),
+            expected,
+        };
+        let is_same = |class: &String, field: &str| {
+            let numbers = (class.parse::<f64>(), field.parse::<f64>());
+            class == field || matches!(numbers, (Ok(class), Ok(field)) if class == field)
+        };
+        let labels = columns.next().unwrap_or_default();
+        let labels = labels.iter().enumerate().map(|(row, field)| {
+            let class = self.classes.iter().position(|class| is_same(class, field));
+            class.ok_or_else(|| refused(&self.audit.label, row, field, self.classes.join(" or ")))
+        });
+        let labels: Vec<usize> = labels.collect::<Result<_, _>>()?;
+        let groups = columns.next().unwrap_or_default();
+        let groups = groups.iter().enumerate().map(|(row, field)| {
+            let group = self.group.as_ref().and_then(|rule| rule.group(field));
+            let names = || {
+                self.group
+                    .as_ref()
+                    .map(|rule| rule.names().join(" or "))
+                    .unwrap_or_default()
+            };
+            group.ok_or_else(|| refused(names_column(self), row, field, names()))
+        });
+        let groups: Vec<usize> = groups.collect::<Result<_, _>>()?;
+        // The protected attribute may be an input of the model, or not.
+        let mut ignored = ignore.to_vec();
+        ignored.push(self.audit.label.clone());
+        let mut apart = ignored.clone();
+        apart.extend(self.group.as_ref().map(|rule| rule.column().to_owned()));
+        let rows = match read_samples_ignoring(path, interface, &apart) {
+            Err(OnnxError::Samples { problem, .. }) if is_too_few(&problem) => {
+                read_samples_ignoring(path, interface, &ignored)?
+            }
+            read => read?,
+        };
+        Ok(Rows {
+            rows: rows.into_iter().map(|sample| sample.inputs).collect(),
+            labels,
+            groups,
+        })
+    }
+
+    /// The one sample of an audit: of each of the model's inputs all rows, one after the other, then the labels and the
+    /// groups.
+    ///
+    /// # Errors
+    /// A table that does not fit, or has another number of rows.
+    pub fn sample(&self, path: &Path, interface: &Graph, ignore: &[String]) -> Result<Vec<Vec<f64>>, Error> {
+        let Rows { rows, labels, groups } = self.read(path, interface, ignore)?;
+        if rows.len() != self.audit.rows {
+            return Err(Error::AuditRows {
+                path: path.to_owned(),
+                expected: self.audit.rows,
+                got: rows.len(),
+            });
+        }
+        let mut sample = vec![Vec::new(); interface.inputs.len()];
+        for row in &rows {
+            for (all, values) in sample.iter_mut().zip(row) {
+                all.extend(values);
+            }
+        }
+        let numbers = |classes: &[usize]| classes.iter().map(|class| *class as f64).collect::<Vec<_>>();
+        sample.push(numbers(&labels));
+        sample.extend(self.group.as_ref().map(|_| numbers(&groups)));
+        Ok(sample)
+    }
+}
+
+fn names_column(table: &AuditTable) -> &str {
+    table.group.as_ref().map_or("", GroupRule::column)
+}
+
+fn is_too_few(problem: &SampleProblem) -> bool {
+    match problem {
+        SampleProblem::Columns { expected, got } => got < expected,
+        SampleProblem::Missing { .. } => true,
+        _ => false,
+    }
+}
+
+/// The rows of a table: a sample each, the number of its class, the number of its group.
+struct Rows {
+    rows: Vec<Vec<Vec<f64>>>,
+    labels: Vec<usize>,
+    groups: Vec<usize>,
+}
+
+/// A number of the field, as it stands in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Scalar(#[serde(with = "scalar")] Fr);
+
+/// What opens one row of a committed table. Secret until it is shown to somebody; it tells nothing of other rows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowOpening {
+    /// Which row, from 0.
+    pub row: usize,
+    /// Its integers: the model's inputs, the number of its class, the number of its group.
+    pub values: Vec<i64>,
+    salt: Scalar,
+    /// Of every node above the row all children, from the bottom.
+    path: Vec<Vec<Scalar>>,
+}
+
+impl std::fmt::Debug for RowOpening {
+    /// Shows only what it is for.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "RowOpening({}, secret)", self.row)
+    }
+}
+
+impl RowOpening {
+    /// What opens one row of the table of an audit.
+    ///
+    /// # Errors
+    /// [`Error::NotAudit`], [`Error::NoRow`]; inputs that the circuit does not accept.
+    pub fn of(circuit: &CircuitFile, sample: &[Vec<f64>], salts: &Salts, row: usize) -> Result<Self, Error> {
+        let rows = circuit.audit.as_ref().ok_or(Error::NotAudit)?.audit.rows;
+        if row >= rows {
+            return Err(Error::NoRow { row, rows });
+        }
+        let program = &circuit.compiled.program;
+        let values = program.quantize(sample)?;
+        let commitment = Commitment::of(program, Side::Input)?;
+        let each = commitment.values.len();
+        let tree = commitment.tree(&values, salts.input);
+        let scalars = |children: Vec<Fr>| children.into_iter().map(Scalar).collect();
+        Ok(Self {
+            row,
+            values: values[row * each..(row + 1) * each].to_vec(),
+            salt: Scalar(record_salt(salts.input, row)),
+            path: tree.path(row).into_iter().map(scalars).collect(),
+        })
+    }
+
+    /// Whether the table whose root is among these public inputs has this row at this place; with what the values are.
+    ///
+    /// # Errors
+    /// [`Error::NotAudit`]; integers that no row can have.
+    pub fn check<'s>(&self, schema: &'s [Field], public_inputs: &[[u8; 32]]) -> Result<(bool, &'s [Field]), Error> {
+        let fields = schema.iter().zip(public_inputs);
+        let mut tables = fields.filter_map(|(field, word)| {
+            let committed = field.committed.as_ref()?;
+            Some((committed, committed.commitment.rows?, word))
+        });
+        let (Committed { commitment, fields }, rows, word) = tables.next().ok_or(Error::NotAudit)?;
+        let leaf = commitment.leaf(&self.values, self.salt.0)?;
+        let path: Vec<Vec<Fr>> = self
+            .path
+            .iter()
+            .map(|children| children.iter().map(|hash| hash.0).collect())
+            .collect();
+        let root = root_of_path(leaf, self.row, rows, &path);
+        Ok((
+            root.is_some_and(|root| encode_public_inputs(&[root])[0] == *word),
+            fields,
+        ))
+    }
+
+    /// Writes it to a new file that only its owner can read.
+    ///
+    /// # Errors
+    /// [`Error::SaltExists`], I/O.
+    pub fn create(&self, path: &Path) -> Result<(), Error> {
+        create_secret(path, self)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A file that is not there or holds no opening.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        read_secret(path, "opening of a row", "`zkverdict audit open`")
+    }
+}
+
+impl CircuitFile {
+    /// The root that commits to the table of an audit.
+    ///
+    /// # Errors
+    /// [`Error::NotAudit`]; inputs that the circuit does not accept.
+    pub fn data_root(&self, sample: &[Vec<f64>], salts: &Salts) -> Result<[u8; 32], Error> {
+        if self.audit.is_none() {
+            return Err(Error::NotAudit);
+        }
+        let program = &self.compiled.program;
+        let hash = Commitment::of(program, Side::Input)?.hash(&program.quantize(sample)?, salts.input)?;
+        Ok(encode_public_inputs(&[hash])[0])
+    }
+}
