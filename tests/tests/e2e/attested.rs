@@ -92,7 +92,7 @@ impl Lending {
             objective: Objective::Gas,
             public: PublicInputs {
                 inputs: Visibility::Committed,
-                outputs: Visibility::Public,
+                ..PublicInputs::DEFAULT
             },
             ..CompileOptions::default()
         };
