@@ -253,6 +253,8 @@ contract ModelRegistry is IModelRegistry, IERC165 {
     }
 
     function _requireKnown(uint256 modelId, ModelStatus status) private pure {
+        // An enum, not an amount that somebody could make unequal.
+        // slither-disable-next-line incorrect-equality
         if (status == ModelStatus.Unknown) revert ModelNotFound(modelId);
     }
 

@@ -9,7 +9,8 @@ pragma solidity ^0.8.20;
 ///
 /// **Model.** Whoever opens an audit names a version of a registered model: the program of the audit, whose proofs show
 /// `[context, model commitment?, data root, outputs..]`. A version never changes; if the model is updated before the audit
-/// is complete, the audit never will be.
+/// is complete, the audit never will be. A private model is the one that also decides if `modelHash`, its commitment, is the
+/// same in both.
 /// **Data set.** The provider, whom the opener names, records the roots of the data set, one for each chunk that a proof
 /// is about, once.
 /// **Seed.** The hash of the block `SEED_DELAY` blocks after that one, which nobody knew when the data was recorded. It says
