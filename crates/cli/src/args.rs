@@ -145,6 +145,7 @@ pub(crate) enum Command {
     Audit(Audit),
     Contract(Contract),
     Simulate(Simulate),
+    Gas(Gas),
     Deploy(Deploy),
     Submit(Submit),
     Status(TransactionStatus),
@@ -723,7 +724,7 @@ pub(crate) enum Style {
 
 /// Deploy a contract on the embedded chain and send it a proof
 ///
-/// Exit status 1 if the contract rejects the proof.
+/// Several proofs of one model go into one transaction. Exit status 1 if the contract rejects it.
 ///
 /// Example: zkverdict simulate out/CreditVerifier.contract --proof credit.proof
 #[derive(Debug, Args)]
@@ -731,9 +732,32 @@ pub(crate) enum Style {
 pub(crate) struct Simulate {
     /// What `zkverdict contract` wrote
     pub(crate) contract: PathBuf,
-    /// What `zkverdict prove` wrote
+    /// What `zkverdict prove` wrote; several are a batch
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) proof: Vec<PathBuf>,
+}
+
+/// Show where the gas of a model's contracts goes, style by style
+///
+/// Every figure is measured on the embedded chain, instruction by instruction: deploying the verifier, registering the
+/// model, and the components of one verification, for each style and each way of handing over the key, with EZKL's figures
+/// beside them where they are recorded.
+///
+/// Example: zkverdict gas credit.vk
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Gas {
+    /// What `zkverdict setup` wrote, for all styles, or what `zkverdict contract` wrote, for that contract
+    pub(crate) file: PathBuf,
+    /// The proof to measure with [default: the one in the verifying key]
     #[arg(long, value_name = "FILE")]
-    pub(crate) proof: PathBuf,
+    pub(crate) proof: Option<PathBuf>,
+    /// The model whose recorded figures of EZKL are shown [default: the one of the same name]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) peer: Option<String>,
+    /// Use this solc
+    #[arg(long, value_name = "PATH")]
+    pub(crate) solc: Option<PathBuf>,
 }
 
 /// Deploy a contract on a chain
@@ -775,9 +799,9 @@ pub(crate) struct Deploy {
 pub(crate) struct Submit {
     /// What `zkverdict contract` wrote
     pub(crate) contract: PathBuf,
-    /// What `zkverdict prove` wrote
-    #[arg(long, value_name = "FILE")]
-    pub(crate) proof: PathBuf,
+    /// What `zkverdict prove` wrote; several are a batch: one transaction with one pairing
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) proof: Vec<PathBuf>,
     /// Where the contract stands
     #[arg(long, value_name = "A", required_unless_present = "anvil", conflicts_with = "anvil")]
     pub(crate) address: Option<String>,

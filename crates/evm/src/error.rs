@@ -169,6 +169,15 @@ pub enum EvmError {
         /// The host of the RPC.
         endpoint: String,
     },
+    /// Nothing to submit.
+    #[error("there is no proof to submit; name one at least")]
+    NoProof,
+    /// Several proofs for a verifier of one proof a transaction.
+    #[error(
+        "a contract that holds its own key verifies one proof a transaction; batches take the shared verifier that \
+         `zkverdict contract` writes without --embedded-key"
+    )]
+    NoBatch,
     /// There is no contract at the address.
     #[error("there is no code at {address} on chain {chain_id}; check the address, or deploy the verifier first")]
     NoCode {

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`abi`] | calldata and revert reasons, from the Solidity interface itself |
 //! | [`simulator`] | deploys and calls on revm, counts gas |
+//! | [`gas`] | where the gas of a verification goes |
 //! | [`build`] | compiles a contract and runs known proofs on the bytecode before calling it done |
 //! | [`chain`] | the RPC connection, what its errors mean, the rule for unsafe SRS |
 //! | [`fees`] | what gas may cost |
@@ -32,6 +33,7 @@ pub mod chain;
 pub mod deploy;
 mod error;
 pub mod fees;
+pub mod gas;
 pub mod journal;
 pub mod keys;
 pub mod simulator;
@@ -51,6 +53,7 @@ pub use chain::{ChainTarget, SrsPolicy, block_on};
 pub use deploy::{CREATE2_DEPLOYER, CREATE2_DEPLOYER_CODE, DeployRequest, Deployed, Placement, deploy, quote_deploy};
 pub use error::EvmError;
 pub use fees::{FeeLimits, Fees, Wei, WeiMalformed};
+pub use gas::{GasComponents, GasReport};
 pub use journal::JournalPlace;
 pub use keys::{KeySource, PasswordSource, Prompt};
 pub use simulator::{DeploymentReport, KeyReport, Outcome, Simulator, TRANSACTION_GAS_LIMIT, VerificationReport};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy::primitives::{Address, Bytes, TxKind, U256, keccak256};
 use revm::{
-    Context, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext, MainnetEvm,
+    Context, ExecuteCommitEvm, ExecuteEvm, InspectEvm, MainBuilder, MainContext, MainnetEvm,
     context::{BlockEnv, CfgEnv, Journal, TxEnv},
     context_interface::result::{ExecutionResult, HaltReason, ResultGas},
     database::{CacheDB, EmptyDB},
@@ -14,13 +14,16 @@ use revm::{
 use serde::{Deserialize, Serialize};
 use zkverdict_solidity::{CODE_SIZE_LIMIT, CompiledVerifier, INIT_CODE_SIZE_LIMIT, compact::key_init_code};
 
-use crate::{EvmError, RevertReason, code_hash, decode_revert, encode_verify, encode_verify_with};
+use crate::{
+    EvmError, GasReport, KnownProof, RevertReason, code_hash, decode_revert, encode_verify, encode_verify_batch,
+    encode_verify_with, gas::Meter,
+};
 
 /// The most gas that a transaction may ask for since Osaka (EIP-7825): 2^24.
 pub const TRANSACTION_GAS_LIMIT: u64 = 1 << 24;
 
 /// What every transaction costs before it does anything.
-const TRANSACTION_BASE_GAS: u64 = 21_000;
+pub(crate) const TRANSACTION_BASE_GAS: u64 = 21_000;
 /// Gas of a zero and of a non-zero byte of calldata (EIP-2028).
 const CALLDATA_BYTE_GAS: (u64, u64) = (4, 16);
 /// The account that sends every transaction; any address will do.
@@ -119,10 +122,11 @@ pub struct VerificationReport {
 }
 
 type Db = CacheDB<EmptyDB>;
+type Evm = MainnetEvm<MainnetContext<Db>, Meter>;
 
 /// An embedded chain that holds one contract.
 pub struct Simulator {
-    evm: MainnetEvm<MainnetContext<Db>>,
+    evm: Evm,
     address: Address,
     /// The contract that holds the key, where the verifier does not.
     key: Option<Address>,
@@ -203,7 +207,7 @@ impl Simulator {
                 cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA);
                 cfg.tx_gas_limit_cap = Some(TRANSACTION_GAS_LIMIT);
             });
-        let mut evm = context.build_mainnet();
+        let mut evm = context.build_mainnet_with_inspector(Meter::default());
         let transaction = transaction(TxKind::Create, init_code.to_vec(), 0, TRANSACTION_GAS_LIMIT)?;
         let (address, gas) = create(&mut evm, transaction)?;
         let mut simulator = Self {
@@ -257,50 +261,74 @@ impl Simulator {
         self.call(&calldata, TRANSACTION_GAS_LIMIT)
     }
 
+    /// Calls `verifyBatch`. The chain is the same afterwards.
+    ///
+    /// # Errors
+    /// As [`Simulator::verify`]; [`EvmError::NoBatch`]: the contract holds its own key.
+    pub fn verify_batch(&mut self, proofs: &[KnownProof]) -> Result<VerificationReport, EvmError> {
+        let key = self.key.ok_or(EvmError::NoBatch)?;
+        self.call(&encode_verify_batch(key, proofs), TRANSACTION_GAS_LIMIT)
+    }
+
     /// Calls the contract with any calldata and any gas limit. The chain is the same afterwards.
     ///
     /// # Errors
     /// As [`Simulator::verify`].
     pub fn call(&mut self, calldata: &[u8], gas_limit: u64) -> Result<VerificationReport, EvmError> {
-        let transaction = transaction(TxKind::Call(self.address), calldata.to_vec(), self.nonce, gas_limit)?;
-        let result = self
-            .evm
-            .transact(transaction)
-            .map_err(|error| EvmError::TransactionRefused {
-                reason: error.to_string(),
-            })?
-            .result;
-        let gas: &ResultGas = result.gas();
-        let calldata_gas = calldata
-            .iter()
-            .map(|&byte| {
-                if byte == 0 {
-                    CALLDATA_BYTE_GAS.0
-                } else {
-                    CALLDATA_BYTE_GAS.1
-                }
-            })
-            .sum::<u64>();
-        Ok(VerificationReport {
-            outcome: outcome(&result),
-            transaction_gas: result.tx_gas_used(),
-            execution_gas: gas
-                .total_gas_spent()
-                .saturating_sub(TRANSACTION_BASE_GAS + calldata_gas),
-            calldata_gas,
-            floor_gas: gas.floor_gas(),
-            calldata_bytes: calldata.len(),
+        let transaction = self.call_transaction(calldata, gas_limit)?;
+        let result = self.evm.transact(transaction).map_err(refused)?.result;
+        Ok(verification(calldata, &result))
+    }
+
+    /// [`Simulator::call`], with where the gas goes.
+    ///
+    /// # Errors
+    /// As [`Simulator::verify`].
+    pub fn measure(&mut self, calldata: &[u8], gas_limit: u64) -> Result<GasReport, EvmError> {
+        let transaction = self.call_transaction(calldata, gas_limit)?;
+        self.evm.set_inspector(Meter::default());
+        let result = self.evm.inspect_tx(transaction).map_err(refused)?.result;
+        Ok(self.evm.inspector.report(verification(calldata, &result)))
+    }
+
+    fn call_transaction(&self, calldata: &[u8], gas_limit: u64) -> Result<TxEnv, EvmError> {
+        transaction(TxKind::Call(self.address), calldata.to_vec(), self.nonce, gas_limit)
+    }
+}
+
+fn refused(error: impl fmt::Display) -> EvmError {
+    EvmError::TransactionRefused {
+        reason: error.to_string(),
+    }
+}
+
+fn verification(calldata: &[u8], result: &ExecutionResult) -> VerificationReport {
+    let gas: &ResultGas = result.gas();
+    let calldata_gas = calldata
+        .iter()
+        .map(|&byte| {
+            if byte == 0 {
+                CALLDATA_BYTE_GAS.0
+            } else {
+                CALLDATA_BYTE_GAS.1
+            }
         })
+        .sum::<u64>();
+    VerificationReport {
+        outcome: outcome(result),
+        transaction_gas: result.tx_gas_used(),
+        execution_gas: gas
+            .total_gas_spent()
+            .saturating_sub(TRANSACTION_BASE_GAS + calldata_gas),
+        calldata_gas,
+        floor_gas: gas.floor_gas(),
+        calldata_bytes: calldata.len(),
     }
 }
 
 /// Runs a deployment and returns the new address and the gas of the transaction.
-fn create(evm: &mut MainnetEvm<MainnetContext<Db>>, transaction: TxEnv) -> Result<(Address, u64), EvmError> {
-    let result = evm
-        .transact_commit(transaction)
-        .map_err(|error| EvmError::TransactionRefused {
-            reason: error.to_string(),
-        })?;
+fn create(evm: &mut Evm, transaction: TxEnv) -> Result<(Address, u64), EvmError> {
+    let result = evm.transact_commit(transaction).map_err(refused)?;
     match (result.created_address(), outcome(&result)) {
         (Some(address), Outcome::Accepted) => Ok((address, result.tx_gas_used())),
         (_, outcome) => Err(EvmError::DeploymentFailed { outcome }),

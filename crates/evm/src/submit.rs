@@ -1,15 +1,15 @@
-//! Sends a proof to a deployed verifier, or tries it without sending.
+//! Sends one or several proofs to a deployed verifier, or tries them without sending.
 //!
 //! `verify` is a view function that reverts on failure, so a transaction that succeeded is the chain's statement that the
 //! proof is valid, as long as the address holds the verifier: a call to an address without code succeeds always. The
 //! code is therefore looked at first.
 
-use alloy::primitives::{Address, B256, U256, keccak256};
+use alloy::primitives::{Address, B256, keccak256};
 
 use crate::{
-    Account, Attendant, ChainTarget, EvmError, Intent, KeySource, Quote, Receipt, SendOptions, SrsPolicy,
+    Account, Attendant, ChainTarget, EvmError, Intent, KeySource, KnownProof, Quote, Receipt, SendOptions, SrsPolicy,
     chain::{About, Connection},
-    encode_verify, encode_verify_with,
+    encode_verify, encode_verify_batch, encode_verify_with,
 };
 
 /// A key's contract.
@@ -21,28 +21,32 @@ pub struct KeyContract {
     pub code_hash: B256,
 }
 
-/// A proof for a deployed verifier.
+/// Proofs for a deployed verifier, in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubmitRequest {
     /// Where the verifier stands.
     pub address: Address,
     /// The key, for a verifier that does not hold its own.
     pub key: Option<KeyContract>,
-    /// The proof.
-    pub proof: Vec<u8>,
-    /// Its public inputs.
-    pub public_inputs: Vec<U256>,
+    /// The proofs, all of one model.
+    pub proofs: Vec<KnownProof>,
     /// keccak256 of the code that must stand at the address, if the artifact is at hand.
     pub expected_code_hash: Option<B256>,
 }
 
 impl SubmitRequest {
-    fn intent(&self) -> Intent {
-        let calldata = match self.key {
-            Some(key) => encode_verify_with(key.address, &self.proof, &self.public_inputs),
-            None => encode_verify(&self.proof, &self.public_inputs),
+    fn intent(&self) -> Result<Intent, EvmError> {
+        let (calldata, purpose) = match (self.key, self.proofs.as_slice()) {
+            (_, []) => return Err(EvmError::NoProof),
+            (Some(key), [one]) => (
+                encode_verify_with(key.address, &one.proof, &one.public_inputs),
+                "submitting the proof",
+            ),
+            (None, [one]) => (encode_verify(&one.proof, &one.public_inputs), "submitting the proof"),
+            (Some(key), proofs) => (encode_verify_batch(key.address, proofs), "submitting the proofs"),
+            (None, _) => return Err(EvmError::NoBatch),
         };
-        Intent::call(self.address, calldata, "submitting the proof")
+        Ok(Intent::call(self.address, calldata, purpose))
     }
 
     async fn check_code(&self, connection: &Connection) -> Result<(), EvmError> {
@@ -70,10 +74,10 @@ async fn check_address(connection: &Connection, address: Address, expected: Opti
     }
 }
 
-/// Sends a proof and waits until the chain accepted it.
+/// Sends the proofs and waits until the chain accepted them.
 ///
 /// # Errors
-/// The chain is another than expected or may not get this artifact; the address holds no code or other code; the key
+/// No proof, or several for a verifier that holds its own key; the chain is another than expected or may not get this artifact; the address holds no code or other code; the key
 /// cannot be opened; the transaction cannot be sent, or fails. See [`Account::send`].
 pub async fn submit(
     target: &ChainTarget,
@@ -83,27 +87,28 @@ pub async fn submit(
     options: &SendOptions,
     attendant: &mut dyn Attendant,
 ) -> Result<Receipt, EvmError> {
+    let intent = request.intent()?;
     let connection = Connection::open(target).await?;
     connection.check_srs(policy)?;
     request.check_code(&connection).await?;
     let account = Account::on(connection, key)?;
-    account.send(&request.intent(), options, attendant).await
+    account.send(&intent, options, attendant).await
 }
 
-/// Asks the chain whether it would accept a proof, and at what cost. Needs no key and changes nothing.
+/// Asks the chain whether it would accept the proofs, and at what cost. Needs no key and changes nothing.
 ///
 /// # Errors
 /// As [`submit`], keys and sending aside.
 pub async fn dry_run(target: &ChainTarget, request: &SubmitRequest, options: &SendOptions) -> Result<Quote, EvmError> {
+    let intent = request.intent()?;
     let connection = Connection::open(target).await?;
     request.check_code(&connection).await?;
     let sender = options.sender.unwrap_or_default();
-    let intent = request.intent();
     let about = About {
         account: sender,
         nonce: None,
         gas_limit: None,
-        during: "trying the proof",
+        during: "trying the proofs",
     };
     connection.call(&intent.request(sender), about).await?;
     connection.quote(sender, &intent, options).await

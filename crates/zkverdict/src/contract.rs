@@ -1,10 +1,7 @@
 use std::{fmt, path::Path};
 
 use serde::{Deserialize, Serialize};
-use zkverdict_evm::{
-    KnownProof, Simulator, TRANSACTION_GAS_LIMIT, U256, VerifiedBuild, build_verified, encode_verify_batch,
-    encode_verify_with_key, try_verifier,
-};
+use zkverdict_evm::{KnownProof, U256, VerifiedBuild, build_verified, try_verifier};
 use zkverdict_solidity::{
     ContractMetadata, SolcChoice, VerifierSource,
     compact::{CATALOGUE, CatalogueEntry, generate_embedded, generate_shape, key_digest},
@@ -111,10 +108,7 @@ impl ContractFile {
         key.known.verify(key)?;
         let verifying_key = key.key.digest();
         let source = source_of(key, contract_name, style)?;
-        let known = KnownProof {
-            proof: key.known.proof.clone(),
-            public_inputs: key.known.words(),
-        };
+        let known = key.known.known();
         let shipped = CatalogueEntry::of(&source).and_then(|entry| entry.compiled(&source));
         let build = match shipped {
             Some(compiled) => try_verifier(compiled, &known)?,
@@ -161,30 +155,18 @@ impl ContractFile {
     /// # Errors
     /// The embedded chain refuses.
     pub fn explain(&self, known: &Proof) -> Result<Option<KeyCosts>, Error> {
-        const BATCH: usize = 16;
-        let compiled = &self.build.compiled;
-        let Some(key) = &compiled.key else { return Ok(None) };
-        let mut simulator = Simulator::deploy(compiled)?;
-        let (Some(address), Some(report)) = (simulator.key(), simulator.deployment().key) else {
+        let ways = self.gas(known)?;
+        let [contract, calldata, batch] = ways.as_slice() else {
             return Ok(None);
         };
-        let (proof, words) = (&known.proof, known.words());
-        let in_calldata = encode_verify_with_key(key_digest(key).into(), key, proof, &words);
-        let known = KnownProof {
-            proof: proof.clone(),
-            public_inputs: words.clone(),
-        };
-        let batch = encode_verify_batch(address, &vec![known; BATCH]);
-        let contract_proof = simulator.verify(proof, &words)?.transaction_gas;
-        let calldata_proof = simulator.call(&in_calldata, TRANSACTION_GAS_LIMIT)?.transaction_gas;
-        let batch_gas = simulator.call(&batch, TRANSACTION_GAS_LIMIT)?.transaction_gas;
+        let more = calldata.per_proof().saturating_sub(contract.per_proof()).max(1);
         Ok(Some(KeyCosts {
-            contract_once: report.gas,
-            contract_proof,
-            calldata_proof,
-            break_even: report.gas / calldata_proof.saturating_sub(contract_proof).max(1),
-            batch: BATCH,
-            batch_proof: batch_gas / BATCH as u64,
+            contract_once: contract.register,
+            contract_proof: contract.per_proof(),
+            calldata_proof: calldata.per_proof(),
+            break_even: contract.register / more,
+            batch: batch.proofs,
+            batch_proof: batch.per_proof(),
         }))
     }
 
@@ -243,6 +225,15 @@ fn source_of(key: &VerifyingKeyFile, contract_name: &str, style: Style) -> Resul
 }
 
 impl Proof {
+    /// The proof as a contract takes it.
+    #[must_use]
+    pub fn known(&self) -> KnownProof {
+        KnownProof {
+            proof: self.proof.clone(),
+            public_inputs: self.words(),
+        }
+    }
+
     /// The public inputs as EVM words.
     pub fn words(&self) -> Vec<U256> {
         self.public_inputs

@@ -47,6 +47,14 @@ pub enum Error {
         "a Foundry project is made of a contract that holds its key; make one with `zkverdict contract --embedded-key`"
     )]
     SharedContract,
+    /// A contract does not accept the proof that its gas is to be measured with.
+    #[error("{contract} does not accept the proof ({outcome}); measure with a valid one")]
+    ProofRejected {
+        /// The contract's name.
+        contract: String,
+        /// What became of the proof.
+        outcome: zkverdict_evm::Outcome,
+    },
     /// A file stands where one would be written.
     #[error("{path} is there already; choose another folder, or move it away", path = path.display())]
     InTheWay {

@@ -15,6 +15,7 @@
 //! | `audit` | tables of labelled rows, openings of single rows |
 //! | `schema` | what each public input means |
 //! | `contract` | verifier contracts |
+//! | `gas` | what contracts cost, by component |
 //! | `project` | a Foundry project around a contract |
 //! | `machine` | free memory, and how fast this machine is |
 //!
@@ -29,6 +30,7 @@ mod circuit;
 mod commitment;
 mod contract;
 mod error;
+mod gas;
 mod keys;
 mod machine;
 mod model;
@@ -51,6 +53,7 @@ pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, compi
 pub use commitment::{Opening, SaltFile};
 pub use contract::{ContractFile, KeyCosts, Sharing, Style};
 pub use error::Error;
+pub use gas::{ContractGas, KeyPlace};
 pub use keys::{Keys, Provenance, SETUP_OVER_PROVE, VerifyingKeyFile, load_proving_key};
 pub use machine::{HostSpeed, available_memory, wall_seconds};
 pub use model::{CalibrationFile, CommittedWidth, FormatRule, Model, Width};

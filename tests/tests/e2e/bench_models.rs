@@ -41,6 +41,12 @@ fn bench(name: &str) -> Option<Bench> {
     })
 }
 
+/// A model of the benchmark with keys and a proof, where it is at hand.
+pub(crate) fn keyed_bench(name: &str) -> Option<Keyed> {
+    let bench = bench(name)?;
+    Some(Keyed::new(bench.pipeline, bench.inputs.into_iter().next()?))
+}
+
 impl Bench {
     fn max_error(&self) -> f64 {
         assert_eq!(self.inputs.len(), self.outputs.len());

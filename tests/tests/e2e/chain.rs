@@ -45,8 +45,7 @@ fn request(keyed: &Keyed, deployed: &[Receipt], proof: &Proof) -> SubmitRequest 
             address: deployed[1].address,
             code_hash: key_code_hash(key),
         }),
-        proof: proof.proof.clone(),
-        public_inputs: proof.words(),
+        proofs: vec![proof.known()],
         expected_code_hash: Some(keccak256(&keyed.contract().build.compiled.runtime_code)),
     }
 }
@@ -134,7 +133,9 @@ fn a_decision_is_accepted_on_a_real_chain() {
 
     let honest = request(keyed, &deployed, &keyed.proof);
     let mut simulator = Simulator::deploy(compiled).unwrap();
-    let simulated = simulator.verify(&honest.proof, &honest.public_inputs).unwrap();
+    let simulated = simulator
+        .verify(&honest.proofs[0].proof, &honest.proofs[0].public_inputs)
+        .unwrap();
     let trial = dry_run(&anvil.target(), &honest).unwrap();
     assert!(trial.gas_estimate >= simulated.transaction_gas);
     let receipt = submit(&anvil.target(), key(), &honest, policy(keyed), &options).unwrap();
@@ -144,16 +145,16 @@ fn a_decision_is_accepted_on_a_real_chain() {
     // The same forgeries that revm rejects, before and after sending.
     let replay = keyed.prove_with(Fr::from(99));
     let mut forged = honest.clone();
-    forged.public_inputs[0] += U256::from(1);
+    forged.proofs[0].public_inputs[0] += U256::from(1);
     let mut other_proof = honest.clone();
-    other_proof.proof = replay.proof.clone();
+    other_proof.proofs[0].proof = replay.proof.clone();
     let mut other_output = honest.clone();
-    let last = other_output.public_inputs.len() - 1;
-    other_output.public_inputs[last] ^= U256::from(1);
+    let last = other_output.proofs[0].public_inputs.len() - 1;
+    other_output.proofs[0].public_inputs[last] ^= U256::from(1);
     let mut alias = honest.clone();
-    alias.public_inputs[1] += crate::support::scalar_modulus();
+    alias.proofs[0].public_inputs[1] += crate::support::scalar_modulus();
     let mut short = honest.clone();
-    short.proof.pop();
+    short.proofs[0].proof.pop();
     for (what, request, expected) in [
         ("another context", &forged, Rejection::InvalidProof),
         ("a replayed proof", &other_proof, Rejection::InvalidProof),
@@ -179,6 +180,34 @@ fn a_decision_is_accepted_on_a_real_chain() {
     // A proof under another context is a proof: the chain accepts it for its own context.
     let other = request(keyed, &deployed, &replay);
     submit(&anvil.target(), key(), &other, policy(keyed), &options).unwrap();
+
+    // Both in one transaction, for what the simulator says; a forgery among them spoils it.
+    if let Some(key_contract) = honest.key {
+        let both = SubmitRequest {
+            proofs: [&honest, &other].iter().flat_map(|one| one.proofs.clone()).collect(),
+            ..honest.clone()
+        };
+        assert!(simulator.key().is_some() && key_contract.address == deployed[1].address);
+        let simulated = simulator.verify_batch(&both.proofs).unwrap();
+        let receipt = submit(&anvil.target(), key(), &both, policy(keyed), &options).unwrap();
+        assert!(
+            receipt.gas_used.abs_diff(simulated.transaction_gas) < 400,
+            "{receipt:?} {simulated:?}"
+        );
+        let spoiled = SubmitRequest {
+            proofs: [&honest, &forged].iter().flat_map(|one| one.proofs.clone()).collect(),
+            ..honest.clone()
+        };
+        let error = dry_run(&anvil.target(), &spoiled).unwrap_err();
+        assert!(error.to_string().contains("ProofInvalid()"), "{error}");
+        let keyless = SubmitRequest { key: None, ..both };
+        assert!(matches!(dry_run(&anvil.target(), &keyless), Err(EvmError::NoBatch)));
+        let empty = SubmitRequest {
+            proofs: Vec::new(),
+            ..honest.clone()
+        };
+        assert!(matches!(dry_run(&anvil.target(), &empty), Err(EvmError::NoProof)));
+    }
 
     let mut nobody = honest.clone();
     nobody.address = Address::repeat_byte(0x42);

@@ -15,6 +15,7 @@ mod deploy;
 mod doctor;
 mod facts;
 mod fidelity;
+mod gas;
 mod inspect;
 mod prove;
 mod run;
@@ -68,6 +69,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Audit(args) => audit::run(args.command, settings, printer),
         Command::Contract(args) => contract::run(args, settings, printer),
         Command::Simulate(args) => simulate::run(&args, printer),
+        Command::Gas(args) => gas::run(&args, settings, printer),
         Command::Deploy(args) => deploy::run(&args, settings, printer),
         Command::Submit(args) => submit::run(&args, settings, printer),
         Command::Status(args) => status::run(&args, settings, printer),

@@ -1,8 +1,10 @@
+use std::path::PathBuf;
+
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
     ContractFile, Proof,
-    evm::{DeploymentReport, Simulator, VerificationReport},
+    evm::{DeploymentReport, KnownProof, Simulator, VerificationReport},
 };
 
 use super::Status;
@@ -18,18 +20,123 @@ struct Simulated {
     model: String,
     name: String,
     unsafe_srs: bool,
-    public: Vec<PublicValue>,
+    #[serde(flatten)]
+    shown: Shown,
     deployment: DeploymentReport,
     verification: VerificationReport,
 }
 
+/// What the proofs of a transaction show.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Shown {
+    One {
+        public: Vec<PublicValue>,
+    },
+    Batch {
+        proofs: Vec<Part>,
+        #[serde(flatten)]
+        saving: Saving,
+    },
+}
+
+/// One proof of a batch.
+#[derive(Debug, Serialize)]
+pub(super) struct Part {
+    file: PathBuf,
+    public: Vec<PublicValue>,
+}
+
+/// What one transaction saves, beside one for each proof on the embedded chain.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Saving {
+    gas_per_proof: u64,
+    gas_per_proof_alone: u64,
+    gas_saved_per_proof: i64,
+}
+
+/// Reads proofs, all of the contract's own model.
+pub(super) fn load(files: &[PathBuf], contract: &ContractFile) -> Result<Vec<Proof>> {
+    let read = files
+        .iter()
+        .map(|file| Ok(Proof::load(file, Some(contract.verifying_key))?));
+    read.collect()
+}
+
+impl Shown {
+    /// What proofs show, and what they save in a transaction of this gas.
+    pub(super) fn new(contract: &ContractFile, files: &[PathBuf], proofs: &[Proof], gas: u64) -> Result<Self> {
+        let public = |proof: &Proof| public::read(&contract.schema, &proof.public_inputs);
+        if let [proof] = proofs {
+            return Ok(Self::One { public: public(proof) });
+        }
+        let mut simulator = Simulator::deploy(&contract.build.compiled)?;
+        let mut alone = 0;
+        for proof in proofs {
+            alone += simulator.verify(&proof.proof, &proof.words())?.transaction_gas;
+        }
+        let count = proofs.len() as u64;
+        let (gas_per_proof, gas_per_proof_alone) = (gas / count, alone / count);
+        let parts = files.iter().zip(proofs).map(|(file, proof)| Part {
+            file: file.clone(),
+            public: public(proof),
+        });
+        Ok(Self::Batch {
+            proofs: parts.collect(),
+            saving: Saving {
+                gas_per_proof,
+                gas_per_proof_alone,
+                gas_saved_per_proof: gas_per_proof_alone as i64 - gas_per_proof as i64,
+            },
+        })
+    }
+
+    /// A row about what a batch saves.
+    pub(super) fn rows(&self) -> Option<(&'static str, String)> {
+        let Self::Batch { proofs, saving } = self else {
+            return None;
+        };
+        let (verb, difference) = match saving.gas_saved_per_proof {
+            0.. => ("saves", saving.gas_saved_per_proof),
+            _ => ("costs", -saving.gas_saved_per_proof),
+        };
+        Some((
+            "a proof",
+            format!(
+                "{} gas; the batch of {} {verb} {} of the {} of a transaction each",
+                thousands(saving.gas_per_proof),
+                proofs.len(),
+                thousands(difference.unsigned_abs()),
+                thousands(saving.gas_per_proof_alone)
+            ),
+        ))
+    }
+
+    /// The public values, by proof.
+    pub(super) fn render(&self, verb: &str, style: Style) -> String {
+        match self {
+            Self::One { public } => format!("it {verb}\n{}", public::render(public, style)),
+            Self::Batch { proofs, .. } => proofs
+                .iter()
+                .map(|part| {
+                    let values = public::render(&part.public, style);
+                    format!("{} {verb}\n{values}", part.file.display())
+                })
+                .collect(),
+        }
+    }
+}
+
 pub(super) fn run(args: &Simulate, printer: &Printer) -> Result<Status> {
     let contract = ContractFile::load(&args.contract)?;
-    let proof = Proof::load(&args.proof, Some(contract.verifying_key))?;
-    let compiled = &contract.build.compiled;
+    let proofs = load(&args.proof, &contract)?;
     let busy = printer.busy("running the EVM");
-    let mut simulator = Simulator::deploy(compiled)?;
-    let verification = simulator.verify(&proof.proof, &proof.words())?;
+    let mut simulator = Simulator::deploy(&contract.build.compiled)?;
+    let verification = match proofs.as_slice() {
+        [proof] => simulator.verify(&proof.proof, &proof.words())?,
+        proofs => simulator.verify_batch(&proofs.iter().map(Proof::known).collect::<Vec<KnownProof>>())?,
+    };
+    let shown = Shown::new(&contract, &args.proof, &proofs, verification.transaction_gas)?;
     drop(busy);
     if contract.unsafe_srs {
         printer.warning("made with the UNSAFE development SRS: everybody could have forged this proof");
@@ -39,7 +146,7 @@ pub(super) fn run(args: &Simulate, printer: &Printer) -> Result<Status> {
         model: contract.name.clone(),
         name: contract.contract.clone(),
         unsafe_srs: contract.unsafe_srs,
-        public: public::read(&contract.schema, &proof.public_inputs),
+        shown,
         deployment: simulator.deployment().clone(),
         verification,
     };
@@ -54,7 +161,7 @@ impl Report for Simulated {
             true => style.good("accepted"),
             false => style.bad(&verification.outcome.to_string()),
         };
-        let rows = [
+        let mut rows = vec![
             (
                 "transaction",
                 format!("{} gas", thousands(verification.transaction_gas)),
@@ -80,12 +187,13 @@ impl Report for Simulated {
                 ),
             ),
         ];
+        rows.extend(self.shown.rows());
+        let verb = if self.accepted { "shows" } else { "claimed" };
         format!(
-            "{} on the embedded chain: {verdict}\n{}it {}\n{}",
+            "{} on the embedded chain: {verdict}\n{}{}",
             style.bold(&self.name),
             pairs(style, 2, &rows),
-            if self.accepted { "shows" } else { "claimed" },
-            public::render(&self.public, style)
+            self.shown.render(verb, style)
         )
     }
 }

@@ -8,12 +8,14 @@ use zkverdict::{
     },
 };
 
-use super::{Status, chain};
+use super::{
+    Status, chain,
+    simulate::{Shown, load},
+};
 use crate::{
     args::Submit,
     failure::hinted,
     printer::{Printer, Report, Style, pairs},
-    public::{self, PublicValue},
     settings::Settings,
 };
 
@@ -22,7 +24,8 @@ struct Submitted {
     accepted: bool,
     name: String,
     unsafe_srs: bool,
-    public: Vec<PublicValue>,
+    #[serde(flatten)]
+    shown: Shown,
     code_checked: bool,
     #[serde(flatten)]
     answer: Answer,
@@ -37,10 +40,10 @@ enum Answer {
 
 pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Result<Status> {
     let contract = ContractFile::load(&args.contract)?;
-    let proof = Proof::load(&args.proof, Some(contract.verifying_key))?;
+    let proofs = load(&args.proof, &contract)?;
     let compiled = &contract.build.compiled;
     let address = args.address.as_deref().map(chain::address).transpose()?;
-    let options = chain::options(&args.chain, &args.proof)?;
+    let options = chain::options(&args.chain, &args.proof[0])?;
     let reached = chain::reach(&args.chain, settings, printer)?;
     let policy = chain::policy(&args.chain, contract.unsafe_srs);
     if contract.unsafe_srs {
@@ -72,8 +75,7 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
     let request = SubmitRequest {
         address,
         key,
-        proof: proof.proof.clone(),
-        public_inputs: proof.words(),
+        proofs: proofs.iter().map(Proof::known).collect(),
         expected_code_hash: Some(code_hash(compiled)),
     };
     let answer = if args.chain.dry_run {
@@ -85,11 +87,15 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
         let sent = submit(&reached.target, key, &request, policy, &options, &mut cashier);
         Answer::Sent(block_on(sent)?)
     };
+    let gas = match &answer {
+        Answer::Sent(receipt) => receipt.gas_used,
+        Answer::Tried(quote) => quote.gas_estimate,
+    };
     printer.result(&Submitted {
         accepted: true,
         name: contract.contract.clone(),
         unsafe_srs: contract.unsafe_srs,
-        public: public::read(&contract.schema, &proof.public_inputs),
+        shown: Shown::new(&contract, &args.proof, &proofs, gas)?,
         code_checked: request.expected_code_hash.is_some(),
         answer,
     })?;
@@ -98,16 +104,19 @@ pub(super) fn run(args: &Submit, settings: &Settings, printer: &Printer) -> Resu
 
 impl Report for Submitted {
     fn render(&self, style: Style) -> String {
-        let (verdict, rows) = match &self.answer {
-            Answer::Sent(receipt) => ("accepted the proof", chain::receipt_rows(receipt)),
-            Answer::Tried(quote) => ("would accept the proof", chain::quote_rows(quote)),
+        let is_batch = matches!(self.shown, Shown::Batch { .. });
+        let what = if is_batch { "the proofs" } else { "the proof" };
+        let (verdict, mut rows) = match &self.answer {
+            Answer::Sent(receipt) => ("accepted", chain::receipt_rows(receipt)),
+            Answer::Tried(quote) => ("would accept", chain::quote_rows(quote)),
         };
+        rows.extend(self.shown.rows());
         format!(
-            "{} {}\n{}it shows\n{}",
+            "{} {}\n{}{}",
             style.bold(&self.name),
-            style.good(verdict),
+            style.good(&format!("{verdict} {what}")),
             pairs(style, 2, &rows),
-            public::render(&self.public, style)
+            self.shown.render("shows", style)
         )
     }
 }

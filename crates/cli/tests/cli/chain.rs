@@ -28,7 +28,7 @@ fn deploy_and_submit_with_their_own_anvil() {
         "CreditVerifier is deployed",
         "its key is deployed",
         "chain        31337",
-        "code         7,635 bytes",
+        "code         8,003 bytes",
         "paid by      0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
     ] {
         assert!(said.stdout.contains(part), "{part}: {said}");

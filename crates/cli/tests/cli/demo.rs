@@ -27,7 +27,7 @@ fn the_credit_story_is_told() {
          verified  natively  ([TIME])
 
     4  The contract: GbdtApplicantVerifier.sol on an embedded chain
-         deployed                  9,239 of 24,576 bytes of code, solc 0.8.34
+         deployed                  9,843 of 24,576 bytes of code, solc 0.8.34
          the proof                 accepted
          the opposite decision     rejected with ProofInvalid()
          the same proof elsewhere  rejected with ProofInvalid()
@@ -37,7 +37,7 @@ fn the_credit_story_is_told() {
          context  chain 31337, lender 0x5e…5e, application 4711
          private  all 17 inputs
          prover [TIME] of CPU to prove, [TIME] of CPU once for the keys
-         chain    [GAS] gas a proof, 392,100 gas once for the model, 2,049,750 gas once for all models alike
+         chain    [GAS] gas a proof, 392,100 gas once for the model, 2,180,700 gas once for all models alike
     ");
 }
 

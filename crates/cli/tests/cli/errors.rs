@@ -89,6 +89,11 @@ fn stale_mixes_are_refused() {
     --- stderr
     error: mlp.proof was made from another verifying key; make it again with `zkverdict prove`
     ");
+    snapshot!(work.run("simulate CreditVerifier.contract --proof logreg.proof mlp.proof"), @r"
+    status 2
+    --- stderr
+    error: mlp.proof was made from another verifying key; make it again with `zkverdict prove`
+    ");
 }
 
 #[test]

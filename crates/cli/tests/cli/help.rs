@@ -21,6 +21,7 @@ fn the_overview_lists_every_command() {
       attest       Commit to somebody's inputs and sign the commitment, for a contract that accepts attested inputs only
       contract     Generate, compile and try the verifier contract of a key
       simulate     Deploy a contract on the embedded chain and send it a proof
+      gas          Show where the gas of a model's contracts goes, style by style
       deploy       Deploy a contract on a chain
       submit       Submit a proof to a deployed contract
       status       Show what became of a transaction: unknown, pending, included, confirmed or failed, and why
@@ -58,6 +59,7 @@ fn every_command_has_a_summary_and_an_example() {
         "commit check",
         "contract",
         "simulate",
+        "gas",
         "deploy",
         "submit",
         "status",

@@ -1,3 +1,5 @@
+use serde_json::{Value, json};
+
 use crate::harness::{Work, examples, keys, pipeline, snapshot};
 
 #[test]
@@ -23,7 +25,7 @@ fn inspect_says_what_the_model_is() {
       note        OneHotEncoder "OneHotEncoder5": an input in none of 4 categories is refused when proving (ONNX Runtime refuses it too)
       note        OneHotEncoder "OneHotEncoder6": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
       note        OneHotEncoder "OneHotEncoder7": an input in none of 3 categories is refused when proving (ONNX Runtime refuses it too)
-      layout      2^8 rows, 7 advice columns, [TIME] CPU, 355,124 gas (estimate; calibrate to know)
+      layout      2^8 rows, 7 advice columns, [TIME] CPU, 349,374 gas (estimate; calibrate to know)
     can be proven
     "#);
     let json = work.run("inspect logreg.onnx --json").expect_status(0).json();
@@ -93,12 +95,12 @@ fn calibrate_measures_every_width() {
     --- stdout
     logreg calibrated on 1,000 samples, ranges widened 4 times
       limb bits  max error  as fitted   held out  mean error     decisions  saturated  refused  rows prove      gas
-      7            0.00053          -    0.00040     0.00017  1000 of 1000          0        0   2^8 [TIME]  355,124
-      8            0.00012          -    0.00011    0.000038  1000 of 1000          0        0   2^9 [TIME]  355,124  chosen
-      9           0.000031          -   0.000024   0.0000097  1000 of 1000          0        0  2^10 [TIME]  355,124
-      10         0.0000073          -  0.0000057   0.0000024  1000 of 1000          0        0  2^11 [TIME]  355,124
-      11         0.0000019          -  0.0000016      6.1e-7  1000 of 1000          0        0  2^12 [TIME]  355,124
-      12            4.8e-7          -     3.4e-7      1.5e-7  1000 of 1000          0        0  2^13 [TIME]  355,124
+      7            0.00053          -    0.00040     0.00017  1000 of 1000          0        0   2^8 [TIME]  349,374
+      8            0.00012          -    0.00011    0.000038  1000 of 1000          0        0   2^9 [TIME]  349,374  chosen
+      9           0.000031          -   0.000024   0.0000097  1000 of 1000          0        0  2^10 [TIME]  349,374
+      10         0.0000073          -  0.0000057   0.0000024  1000 of 1000          0        0  2^11 [TIME]  349,374
+      11         0.0000019          -  0.0000016      6.1e-7  1000 of 1000          0        0  2^12 [TIME]  349,374
+      12            4.8e-7          -     3.4e-7      1.5e-7  1000 of 1000          0        0  2^13 [TIME]  349,374
     wrote logreg.calibration.json
     --- stderr
     note: the import has 9 remarks; `zkverdict inspect` shows them
@@ -204,16 +206,16 @@ fn compile_says_what_it_chose_and_why() {
     --- stdout
     logreg compiled
       layout      1 products a row, limbs of 8 bits
-      because     least gas, about 355,124, of 5 layouts with an error of at most 0.0004 (5 were counted)
+      because     least gas, about 349,374, of 5 layouts with an error of at most 0.0004 (5 were counted)
       rows        398 of 2^9 (396 in the table)
       columns     7 advice, 8 fixed, 2 with copies
       public      4 numbers: context, outputs
       visibility  inputs are hidden; outputs are shown; the model is public
       proof       1,920 bytes
-      predicted [TIME] CPU, 16.9 MB memory, 355,124 gas
+      predicted [TIME] CPU, 16.9 MB memory, 349,374 gas
       error       at most 0.00011 on 200 samples, 200 of 200 decisions equal
       limb bits  lanes  combined   k  rows  advice  fixed  copies  proof prove   memory      gas   code  max error
-      8              1         0   9   398       7      8       2  1,920 [TIME]  16.9 MB  355,124  7,540    0.00011
+      8              1         0   9   398       7      8       2  1,920 [TIME]  16.9 MB  349,374  7,900    0.00011
       8              2         0   9   398       7      9       2  1,984 [TIME]  17.0 MB  363,844  7,810    0.00011
       8              4         0   9   398       7     11       2  2,112 [TIME]  17.2 MB  381,286  8,080    0.00011
       8              8         0  10   601       7     15       2  2,368 [TIME]  20.2 MB  416,169  8,620    0.00011
@@ -409,10 +411,10 @@ fn contract_writes_five_files() {
     status 0
     --- stdout
     Lender accepts a valid proof and rejects forged ones
-      code           7,635 of 24,576 bytes, solc 0.8.34
-      deployment     1,703,614 gas, once for all models of the shape
+      code           8,003 of 24,576 bytes, solc 0.8.34
+      deployment     1,782,800 gas, once for all models of the shape
       key            1,248 bytes, 322,935 gas
-      verification   [GAS] gas a transaction, 302,110 of it execution
+      verification   [GAS] gas a transaction, 296,129 of it execution
       shape          c1: shared by all models without trees of 1 lanes
       public inputs  context[0], label[0], probabilities[0], probabilities[1]
     wrote out/Lender.sol, out/Lender.abi.json, out/Lender.bin, out/Lender.key.bin and out/Lender.contract
@@ -518,6 +520,79 @@ fn simulate_accepts_and_rejects() {
     assert_eq!(
         rejected["verification"]["outcome"]["reason"]["rejection"],
         "invalid_proof"
+    );
+}
+
+#[test]
+fn simulate_takes_a_batch_of_one_model() {
+    let work = pipeline().with(&["CreditVerifier.contract", "logreg.proof"]);
+    work.write("other.proof", work.read("logreg.proof"));
+    let json = work
+        .run("simulate CreditVerifier.contract --proof logreg.proof other.proof --json")
+        .expect_status(0)
+        .json();
+    let number = |name: &str| json[name].as_u64().unwrap();
+    assert_eq!(json["proofs"].as_array().unwrap().len(), 2);
+    assert_eq!(json["proofs"][1]["file"], "other.proof");
+    assert_eq!(
+        number("gas_per_proof"),
+        json["verification"]["transaction_gas"].as_u64().unwrap() / 2
+    );
+    assert_eq!(
+        number("gas_saved_per_proof"),
+        number("gas_per_proof_alone") - number("gas_per_proof")
+    );
+    assert!(number("gas_saved_per_proof") > 50_000, "{json}");
+    let said = work
+        .run("simulate CreditVerifier.contract --proof logreg.proof --proof other.proof")
+        .expect_status(0);
+    assert!(said.stdout.contains("the batch of 2 saves"), "{said}");
+    assert!(said.stdout.contains("other.proof shows"), "{said}");
+}
+
+#[test]
+fn gas_adds_up_and_compares() {
+    let work = pipeline().with(&["logreg.vk", "CreditVerifier.contract", "logreg.proof"]);
+    let json = work
+        .run("gas logreg.vk --peer logreg_credit --json")
+        .expect_status(0)
+        .json();
+    let ways = json["ways"].as_array().unwrap();
+    assert_eq!(ways.len(), 5);
+    for way in ways {
+        let components = way["components"].as_object().unwrap();
+        let sum: u64 = components.values().map(|gas| gas.as_u64().unwrap()).sum();
+        assert_eq!(json!(sum), way["verification"]["transaction_gas"], "{way}");
+        let pairing = components["pairing"].as_u64().unwrap();
+        assert_eq!(pairing, 113_100, "{way}");
+        assert!(way["floor"].as_u64().unwrap() < sum);
+    }
+    let keys: Vec<&Value> = ways.iter().map(|way| &way["key"]).collect();
+    assert_eq!(keys, ["contract", "calldata", "contract", "code", "code"]);
+    assert_eq!(json["ezkl"]["gas"], 607_391);
+    let even = &json["break_even"];
+    let (register, more) = (
+        even["register"].as_u64().unwrap(),
+        even["more_per_proof"].as_u64().unwrap(),
+    );
+    assert_eq!(even["proofs"].as_u64().unwrap(), register / more);
+
+    let said = work
+        .run("gas CreditVerifier.contract --proof logreg.proof")
+        .expect_status(0);
+    for part in ["compact, key contract, batch of 16", "curve operations", "break-even"] {
+        assert!(said.stdout.contains(part), "{part}: {said}");
+    }
+    assert!(
+        !said.stdout.contains("reference") && !said.stdout.contains("EZKL"),
+        "{said}"
+    );
+    let said = work.run("gas CreditVerifier.contract").expect_status(2);
+    assert!(said.stderr.contains("hint: give one with --proof"), "{said}");
+    let said = work.run("gas logreg.vk --peer nothing").expect_status(2);
+    assert!(
+        said.stderr.contains("recorded are") && said.stderr.contains("logreg_credit"),
+        "{said}"
     );
 }
 

@@ -55,8 +55,7 @@ pub(crate) fn deployed(anvil: &Anvil) -> SubmitRequest {
     SubmitRequest {
         address: receipt.address,
         key: None,
-        proof: known.proof.clone(),
-        public_inputs: known.public_inputs.clone(),
+        proofs: vec![known.clone()],
         expected_code_hash: Some(code_hash(&build.compiled)),
     }
 }
@@ -99,7 +98,7 @@ fn a_proof_is_accepted_for_the_gas_that_the_simulator_said() {
 fn rejected_proofs_are_named_before_and_after_sending() {
     let anvil = anvil(&[]);
     let mut request = deployed(&anvil);
-    request.public_inputs[0] += U256::from(1);
+    request.proofs[0].public_inputs[0] += U256::from(1);
     let on_chain = SendOptions {
         gas_limit: Some(1_000_000),
         ..SendOptions::default()
@@ -113,7 +112,7 @@ fn rejected_proofs_are_named_before_and_after_sending() {
     }
     let error = ask(&anvil.target(), &request).unwrap_err();
     assert!(error.to_string().contains("ProofInvalid()"), "{error}");
-    request.proof.truncate(64);
+    request.proofs[0].proof.truncate(64);
     let error = ask(&anvil.target(), &request).unwrap_err();
     assert!(
         error
@@ -317,8 +316,7 @@ fn anvil_stops_with_its_guard() {
     let request = SubmitRequest {
         address: Address::ZERO,
         key: None,
-        proof: Vec::new(),
-        public_inputs: Vec::new(),
+        proofs: vec![fixture().known.clone()],
         expected_code_hash: None,
     };
     assert!(ask(&target, &request).is_err());

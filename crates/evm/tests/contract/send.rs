@@ -558,8 +558,7 @@ fn create2_puts_a_contract_where_everybody_expects_it_once() {
     let proof = SubmitRequest {
         address: salted.address(),
         key: None,
-        proof: known.proof.clone(),
-        public_inputs: known.public_inputs.clone(),
+        proofs: vec![known.clone()],
         expected_code_hash: Some(request.code_hash),
     };
     submit_to(&anvil.target(), key(&anvil), &proof, &options).unwrap();
@@ -649,7 +648,7 @@ fn every_status_has_a_name() {
     );
     rpc(&anvil, "evm_setAutomine", json!([true]));
 
-    request.public_inputs[0] += U256::from(1);
+    request.proofs[0].public_inputs[0] += U256::from(1);
     for (gas_limit, expected) in [(1_000_000, Some(Rejection::InvalidProof)), (120_000, None)] {
         let journal = Desk::new();
         let options = SendOptions {

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use super::{
     graph::{Emitter, Query},
     memory::{
-        MemoryMap, PAIR, POINT, PowerStep, distance, evaluation, omega_power, omega_steps, over_z_power, over_z_steps,
+        MemoryMap, POINT, PowerStep, distance, evaluation, omega_power, omega_steps, opening_offset, over_z_power,
+        over_z_steps,
     },
     shape::{Polynomial, QuerySet, Shape},
 };
-use crate::layout::WORD;
+use crate::layout::{WORD, WordKind};
 
 /// What the code of a shape consists of.
 pub(super) struct Assembly {
@@ -17,7 +18,7 @@ pub(super) struct Assembly {
     pub(super) constants: String,
     /// From the checked input to `SUM`, `SCALARS` and `LAST_POINT`.
     pub(super) fold: String,
-    /// A byte behind everything of a proof without public inputs; each public input takes a [`PAIR`] more.
+    /// A byte behind everything of a proof without public inputs; each public input takes a word more.
     pub(super) end: usize,
 }
 
@@ -45,30 +46,27 @@ impl Lines {
 /// Writes the code of a shape.
 pub(super) fn assemble(shape: &Shape) -> Assembly {
     let mut map = MemoryMap::new(shape);
-    // The array of Lagrange polynomials stands behind the shared values, whose number is known once they are emitted.
-    let shared = map.end();
-    let slots = Emitter::new(&shape.graph, shared, &|leaf| map.leaf(shape, leaf))
-        .emit()
-        .slots;
-    map.reserve(slots);
-    map.close(shape);
-    let numerator = Emitter::new(&shape.graph, shared, &|leaf| map.leaf(shape, leaf)).emit();
+    let name = |leaf| map.leaf(shape, leaf);
+    let numerator = Emitter::new(&shape.graph, map.end(), &name).emit();
+    map.reserve(numerator.slots);
     let mut lines = Lines {
         text: String::new(),
         depth: 4,
     };
     transcript(&mut lines, &map);
+    words(&mut lines, shape, &map);
     lines.add("{");
     denominators(&mut lines, shape);
-    inversion(&mut lines);
+    inversion(&mut lines, shape);
     lines.add("}");
+    lagrange(&mut lines, shape);
     quotient(&mut lines, &numerator.statements);
     opening(&mut lines, shape, &map);
-    let buffer = WORD + map.blocks.first().map_or(0, |block| block.bytes);
+    let buffer = map.address("BUFFER") + WORD + map.blocks.first().map_or(0, |block| block.bytes);
     Assembly {
         constants: map.solidity(),
         fold: lines.text,
-        end: map.end() + PAIR * shape.last_rows + buffer,
+        end: map.end().max(buffer),
     }
 }
 
@@ -120,22 +118,61 @@ fn add_powers(lines: &mut Lines, steps: &[PowerStep], name: fn(i32) -> String) {
     }
 }
 
+/// Checks the proof's words where they stand in memory. That a point is on the curve, the precompile that reads it says.
+fn words(lines: &mut Lines, shape: &Shape, map: &MemoryMap) {
+    const CHECKS: usize = 8;
+    lines.add(
+        "// Scalars are canonical. Points are not the identity, the only one whose y the precompiles read as zero.",
+    );
+    let scalars = (0..shape.evaluations.len()).map(|index| {
+        let offset = POINT * shape.leading_points() + WordKind::Scalar.bytes() * index;
+        format!("lt(mload({:#x}), r)", map.proof_address(offset))
+    });
+    let points = (0..shape.leading_points())
+        .map(|index| POINT * index)
+        .chain([opening_offset(shape), opening_offset(shape) + POINT])
+        .map(|offset| format!("lt(0, mload({:#x}))", map.proof_address(offset) + WORD));
+    let checks: Vec<String> = scalars.chain(points).collect();
+    for checks in checks.chunks(CHECKS) {
+        let all = checks
+            .iter()
+            .fold("ok".to_owned(), |all, one| format!("and({one}, {all})"));
+        lines.add(format!("ok := {all}"));
+    }
+}
+
+/// Where the denominators stand, in the order of their products.
+fn denominator_names(shape: &Shape) -> Vec<String> {
+    let mut names = vec!["VANISHING".to_owned(), "OVER_Z".to_owned()];
+    names.extend(shape.rotations().into_iter().map(distance));
+    names.extend((shape.last_rows > 0).then(|| "LAST_DISTANCES".to_owned()));
+    names.push("FIRST_DISTANCES".to_owned());
+    names
+}
+
 /// Everything that must be inverted, and the products of what comes before.
 fn denominators(lines: &mut Lines, shape: &Shape) {
     lines.add(
         "// What must be inverted, each with the product of those before it: Z^n - 1 and Z,
         let z := mload(Z)
-        let vanishing := z
-        for { let i := byte(1, mload(KEY_HEADER)) } i { i := sub(i, 1) } {
-        vanishing := mulmod(vanishing, vanishing, r)
+        let product := z
+        {
+        let k := byte(1, mload(KEY_HEADER))
+        if and(k, 1) {
+        product := mulmod(z, z, r)
         }
-        mstore(PIECE_STEP, vanishing)
-        vanishing := add(vanishing, sub(r, 1))
-        mstore(VANISHING, vanishing)
-        mstore(add(VANISHING, 0x20), 1)
+        for { k := shr(1, k) } k { k := sub(k, 1) } {
+        product := mulmod(product, product, r)
+        product := mulmod(product, product, r)
+        }
+        }
+        mstore(PIECE_STEP, product)
+        // Where Z is zero this is no field element, but the product of all is zero, too.
+        product := sub(product, 1)
+        mstore(VANISHING, product)
         mstore(OVER_Z, z)
-        mstore(add(OVER_Z, 0x20), vanishing)
-        let product := mulmod(vanishing, z, r)
+        mstore(add(OVER_Z, 0x20), product)
+        product := mulmod(product, z, r)
         // the distances of U from the points that are opened,
         {
         let u := mload(U)
@@ -170,46 +207,83 @@ fn denominators(lines: &mut Lines, shape: &Shape) {
         "mstore(FIRST_SET, mod(all, r))
         }",
     );
-    lines.add(format!(
-        "// and the distances of Z from the last rows and from those of the public inputs.
-        let end := add(LAGRANGE_0, mul(count, {PAIR:#x}))
-        {{
-        let omega := mload(OMEGA)
-        let point := 1"
-    ));
     if shape.last_rows > 0 {
-        lines.add(format!(
-            "// OMEGA^-{}
-            {{
-            let inverse := mload(OMEGA_INVERSE)
-            point := inverse",
-            shape.last_rows
-        ));
-        let bits = usize::BITS - shape.last_rows.leading_zeros();
-        for bit in (0..bits.saturating_sub(1)).rev() {
-            lines.add("point := mulmod(point, point, r)");
-            if shape.last_rows >> bit & 1 == 1 {
-                lines.add("point := mulmod(point, inverse, r)");
-            }
-        }
-        lines.add("}");
+        last_rows(lines, shape.last_rows);
     }
-    lines.add(format!(
-        "for {{ let at := LAGRANGE }} lt(at, end) {{ at := add(at, {PAIR:#x}) }} {{
-        let denominator := add(z, sub(r, point))
-        mstore(at, denominator)
-        mstore(add(at, 0x20), product)
+    first_rows(lines);
+}
+
+/// `l_(-j)(Z) = c / t_j` with `t_j = Z * OMEGA^j - 1`: their sum as one fraction, and the last of them with the same
+/// denominator.
+fn last_rows(lines: &mut Lines, rows: usize) {
+    lines.add(
+        "// the distances of Z from the last rows: their product, and the numerator of the sum of their inverses,
+        {
+        let omega := mload(OMEGA)
+        let point := z
+        let denominator
+        let numerator := 0
+        let rest := 1",
+    );
+    for _ in 1..rows {
+        lines.add(
+            "point := mulmod(point, omega, r)
+            denominator := sub(point, 1)
+            numerator := add(mulmod(numerator, denominator, r), rest)
+            rest := mulmod(rest, denominator, r)",
+        );
+    }
+    lines.add(
+        "denominator := sub(mulmod(point, omega, r), 1)
+        mstore(LAST_ROWS, add(mulmod(numerator, denominator, r), rest))
+        mstore(LAST_ROW, rest)
+        denominator := mulmod(rest, denominator, r)
+        mstore(LAST_DISTANCES, denominator)
+        mstore(add(LAST_DISTANCES, 0x20), product)
         product := mulmod(product, denominator, r)
+        }",
+    );
+}
+
+/// The same for the rows of the public inputs, each with its input.
+fn first_rows(lines: &mut Lines) {
+    lines.add(
+        "// and from those of the public inputs, which are the numerators there. Without any, calldata ends before them.
+        {
+        let omega := mload(OMEGA_INVERSE)
+        let point := z
+        let numerator := 0
+        let rest := 1
+        for { let at := add(inputs, 0x20) } lt(at, add(inputs, shl(5, count))) { at := add(at, 0x20) } {
         point := mulmod(point, omega, r)
-        }}
-        }}"
-    ));
+        let input := calldataload(at)
+        ok := and(lt(input, r), ok)
+        let denominator := sub(point, 1)
+        numerator := add(mulmod(numerator, denominator, r), mulmod(input, rest, r))
+        rest := mulmod(rest, denominator, r)
+        }
+        point := calldataload(inputs)
+        ok := and(lt(point, r), ok)
+        let denominator := sub(z, 1)
+        mstore(INSTANCE, add(mulmod(numerator, denominator, r), mulmod(point, rest, r)))
+        mstore(FIRST_ROW, rest)
+        denominator := mulmod(rest, denominator, r)
+        mstore(FIRST_DISTANCES, denominator)
+        mstore(add(FIRST_DISTANCES, 0x20), product)
+        product := mulmod(product, denominator, r)
+        }",
+    );
 }
 
 /// One inversion for all, then back through the pairs.
-fn inversion(lines: &mut Lines) {
-    lines.add(format!(
-        "// One inversion: r - 2 is the exponent.
+fn inversion(lines: &mut Lines, shape: &Shape) {
+    lines.add(
+        "// Leave before the first precompile if a word is malformed.
+        if iszero(ok) {
+        break
+        }
+        stage := 1
+        // One inversion: r - 2 is the exponent.
         mstore(MODEXP, 0x20)
         mstore(add(MODEXP, 0x20), 0x20)
         mstore(add(MODEXP, 0x40), 0x20)
@@ -219,49 +293,49 @@ fn inversion(lines: &mut Lines) {
         ok := staticcall(MODEXP_GAS, 5, MODEXP, 0xc0, MODEXP, 0x20)
         let inverse := mload(MODEXP)
         // Zero has no inverse, and a chain without the precompile gives none.
-        if iszero(and(ok, eq(mulmod(inverse, product, r), 1))) {{
+        if iszero(and(ok, eq(mulmod(inverse, product, r), 1))) {
         break
-        }}
-        // l_i(Z) = OMEGA^i * (Z^n - 1) / (n * (Z - OMEGA^i)) = c * Z / (Z - OMEGA^i) - c with c = (Z^n - 1) / n;
-        // 1 / n is r - (r - 1) / n.
-        {{
-        let c := mulmod(vanishing, sub(r, shr(byte(1, mload(KEY_HEADER)), sub(r, 1))), r)
-        let scale := mulmod(c, z, r)
-        c := sub(r, c)
-        for {{ }} gt(end, LAGRANGE) {{ }} {{
-        end := sub(end, {PAIR:#x})
-        let denominator := mload(end)
-        mstore(end, addmod(mulmod(mulmod(inverse, mload(add(end, 0x20)), r), scale, r), c, r))
-        inverse := mulmod(inverse, denominator, r)
-        }}
-        }}
-        // The inverses of the others.
-        for {{ end := INVERSES_END }} gt(end, INVERSES) {{ }} {{
-        end := sub(end, {PAIR:#x})
-        let denominator := mload(end)
-        mstore(end, mulmod(inverse, mload(add(end, 0x20)), r))
-        inverse := mulmod(inverse, denominator, r)
-        }}"
-    ));
+        }
+        let denominator",
+    );
+    let names = denominator_names(shape);
+    for (position, name) in names.iter().enumerate().rev() {
+        lines.add(match position {
+            0 => format!("mstore({name}, inverse)"),
+            _ => format!(
+                "denominator := mload({name})
+                mstore({name}, mulmod(inverse, mload(add({name}, 0x20)), r))
+                inverse := mulmod(inverse, denominator, r)"
+            ),
+        });
+    }
+}
+
+/// The fractions with their common factor and denominators.
+fn lagrange(lines: &mut Lines, shape: &Shape) {
+    lines.add(
+        "// Lagrange polynomials at Z, and the public inputs' polynomial: c = (Z^n - 1) / n, and 1 / n is r - (r - 1) / n.
+        {
+        let c := mulmod(sub(mload(PIECE_STEP), 1), sub(r, shr(byte(1, mload(KEY_HEADER)), sub(r, 1))), r)
+        let scale",
+    );
+    let last = (shape.last_rows > 0).then_some(("LAST_DISTANCES", ["LAST_ROW", "LAST_ROWS"]));
+    for (denominator, numerators) in last.into_iter().chain([("FIRST_DISTANCES", ["FIRST_ROW", "INSTANCE"])]) {
+        lines.add(format!("scale := mulmod(c, mload({denominator}), r)"));
+        for numerator in numerators {
+            lines.add(format!("mstore({numerator}, mulmod(scale, mload({numerator}), r))"));
+        }
+    }
+    lines.add("}");
 }
 
 /// The constraints at `Z`, divided by the vanishing polynomial.
 fn quotient(lines: &mut Lines, numerator: &[String]) {
-    lines.add(format!(
-        "// The public inputs' polynomial at Z.
-        {{
-        let sum := 0
-        let lagrange := LAGRANGE_0
-        for {{ let at := inputs }} lt(at, add(inputs, shl(5, count))) {{ at := add(at, 0x20) }} {{
-        sum := addmod(sum, mulmod(calldataload(at), mload(lagrange), r), r)
-        lagrange := add(lagrange, {PAIR:#x})
-        }}
-        mstore(INSTANCE, sum)
-        }}
-        // The constraints at Z, combined with powers of Y. Sums are reduced where they could leave a word.
-        {{
-        let y := mload(Y)"
-    ));
+    lines.add(
+        "// The constraints at Z, combined with powers of Y. Sums are reduced where they could leave a word.
+        {
+        let y := mload(Y)",
+    );
     for statement in numerator {
         lines.add(statement);
     }

@@ -5,7 +5,7 @@ use zkverdict_verifier::VerifyingKey;
 use super::{
     assembly::{Assembly, assemble},
     key,
-    memory::{PAIR, POINT, START, opening_offset},
+    memory::{POINT, START, opening_offset},
     shape::Shape,
 };
 use crate::{
@@ -65,7 +65,7 @@ contract {SHAPE_CONTRACT} is IShapeVerifier {{
     // What a batch keeps of each proof: SUM, LAST_POINT and SCALARS.
     uint256 private constant RECORD = {record:#x};
     uint256 private constant RECORD_SCALARS = {scalars:#x};
-    // A byte behind everything that a proof without public inputs takes; each public input takes {PAIR:#x} more.
+    // A byte behind everything that a proof without public inputs takes; each public input takes a word more.
     uint256 private constant MEMORY_END = {end:#x};
 
     /// @inheritdoc IShapeVerifier
@@ -107,7 +107,7 @@ contract {SHAPE_CONTRACT} is IShapeVerifier {{
         uint256 inputsStart = proofStart + size * (PROOF_LENGTH + 0x20) + 0x20 * size + 0x20;
         uint256 end = inputsStart + size * (0x20 * count + 0x20) - 0x20;
         if (msg.data.length != end) revert IVerdictVerifier.CalldataLengthMismatch(end, msg.data.length);
-        uint256 records = MEMORY_END + {PAIR:#x} * count;
+        uint256 records = MEMORY_END + 0x20 * count;
         end = records;
         for (uint256 index = 0; index < size; ++index) {{
             _record(proofs[index], publicInputs[index], count, proofStart, inputsStart, end);
@@ -117,7 +117,8 @@ contract {SHAPE_CONTRACT} is IShapeVerifier {{
         }}
         if (!_combine(records, end)) revert IVerdictVerifier.PrecompileFailed();
         uint256 verdict = _close();
-        if (verdict != {accepted}) _reject(verdict, 0, 0, 0);
+        if (verdict == {pairing}) revert IVerdictVerifier.ProofInvalid();
+        if (verdict != {accepted}) revert IVerdictVerifier.PrecompileFailed();
     }}
 
     /// Checks one proof of a batch up to the pairing, and keeps what it asks of the pairing at `record`.
@@ -343,7 +344,7 @@ fn common(shape: &Shape, assembly: &Assembly) -> String {
 /// The functions of both contracts.
 fn functions(shape: &Shape, assembly: &Assembly) -> String {
     let fold = &assembly.fold;
-    let evaluations = canonical_evaluations(shape.evaluations.len());
+    let last_scalar = WORD * shape.fixed;
     let input = Stage::Input as usize;
     let precompile = Stage::Precompile as usize;
     let pairing = Stage::Pairing as usize;
@@ -387,24 +388,6 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
                 mstore8(0x20, 1)
                 next := keccak256(0x00, 0x21)
             }}
-            function are_points(at, end) -> valid {{
-                let p := {BASE_MODULUS}
-                valid := 1
-                for {{ }} lt(at, end) {{ at := add(at, 0x40) }} {{
-                    let x := calldataload(at)
-                    let y := calldataload(add(at, 0x20))
-                    // y^2 = x^3 + 3; the identity, which is written as (0, 0), is not on the curve.
-                    valid := and(
-                        and(valid, and(lt(x, p), lt(y, p))),
-                        eq(addmod(mulmod(mulmod(x, x, p), x, p), 3, p), mulmod(y, y, p))
-                    )
-                }}
-            }}
-            function are_scalars(at, end) -> valid {{
-                let r := {SCALAR_MODULUS}
-                valid := 1
-                for {{ }} lt(at, end) {{ at := add(at, 0x20) }} {{ valid := and(valid, lt(calldataload(at), r)) }}
-            }}
             function add_term(point, scalar) -> valid {{
                 mcopy(FACTOR, point, 0x40)
                 mstore(add(FACTOR, 0x40), scalar)
@@ -413,12 +396,7 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
             }}
             for {{ }} 1 {{ }} {{
                 let r := {SCALAR_MODULUS}
-                // Leave before the first precompile if a word is malformed: one flipped bit must stay cheap.
-                let ok := are_scalars(inputs, add(inputs, shl(5, count)))
-                ok := and(are_points(proof, add(proof, PROOF_SCALARS)), ok)
-{evaluations}                ok := and(are_points(add(proof, PROOF_OPENING), add(proof, PROOF_LENGTH)), ok)
-                if iszero(ok) {{ break }}
-                stage := {precompile}
+                let ok := 1
 {fold}                if ok {{ stage := {pairing} }}
                 break
             }}
@@ -430,12 +408,12 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
     function _close() private view returns (uint256 stage) {{
         assembly ("memory-safe") {{
             let ok := 1
-            let scalar := SCALARS
-            for {{ let point := KEY_POINTS }} lt(point, SCALARS) {{ point := add(point, 0x40) }} {{
-                mcopy(FACTOR, point, 0x40)
-                mstore(add(FACTOR, 0x40), mload(scalar))
-                scalar := add(scalar, 0x20)
-                ok := and(staticcall(EC_MUL_GAS, 7, FACTOR, 0x60, TERM, 0x40), ok)
+            let scalar := add(SCALARS, {last_scalar:#x})
+            // From the last point on: its factor is written over the point behind it.
+            for {{ let point := GENERATOR }} iszero(lt(point, KEY_POINTS)) {{ point := sub(point, 0x40) }} {{
+                mstore(add(point, 0x40), mload(scalar))
+                scalar := sub(scalar, 0x20)
+                ok := and(staticcall(EC_MUL_GAS, 7, point, 0x60, TERM, 0x40), ok)
                 ok := and(staticcall(EC_ADD_GAS, 6, SUM, 0x80, SUM, 0x40), ok)
             }}
             // e(SUM, [1]) * e(LAST_POINT, -[tau]) = 1
@@ -456,7 +434,8 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
 
     /// Names what was wrong. Only reached when something was, so it may take its time.
     function _reject(uint256 stage, uint256 proof, uint256 inputs, uint256 count) private pure {{
-        if (stage == {input}) {{
+        // A point that is not on the curve is found by the precompile that reads it.
+        if (stage != {pairing}) {{
             for (uint256 index = 0; index < count; ++index) {{
                 if (_word(inputs + 0x20 * index) >= {SCALAR_MODULUS}) {{
                     revert IVerdictVerifier.PublicInputNotCanonical(index);
@@ -486,32 +465,4 @@ fn functions(shape: &Shape, assembly: &Assembly) -> String {
     }}
 "#
     )
-}
-
-/// Checks that the proof's scalars are canonical, several in one turn of a loop, whose own gas is more than a check's.
-fn canonical_evaluations(count: usize) -> String {
-    const STEP: usize = 8;
-    const INDENT: &str = "                ";
-    let check = |count: usize| {
-        (0..count)
-            .map(|index| format!("lt(calldataload(add(at, {:#x})), r)", WORD * index))
-            .reduce(|all, one| format!("and({one}, {all})"))
-            .unwrap_or_else(|| "1".to_owned())
-    };
-    let rest = count % STEP;
-    let mut text = format!(
-        "{INDENT}{{\n{INDENT}    let at := add(proof, PROOF_SCALARS)\n{INDENT}    ok := and({}, ok)\n",
-        check(rest)
-    );
-    if count >= STEP {
-        text.push_str(&format!(
-            "{INDENT}    for {{ at := add(at, {:#x}) }} lt(at, add(proof, PROOF_OPENING)) {{ at := add(at, {:#x}) }} {{\n\
-             {INDENT}        ok := and({}, ok)\n{INDENT}    }}\n",
-            WORD * rest,
-            WORD * STEP,
-            check(STEP)
-        ));
-    }
-    text.push_str(&format!("{INDENT}}}\n"));
-    text
 }

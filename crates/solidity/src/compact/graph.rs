@@ -55,6 +55,8 @@ pub(super) enum Leaf {
     Challenge(usize),
     /// An inverse power of two, from the key.
     Wide(usize),
+    /// The sum of the Lagrange polynomials of so many last rows.
+    LastRows(usize),
 }
 
 pub(super) type Id = usize;
@@ -258,6 +260,33 @@ impl Builder {
         }
     }
 
+    /// A sum that takes the Lagrange polynomials of all last rows from the others, with one leaf for all of them.
+    fn last_rows(&mut self, sum: &Expression) -> Option<Id> {
+        let mut terms = Vec::new();
+        flatten(sum, false, &mut terms);
+        let (mut rows, others): (Vec<_>, Vec<_>) = terms.into_iter().partition(|(term, negative)| {
+            *negative && matches!(term, Expression::CommonPolynomial(CommonPolynomial::Lagrange(row)) if *row < 0)
+        });
+        rows.sort_by_key(|(term, _)| match term {
+            Expression::CommonPolynomial(CommonPolynomial::Lagrange(row)) => row.unsigned_abs(),
+            _ => 0,
+        });
+        let is_run = rows.iter().zip(1..).all(|((term, _), expected)| {
+            matches!(term, Expression::CommonPolynomial(CommonPolynomial::Lagrange(row)) if *row == -expected)
+        });
+        if rows.len() < 2 || !is_run {
+            return None;
+        }
+        let leaf = self.node(Node::Leaf(Leaf::LastRows(rows.len())));
+        let mut sum = self.negated(leaf);
+        for (term, negative) in others {
+            let term = self.build(term);
+            let term = if negative { self.negated(term) } else { term };
+            sum = self.sum(term, sum);
+        }
+        Some(sum)
+    }
+
     fn build(&mut self, expression: &Expression) -> Id {
         match expression {
             Expression::Constant(value) => self.constant(*value),
@@ -268,10 +297,10 @@ impl Builder {
                 let inner = self.build(inner);
                 self.negated(inner)
             }
-            Expression::Sum(left, right) => {
+            Expression::Sum(left, right) => self.last_rows(expression).unwrap_or_else(|| {
                 let (left, right) = (self.build(left), self.build(right));
                 self.sum(left, right)
-            }
+            }),
             Expression::Product(left, right) => {
                 let (left, right) = (self.build(left), self.build(right));
                 self.product(left, right)
@@ -296,6 +325,18 @@ impl Builder {
                 sum.unwrap_or_else(|| self.literal(Fr::ZERO))
             }
         }
+    }
+}
+
+/// The summands of an expression, each with whether it is subtracted.
+fn flatten<'a>(expression: &'a Expression, negative: bool, terms: &mut Vec<(&'a Expression, bool)>) {
+    match expression {
+        Expression::Sum(left, right) => {
+            flatten(left, negative, terms);
+            flatten(right, negative, terms);
+        }
+        Expression::Negated(inner) => flatten(inner, !negative, terms),
+        term => terms.push((term, negative)),
     }
 }
 

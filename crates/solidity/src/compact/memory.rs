@@ -11,7 +11,7 @@ use crate::layout::{WORD, WordKind};
 
 /// The first byte of the map. Solidity's free memory starts at `0x80` in a fresh call; with code generation through the IR
 /// it starts behind the variables that did not fit on the stack.
-pub(super) const START: usize = 0x200;
+pub(super) const START: usize = 0x300;
 /// Bytes of a point.
 pub(super) const POINT: usize = 2 * WORD;
 /// A denominator, and the product of those before it.
@@ -91,7 +91,11 @@ impl MemoryMap {
             POINT * shape.fixed,
             "commitments to the fixed columns, as opened",
         );
-        self.place("GENERATOR", POINT, "of the first group, behind the key");
+        self.place(
+            "GENERATOR",
+            POINT + WORD,
+            "of the first group, behind the key; factors are written behind their points",
+        );
         self.place("SCALARS", WORD * (shape.fixed + 1), "factors of the points above");
     }
 
@@ -109,6 +113,12 @@ impl MemoryMap {
             self.next += block.bytes;
         }
         self.blocks = blocks;
+        let second = self.address("STATE_1");
+        self.constants.push((
+            "BUFFER".to_owned(),
+            second,
+            "the start of the transcript, before anything stands here or behind it".to_owned(),
+        ));
         let places: Vec<(String, usize)> = (0..shape.witnesses)
             .map(|index| (format!("WITNESS_{index}"), POINT * index))
             .chain([("PIECES".to_owned(), POINT * shape.witnesses)])
@@ -169,27 +179,22 @@ impl MemoryMap {
         for rotation in &rotations {
             self.place(&signed("DISTANCE", *rotation), PAIR, "U - Z * OMEGA^rotation");
         }
-        self.place("INVERSES_END", 0, "behind the last of them");
-        // What follows is as long as there are public inputs and shared values.
-    }
-
-    /// Adds the constants that depend on how many shared values there are.
-    pub(super) fn close(&mut self, shape: &Shape) {
+        if shape.last_rows > 0 {
+            self.place("LAST_DISTANCES", PAIR, "product of Z's distances from the last rows");
+        }
         self.place(
-            "LAGRANGE",
-            0,
-            "Lagrange polynomials at Z, of the last rows and of the public inputs' rows",
+            "FIRST_DISTANCES",
+            PAIR,
+            "product of Z's distances from the rows of the public inputs",
         );
-        self.constants.push((
-            "BUFFER".to_owned(),
-            self.next,
-            "first, the start of the transcript".to_owned(),
-        ));
-        self.constants.push((
-            "LAGRANGE_0".to_owned(),
-            self.next + PAIR * shape.last_rows,
-            "of the first row".to_owned(),
-        ));
+        self.place(
+            "LAST_ROW",
+            WORD,
+            "Lagrange polynomial at Z of the first one of the last rows",
+        );
+        self.place("LAST_ROWS", WORD, "sum of the Lagrange polynomials of the last rows");
+        self.place("FIRST_ROW", WORD, "Lagrange polynomial of the first row");
+        // What follows are shared values.
     }
 
     /// Reserves words without a name.
@@ -214,10 +219,9 @@ impl MemoryMap {
     pub(super) fn leaf(&self, shape: &Shape, leaf: Leaf) -> String {
         match leaf {
             Leaf::Common(CommonPolynomial::Identity) => "Z".to_owned(),
-            Leaf::Common(CommonPolynomial::Lagrange(row)) => {
-                let lagrange = self.address("LAGRANGE_0");
-                format!("{:#x}", lagrange.saturating_sub(PAIR * row.unsigned_abs() as usize))
-            }
+            Leaf::Common(CommonPolynomial::Lagrange(0)) => "FIRST_ROW".to_owned(),
+            Leaf::Common(CommonPolynomial::Lagrange(_)) => "LAST_ROW".to_owned(),
+            Leaf::LastRows(_) => "LAST_ROWS".to_owned(),
             Leaf::Polynomial(query) if shape.is_instance(query.poly) => "INSTANCE".to_owned(),
             Leaf::Polynomial(query) => evaluation(shape, query),
             Leaf::Challenge(index) => self.challenges.get(index).cloned().unwrap_or_default(),

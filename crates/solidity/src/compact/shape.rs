@@ -54,7 +54,7 @@ pub(super) struct Shape {
     pub(super) evaluations: Vec<Query>,
     pub(super) sets: Vec<QuerySet>,
     pub(super) graph: Graph,
-    /// How many Lagrange polynomials before the first row are used: those of the rows `−m … −1`.
+    /// How many Lagrange polynomials before the first row are used: that of the row `−m`, and the sum of `−m … −1`.
     pub(super) last_rows: usize,
     /// The index of the instance polynomial.
     instance: usize,
@@ -91,16 +91,17 @@ impl Shape {
         let evaluations = queries(&mut protocol.evaluations.iter().map(|query| (query.poly, query.rotation.0)));
         let opened = queries(&mut protocol.queries.iter().map(|query| (query.poly, query.rotation.0)));
         let graph = Graph::new(&numerator);
-        let mut last_rows = 0;
+        let mut last_rows = Vec::new();
         let instance = protocol.preprocessed.len();
         for leaf in graph.leaves() {
             match leaf {
                 Leaf::Common(CommonPolynomial::Lagrange(row)) if row > 0 => {
                     return unsupported("a constraint picks a row other than the first or the last ones");
                 }
-                Leaf::Common(CommonPolynomial::Lagrange(row)) => {
-                    last_rows = last_rows.max(row.unsigned_abs() as usize);
+                Leaf::Common(CommonPolynomial::Lagrange(row)) if row < 0 => {
+                    last_rows.push(row.unsigned_abs() as usize);
                 }
+                Leaf::LastRows(rows) => last_rows.push(rows),
                 Leaf::Polynomial(query) if query.poly == instance && query.rotation != 0 => {
                     return unsupported("a constraint reads the public inputs of another row");
                 }
@@ -110,6 +111,9 @@ impl Shape {
                 _ => (),
             }
         }
+        if last_rows.windows(2).any(|pair| pair.first() != pair.last()) {
+            return unsupported("its constraints pick single rows of the last ones");
+        }
         let shape = Self {
             fixed: protocol.preprocessed.len(),
             witnesses: rounds.iter().map(|round| round.points).sum(),
@@ -118,7 +122,7 @@ impl Shape {
             rounds,
             evaluations,
             graph,
-            last_rows,
+            last_rows: last_rows.first().copied().unwrap_or_default(),
             instance,
         };
         let quotient = shape.instance + 1 + shape.witnesses;
@@ -136,6 +140,11 @@ impl Shape {
         let first = shape.sets.first().and_then(|set| set.polynomials.first());
         if !matches!(first.map(|poly| shape.polynomial(*poly)), Some(Polynomial::Witness(_))) {
             return unsupported("the first polynomial that it opens is not a witness");
+        }
+        let opened: Vec<usize> = shape.sets.iter().flat_map(|set| set.polynomials.clone()).collect();
+        if !(0..shape.witnesses).all(|witness| opened.contains(&(shape.instance + 1 + witness))) {
+            // Nothing else would look at its point.
+            return unsupported("a witness is never opened");
         }
         if shape.rounds.first().is_none_or(|round| round.points == 0) {
             return unsupported("its first round has no witness");
