@@ -165,7 +165,9 @@ impl Commitment {
 
     /// As [`Commitment::hash`], whatever the values are.
     pub(crate) fn hash_unchecked(&self, values: &[i64], salt: Fr) -> Fr {
-        absorbed(self.tag(), salt, &self.elements(), |index| from_i128(values[index].into()))
+        absorbed(self.tag(), salt, &self.elements(), |index| {
+            from_i128(values[index].into())
+        })
     }
 
     /// The commitment to the cells of one execution.

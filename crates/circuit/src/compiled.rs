@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use zkverdict_model::Program;
 
 use crate::{
-    CircuitError, Commitment, Layout, ModelCircuit, ModelCommitment, PublicInputs, Salts, Shape, Side, Trace, Visibility, from_i128,
-    usable_rows,
+    CircuitError, Commitment, Layout, ModelCircuit, ModelCommitment, PublicInputs, Salts, Shape, Side, Trace,
+    Visibility, from_i128, usable_rows,
 };
 
 /// Changes whenever the same program would get another constraint system or another layout.

@@ -98,9 +98,7 @@ impl PublicInputs {
 
     /// Whether some values are committed.
     pub fn commits(self) -> bool {
-        Side::ALL
-            .into_iter()
-            .any(|side| self.of(side) == Visibility::Committed)
+        Side::ALL.into_iter().any(|side| self.of(side) == Visibility::Committed)
     }
 
     /// Whether inputs or outputs are committed, anew with each proof.

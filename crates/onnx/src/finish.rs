@@ -167,7 +167,10 @@ fn substitute(
     lengths: &[usize],
     zeros: Zeros,
 ) -> Option<Node> {
-    let weights = inner.values().map(|inner| inner.weights).fold(node.weights, Weights::max);
+    let weights = inner
+        .values()
+        .map(|inner| inner.weights)
+        .fold(node.weights, Weights::max);
     let keeps_zeros = zeros == Zeros::Keep && weights != Weights::Structural;
     let mut expanded: Vec<(Terms, f64)> = Vec::with_capacity(rows.len());
     for row in rows {

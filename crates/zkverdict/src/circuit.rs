@@ -2,8 +2,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use zkverdict_circuit::{
-    CIRCUIT_VERSION, Candidate, CompiledModel, ConvolutionRows, Objective, PublicInputs, candidates, choose,
-    Visibility, convolution_rows, prove_ranges,
+    CIRCUIT_VERSION, Candidate, CompiledModel, ConvolutionRows, Objective, PublicInputs, Visibility, candidates,
+    choose, convolution_rows, prove_ranges,
 };
 
 use zkverdict_model::{Graph, Input, ParameterFormats, Program};
@@ -198,9 +198,13 @@ fn within_memory(all: &[Candidate], limit: Option<u64>) -> Result<Vec<Candidate>
 impl CircuitFile {
     fn artifact(&self, made_from: MadeFrom) -> Artifact {
         // A committed model's parameters are in no file but that of the secret model.
-        let mut public = self.clone();
-        public.compiled.program = self.compiled.program.architecture();
-        let payload = serde_json::to_vec(&public).expect("finite numbers and strings are JSON");
+        let architecture = self.has_secret_model().then(|| {
+            let mut public = self.clone();
+            public.compiled.program = self.compiled.program.architecture();
+            public
+        });
+        let payload = serde_json::to_vec(architecture.as_ref().unwrap_or(self));
+        let payload = payload.expect("finite numbers and strings are JSON");
         Artifact::new(Kind::Circuit, made_from, false, payload)
     }
 
@@ -210,7 +214,9 @@ impl CircuitFile {
     /// I/O.
     pub fn save(&self, path: &Path, model: &Model) -> Result<Digest, Error> {
         // The digest of a secret file would test guesses of it.
-        let made_from = [("model".to_owned(), model.digest)].into_iter().filter(|_| !self.has_secret_model());
+        let made_from = [("model".to_owned(), model.digest)]
+            .into_iter()
+            .filter(|_| !self.has_secret_model());
         let artifact = self.artifact(made_from.collect());
         artifact.write(path)?;
         Ok(artifact.digest)

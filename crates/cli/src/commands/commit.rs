@@ -43,7 +43,11 @@ pub(super) fn circuit(path: &Path, secret_model: Option<&PathBuf>, settings: &Se
     let file = settings.secret_model(secret_model, path);
     if !file.exists() {
         return Err(hinted(
-            format!("the model of {} is committed, and its secret is not at {}", path.display(), file.display()),
+            format!(
+                "the model of {} is committed, and its secret is not at {}",
+                path.display(),
+                file.display()
+            ),
             "name what `zkverdict compile` or `zkverdict commit model` wrote with --secret-model",
         ));
     }
@@ -298,12 +302,21 @@ impl Report for Checked {
         let values = public::render(&self.values, style);
         match self.opens {
             true if self.side == Side::Model => {
-                format!("{}: this model decided in the proof for {}\n", style.good("opens"), self.model)
+                format!(
+                    "{}: this model decided in the proof for {}\n",
+                    style.good("opens"),
+                    self.model
+                )
             }
             true => format!(
                 "{}: the {}s of {} are\n{values}",
                 style.good("opens"),
                 self.side,
+                self.model
+            ),
+            false if self.side == Side::Model => format!(
+                "{}: the proof for {} commits to another model, or with another salt\n",
+                style.bad("does not open"),
                 self.model
             ),
             false => format!(

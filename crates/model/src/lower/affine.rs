@@ -63,7 +63,10 @@ impl Lowering<'_> {
             .collect();
         self.place_affine(node, value, &places, &mut results, |row| singles[row]);
         // Whether parameters repeat is not to be looked for.
-        results.iter_mut().filter(|result| result.is_secret).for_each(|result| result.place = None);
+        results
+            .iter_mut()
+            .filter(|result| result.is_secret)
+            .for_each(|result| result.place = None);
         Ok(results)
     }
 

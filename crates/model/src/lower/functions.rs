@@ -177,7 +177,8 @@ pub(super) fn fuse(graph: &Graph, committed: bool) -> Graph {
         };
         let same_length = node.inputs.iter().all(|value| lengths[value.0] == node.len);
         let is_secret = committed && node.weights != Weights::Structural;
-        let form = uniform(node, form_of).filter(|(_, formula)| !is_secret && same_length && formula.parts() <= Formula::MAX_PARTS);
+        let form = uniform(node, form_of)
+            .filter(|(_, formula)| !is_secret && same_length && formula.parts() <= Formula::MAX_PARTS);
         if let Some((source, formula)) = &form
             && matches!(node.op, Op::Products { .. } | Op::Function(_))
             && formula.is_transcendental()

@@ -27,8 +27,8 @@ use std::{
 
 use crate::{
     AffineRow, Calibration, CellId, Element, Format, FormatChoice, Graph, InputCell, ModelError, Node, Norm, Op,
-    OutputCells, OutputKind, ParameterFormats, Program, Range, SingleRow, Source, Step, Table, TableId, ValueId, calibrate::Interval,
-    ordered::HIGHEST, origin::Origins, quantize as staircases,
+    OutputCells, OutputKind, ParameterFormats, Program, Range, SingleRow, Source, Step, Table, TableId, ValueId,
+    calibrate::Interval, ordered::HIGHEST, origin::Origins, quantize as staircases,
 };
 use convolutions::Places;
 use expression::{Expression, to_expressions};

@@ -412,17 +412,19 @@ pub(super) fn merge_layers(program: &mut Program) {
     let mut steps: Vec<Step> = Vec::with_capacity(program.steps.len());
     for step in program.steps.drain(..) {
         match step {
-            Step::Layer(layer) if layer.parameters.is_none() && layer.sums.iter().all(is_lookup) => match places.entry(layer.inputs.clone()) {
-                Entry::Occupied(place) => {
-                    if let Step::Layer(first) = &mut steps[*place.get()] {
-                        first.sums.extend(layer.sums);
+            Step::Layer(layer) if layer.parameters.is_none() && layer.sums.iter().all(is_lookup) => {
+                match places.entry(layer.inputs.clone()) {
+                    Entry::Occupied(place) => {
+                        if let Step::Layer(first) = &mut steps[*place.get()] {
+                            first.sums.extend(layer.sums);
+                        }
+                    }
+                    Entry::Vacant(place) => {
+                        place.insert(steps.len());
+                        steps.push(Step::Layer(layer));
                     }
                 }
-                Entry::Vacant(place) => {
-                    place.insert(steps.len());
-                    steps.push(Step::Layer(layer));
-                }
-            },
+            }
             other => steps.push(other),
         }
     }
