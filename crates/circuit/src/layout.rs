@@ -347,6 +347,11 @@ impl Layout {
             .collect()
     }
 
+    /// Rows of the value column that hold cells of parameters, copies included, with the number of the cell.
+    pub fn parameter_rows(&self) -> &[(usize, usize)] {
+        &self.parameters
+    }
+
     /// The rows of all commitments; they come last.
     pub fn commitment_rows(&self) -> Range<usize> {
         let first = self.sponges.first().map_or(self.rows, |sponge| sponge.tag.load_row);
