@@ -228,7 +228,7 @@ impl Candidate {
             weight_bits: program
                 .parameter_layers()
                 .first()
-                .and_then(|layer| layer.parameters)
+                .and_then(|layer| layer.parameters.as_ref())
                 .map(|block| block.weight_bits)
                 .or(program.is_committed().then_some(program.limb_bits)),
         })
@@ -303,8 +303,6 @@ struct CostModel {
     gas_per_public_input: f64,
     /// Gates of trees.
     gas_of_trees: f64,
-    /// What they take more where trees are committed to.
-    gas_of_committed_trees: f64,
     /// Gates of hashes.
     gas_of_hashes: f64,
     code_base: f64,
@@ -312,6 +310,8 @@ struct CostModel {
     code_per_lane: f64,
     /// Gates of trees.
     code_of_trees: f64,
+    /// What they take more where trees are committed to.
+    code_of_committed_trees: f64,
     /// The gate of evaluations, and its column.
     code_of_convolutions: f64,
     /// Gates of hashes.
@@ -333,11 +333,11 @@ impl Default for CostModel {
             gas_per_evaluation: 130.0,
             gas_per_public_input: 450.0,
             gas_of_trees: 2_650.0,
-            gas_of_committed_trees: 0.0,
             gas_of_hashes: 3_500.0,
             code_base: 7_900.0,
             code_per_lane: 187.0,
             code_of_trees: 1_800.0,
+            code_of_committed_trees: 1_190.0,
             code_of_convolutions: 1_100.0,
             code_of_hashes: 2_400.0,
             cpu_base_s: 0.028,
@@ -360,11 +360,6 @@ impl CostModel {
     ) -> u64 {
         let execution = self.gas_base
             + if shape.trees { self.gas_of_trees } else { 0.0 }
-            + if shape.committed_trees {
-                self.gas_of_committed_trees
-            } else {
-                0.0
-            }
             + if shape.hashes { self.gas_of_hashes } else { 0.0 }
             + self.gas_per_multiplication * multiplications as f64
             + self.gas_per_evaluation * evaluations as f64
@@ -375,13 +370,18 @@ impl CostModel {
     fn code_bytes(&self, shape: Shape) -> usize {
         let lanes = if shape.lanes > 1 { shape.lanes as f64 } else { 0.0 };
         let trees = if shape.trees { self.code_of_trees } else { 0.0 };
+        let committed_trees = if shape.committed_trees {
+            self.code_of_committed_trees
+        } else {
+            0.0
+        };
         let convolutions = if shape.convolutions {
             self.code_of_convolutions
         } else {
             0.0
         };
         let hashes = if shape.hashes { self.code_of_hashes } else { 0.0 };
-        (self.code_base + self.code_per_lane * lanes + trees + convolutions + hashes) as usize
+        (self.code_base + self.code_per_lane * lanes + trees + committed_trees + convolutions + hashes) as usize
     }
 
     fn memory_bytes(&self, rows: f64, columns: f64) -> u64 {

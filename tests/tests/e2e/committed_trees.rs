@@ -2,20 +2,25 @@
 //! owner of a model, may try.
 
 use halo2_proofs::{halo2curves::bn256::Fr, plonk::keygen_vk};
+use serde_json::Value;
 use zkverdict::{
+    CalibrationFile, CompileOptions, Keys, Model, SecretModel,
     circuits::{
         AdviceColumn, Layout, PublicInputs, Trace, Visibility,
         chips::tree::{LEAF, SUBTREE, SubtreePlaces, split_limbs},
     },
+    compile,
     models::{
         Aggregate, BranchMode, Calibration, ForestBounds, Graph, ModelError, Op, OutputKind, ParameterFormats, Program,
         Step, Tree, TreeEnsemble, TreeNode, TreePath,
     },
+    prove,
 };
 
 use crate::support::{
-    Sample, development_srs,
+    Example, Sample, development_srs,
     graphs::{GraphBuilder, X, forest, rng, samples},
+    report, shared,
     traces::{Case, power_of_two},
 };
 
@@ -113,6 +118,102 @@ fn committed_trees_decide_as_public_ones() {
             }
         }
     }
+}
+
+/// Labels on every row; scores up to the rounding of leaves and outputs.
+fn decides_as_public(name: &str, model: &Model, calibration: &CalibrationFile, rows: &[Sample]) {
+    let program = |public: PublicInputs| {
+        let options = CompileOptions {
+            public,
+            ..CompileOptions::default()
+        };
+        compile(model, calibration, &options).unwrap().file.compiled.program
+    };
+    let (public, committed) = (program(PublicInputs::DEFAULT), program(COMMITTED));
+    let mut most = 0.0_f64;
+    for row in rows {
+        let run = |program: &Program| {
+            let cells = program.execute(&program.quantize(row).unwrap()).unwrap();
+            program.dequantize_outputs(&cells)
+        };
+        for (output, (ours, theirs)) in public.outputs.iter().zip(run(&committed).iter().zip(&run(&public))) {
+            match output.kind {
+                OutputKind::Real => {
+                    let errors = ours.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs());
+                    most = errors.fold(most, f64::max);
+                }
+                _ => assert_eq!(ours, theirs, "{name}"),
+            }
+        }
+    }
+    report!(
+        "{name}: {} rows decided as by the public model, scores within {most:.1e}",
+        rows.len()
+    );
+    assert!(most < 4e-4, "{name}: {most}");
+    assert!(!rows.is_empty());
+}
+
+/// LightGBM, behind one-hot encoders.
+#[test]
+fn the_examples_decide_as_public_ones() {
+    let credit = Example::CreditGbdt.pipeline();
+    let rows = credit
+        .model
+        .samples(&Example::CreditGbdt.folder().join("inputs.csv"), &[]);
+    decides_as_public("credit", &credit.model, &credit.calibration, &rows.unwrap());
+    if let Some(table) = shared("data/tabular/UCI_Credit_Card.csv") {
+        let default = Example::DefaultGbdt.pipeline();
+        let unread = crate::decisions::UNREAD.map(str::to_owned);
+        let rows = default.model.samples(&table, &unread).unwrap();
+        decides_as_public("default", &default.model, &default.calibration, &rows);
+    }
+}
+
+/// scikit-learn: boosting and single trees, classifiers and regressors.
+#[test]
+fn the_benchmarks_trees_decide_as_public_ones() {
+    for name in ["gbdt_20x4", "gbdt_20x4_reg", "tree_d5", "tree_d5_reg"] {
+        let Some(folder) = shared(&format!("bench/models/{name}")) else {
+            return;
+        };
+        let model = Model::load(&folder.join("network.onnx")).unwrap();
+        let mut rows = model.samples(&folder.join("calibration.json"), &[]).unwrap();
+        let calibration = CalibrationFile::measure(&model, &rows, Calibration::DEFAULT_MARGIN).unwrap();
+        let test: Value = serde_json::from_slice(&std::fs::read(folder.join("test.json")).unwrap()).unwrap();
+        let numbers = |row: &Value| vec![serde_json::from_value(row.clone()).unwrap()];
+        rows.extend(test["inputs"].as_array().unwrap().iter().map(numbers));
+        decides_as_public(name, &model, &calibration, &rows);
+    }
+}
+
+/// One key for two commitments to an ensemble, and the commitment is the public input.
+#[test]
+fn committed_ensembles_are_proven_by_one_key() {
+    let credit = Example::CreditGbdt.pipeline();
+    let options = CompileOptions {
+        public: COMMITTED,
+        ..CompileOptions::default()
+    };
+    let first = compile(&credit.model, &credit.calibration, &options).unwrap().file;
+    let again = SecretModel::of(&first, &credit.model).unwrap();
+    let second = first.clone().with_model(&again).unwrap();
+    let keys = Keys::generate(&first, &development_srs(first.compiled.k)).unwrap();
+    let sample = credit
+        .model
+        .samples(&Example::CreditGbdt.borderline(), &[])
+        .unwrap()
+        .remove(0);
+    let mut commitments = Vec::new();
+    for circuit in [&first, &second] {
+        let (proof, _) = prove(circuit, &keys.proving, &sample, Fr::from(7)).unwrap();
+        proof.verify(&keys.verifying).unwrap();
+        assert_eq!(proof.proof.len(), circuit.plan.proof_bytes);
+        let commitment = circuit.secret.as_ref().unwrap().commitment(circuit).unwrap();
+        assert!(proof.public_inputs.contains(&commitment));
+        commitments.push(commitment);
+    }
+    assert_ne!(commitments[0], commitments[1]);
 }
 
 /// Nothing that anybody else sees depends on the ensemble: not the program without it, not the key.

@@ -145,7 +145,7 @@ fn diagnosis_mlp_decides_as_onnx_runtime() {
 }
 
 /// The columns of the credit card table that the model does not read.
-const UNREAD: [&str; 6] = [
+pub(crate) const UNREAD: [&str; 6] = [
     "ID",
     "SEX",
     "EDUCATION",

@@ -4,6 +4,7 @@ mod attest;
 mod bench;
 mod chain;
 mod commitments;
+mod committed_models;
 mod demo;
 mod errors;
 mod harness;
