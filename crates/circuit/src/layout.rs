@@ -321,6 +321,11 @@ impl Layout {
             .collect()
     }
 
+    /// Rows of the value column that hold cells of parameters, copies included, with the number of the cell.
+    pub fn parameter_rows(&self) -> &[(usize, usize)] {
+        &self.parameters
+    }
+
     /// The rows of all commitments; they come last.
     pub fn commitment_rows(&self) -> Range<usize> {
         let sponges = self.sponges.iter().map(|sponge| sponge.tag.load_row);

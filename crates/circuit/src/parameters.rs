@@ -60,19 +60,17 @@ impl ParameterCell {
 }
 
 /// What is committed to of one layer: everything but the parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommittedLayer {
-    /// Cells that each sum reads.
-    pub inputs: usize,
     /// Sums.
     pub sums: usize,
     /// Bits of a limb.
     pub limb_bits: u32,
     /// Bits of a weight: one limb or two.
     pub weight_bits: u32,
-    /// Distance of two weights, as a power of two.
-    pub weight_shift: u32,
+    /// Distance of two weights of each cell that the sums read, as a power of two.
+    pub weight_shifts: Vec<u32>,
     /// Bits of a bias.
     pub bias_bits: u32,
     /// Distance of two biases, as a power of two.
@@ -81,13 +79,12 @@ pub struct CommittedLayer {
 
 impl CommittedLayer {
     fn of(program: &Program, layer: &Layer) -> Option<Self> {
-        let block = layer.parameters?;
+        let block = layer.parameters.as_ref()?;
         Some(Self {
-            inputs: layer.inputs.len(),
             sums: layer.sums.len(),
             limb_bits: program.limb_bits,
             weight_bits: block.weight_bits,
-            weight_shift: block.weight_shift,
+            weight_shifts: block.weight_shifts.clone(),
             bias_bits: block.bias_bits,
             bias_shift: block.bias_shift,
         })
@@ -116,7 +113,21 @@ impl CommittedLayer {
 
     /// Cells of the sums that share cells: a weight per input, then the bias.
     pub(crate) fn cells_together(&self) -> usize {
-        self.inputs + self.bias_cells()
+        self.weight_shifts.len() + self.bias_cells()
+    }
+
+    /// The inputs from the largest weights to the smallest, each with the power of two that the sum is to be multiplied with
+    /// once it is in: what takes its weights to those of the next, at the end to one.
+    pub(crate) fn order(&self) -> Vec<(usize, u32)> {
+        let shift = |input: &usize| self.weight_shifts[*input];
+        let mut inputs: Vec<usize> = (0..self.weight_shifts.len()).collect();
+        inputs.sort_by_key(|input| std::cmp::Reverse(shift(input)));
+        let next = inputs.iter().skip(1).map(shift).chain([0]);
+        let steps = inputs
+            .iter()
+            .zip(next)
+            .map(|(input, next)| (*input, shift(input) - next));
+        steps.collect()
     }
 
     fn cells(&self) -> usize {
@@ -177,17 +188,21 @@ impl ModelCommitment {
         let mut text = format!("zkverdict commitment 1\n{} {}\n", Side::Model, self.layers.len());
         for layer in &self.layers {
             let CommittedLayer {
-                inputs,
                 sums,
                 limb_bits,
                 weight_bits,
-                weight_shift,
+                weight_shifts,
                 bias_bits,
                 bias_shift,
             } = layer;
             text.push_str(&format!(
-                "layer {inputs} {sums} {limb_bits} {weight_bits} {weight_shift} {bias_bits} {bias_shift}\n"
+                "layer {sums} {limb_bits} {weight_bits} {bias_bits} {bias_shift} {}",
+                weight_shifts.len()
             ));
+            for shift in weight_shifts {
+                text.push_str(&format!(" {shift}"));
+            }
+            text.push('\n');
         }
         Fr::from_uniform_bytes(&Sha512::digest(text.as_bytes()).into())
     }
@@ -243,7 +258,7 @@ impl ModelCommitment {
             let small = |code: u64, bits: u32| code >> bits == 0;
             sums.len() == layer.sums
                 && sums.iter().all(|sum| {
-                    sum.weights.len() == layer.inputs
+                    sum.weights.len() == layer.weight_shifts.len()
                         && sum.weights.iter().all(|code| small((*code).into(), layer.weight_bits))
                         && small(sum.bias, layer.bias_bits)
                 })
@@ -268,6 +283,6 @@ impl ModelCommitment {
 
 /// The part of a sum's constant that does not depend on its bias.
 pub(crate) fn lowest_constant(layer: &Layer) -> Fr {
-    let lowest = layer.parameters.map(|block| block.constants().0);
+    let lowest = layer.parameters.as_ref().map(|block| block.constants().0);
     lowest.map_or(Fr::ZERO, crate::from_i128)
 }

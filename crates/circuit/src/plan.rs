@@ -228,7 +228,7 @@ impl Candidate {
             weight_bits: program
                 .parameter_layers()
                 .first()
-                .and_then(|layer| layer.parameters)
+                .and_then(|layer| layer.parameters.as_ref())
                 .map(|block| block.weight_bits),
         })
     }

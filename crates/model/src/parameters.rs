@@ -10,16 +10,16 @@ use crate::{Layer, ModelError, Program, Step};
 
 /// How the parameters of a layer stand for the weights and constants of its sums: everything but their values.
 ///
-/// A weight is `(code − 2^(weight_bits − 1))·2^weight_shift`; a sum's constant is `offset` and
+/// The weight of input `t` is `(code − 2^(weight_bits − 1))·2^weight_shifts[t]`; a sum's constant is `offset` and
 /// `(code − 2^(bias_bits − 1))·2^bias_shift`. Codes are never negative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParameterBlock {
     /// Place among the blocks of a program. Layers of one block have the same parameters.
     pub id: u32,
     /// Bits of a weight's code: one limb, or two.
     pub weight_bits: u32,
-    /// Distance of two weights, as a power of two.
-    pub weight_shift: u32,
+    /// Distance of two weights of each input, as a power of two.
+    pub weight_shifts: Vec<u32>,
     /// Bits of a bias' code.
     pub bias_bits: u32,
     /// Distance of two biases, as a power of two.
@@ -32,10 +32,11 @@ pub struct ParameterBlock {
 const MOST_BITS: (u32, u32) = (62, 100);
 
 impl ParameterBlock {
-    /// Smallest and largest weight.
-    pub fn weights(&self) -> (i64, i64) {
+    /// Smallest and largest weight of an input.
+    pub fn weights(&self, input: usize) -> (i64, i64) {
         let half = 1_i64 << (self.weight_bits - 1);
-        (-(half << self.weight_shift), (half - 1) << self.weight_shift)
+        let shift = self.weight_shifts[input];
+        (-(half << shift), (half - 1) << shift)
     }
 
     /// Smallest and largest constant of a sum.
@@ -46,9 +47,9 @@ impl ParameterBlock {
     }
 
     /// The nearest weight, unless it is out of range.
-    pub(crate) fn nearest_weight(&self, weight: i64) -> Option<i64> {
-        let rounded = nearest(weight.into(), self.weight_shift);
-        let (low, high) = self.weights();
+    pub(crate) fn nearest_weight(&self, input: usize, weight: i64) -> Option<i64> {
+        let rounded = nearest(weight.into(), self.weight_shifts[input]);
+        let (low, high) = self.weights(input);
         let weight = i64::try_from(rounded).ok()?;
         (low..=high).contains(&weight).then_some(weight)
     }
@@ -60,10 +61,11 @@ impl ParameterBlock {
         (low..=high).contains(&rounded).then_some(rounded)
     }
 
-    fn weight_code(&self, weight: i64) -> Option<u32> {
-        let code = i128::from(weight) - i128::from(self.weights().0);
-        let exact = code >= 0 && code % (1 << self.weight_shift) == 0;
-        let code = u32::try_from(code >> self.weight_shift).ok().filter(|_| exact)?;
+    fn weight_code(&self, input: usize, weight: i64) -> Option<u32> {
+        let shift = self.weight_shifts[input];
+        let code = i128::from(weight) - i128::from(self.weights(input).0);
+        let exact = code >= 0 && code % (1 << shift) == 0;
+        let code = u32::try_from(code >> shift).ok().filter(|_| exact)?;
         (u64::from(code) < 1 << self.weight_bits).then_some(code)
     }
 
@@ -74,8 +76,8 @@ impl ParameterBlock {
         (code >> self.bias_bits == 0).then_some(code)
     }
 
-    fn weight(&self, code: u32) -> Option<i64> {
-        let weight = self.weights().0 + (i64::from(code) << self.weight_shift);
+    fn weight(&self, input: usize, code: u32) -> Option<i64> {
+        let weight = self.weights(input).0 + (i64::from(code) << self.weight_shifts[input]);
         (u64::from(code) < 1 << self.weight_bits).then_some(weight)
     }
 
@@ -171,7 +173,8 @@ impl Program {
         let sums = |layer: &&Layer| {
             let block = layer.parameters.as_ref().filter(|_| !layer.lacks_parameters())?;
             let codes = layer.sums.iter().map(|sum| {
-                let weights = sum.weights.iter().map(|weight| block.weight_code(*weight));
+                let weights = sum.weights.iter().enumerate();
+                let weights = weights.map(|(input, weight)| block.weight_code(input, *weight));
                 Some(SumParameters {
                     weights: weights.collect::<Option<_>>()?,
                     bias: block.bias_code(sum.bias)?,
@@ -192,7 +195,7 @@ impl Program {
         let mut program = self.clone();
         for step in &mut program.steps {
             if let Step::Layer(layer) = step
-                && let Some(block) = layer.parameters
+                && let Some(block) = &layer.parameters
             {
                 for sum in &mut layer.sums {
                     sum.weights = Vec::new();
@@ -215,7 +218,7 @@ impl Program {
         }
         for step in &mut program.steps {
             let Step::Layer(layer) = step else { continue };
-            let Some(block) = layer.parameters else { continue };
+            let Some(block) = &layer.parameters else { continue };
             let sums = parameters.blocks.get(block.id as usize).ok_or_else(other)?;
             if sums.len() != layer.sums.len() {
                 return Err(other());
@@ -224,7 +227,8 @@ impl Program {
                 if codes.weights.len() != layer.inputs.len() {
                     return Err(other());
                 }
-                let weights = codes.weights.iter().map(|code| block.weight(*code));
+                let weights = codes.weights.iter().enumerate();
+                let weights = weights.map(|(input, code)| block.weight(input, *code));
                 sum.weights = weights.collect::<Option<_>>().ok_or_else(other)?;
                 sum.bias = block.constant(codes.bias).ok_or_else(other)?;
             }
@@ -283,7 +287,9 @@ impl Program {
             let Some(block) = &layer.parameters else { continue };
             let weights = [self.limb_bits, self.cell_bits()].contains(&block.weight_bits);
             let biases = block.bias_bits == 2 * self.cell_bits();
-            let small = block.weight_bits.saturating_add(block.weight_shift) <= MOST_BITS.0
+            let mut shifts = block.weight_shifts.iter();
+            let small = shifts.all(|shift| block.weight_bits.saturating_add(*shift) <= MOST_BITS.0)
+                && block.weight_shifts.len() == layer.inputs.len()
                 && block.bias_bits.saturating_add(block.bias_shift) <= MOST_BITS.1;
             if !weights || !biases || !small {
                 return Err("parameters are in a format that no circuit has");
@@ -317,7 +323,7 @@ impl Program {
         }
         let all_here = known.iter().all(|layer| !layer.lacks_parameters());
         let none_here = known.iter().all(|layer| {
-            let offset = layer.parameters.map(|block| block.offset);
+            let offset = layer.parameters.as_ref().map(|block| block.offset);
             let sums = layer.sums.iter();
             sums.clone()
                 .all(|sum| sum.weights.is_empty() && Some(sum.bias) == offset)

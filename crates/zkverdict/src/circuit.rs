@@ -252,9 +252,13 @@ fn within_memory(all: &[Candidate], limit: Option<u64>) -> Result<Vec<Candidate>
 impl CircuitFile {
     fn artifact(&self, made_from: MadeFrom) -> Artifact {
         // A committed model's parameters are in no file but that of the secret model.
-        let mut public = self.clone();
-        public.compiled.program = self.compiled.program.architecture();
-        let payload = serde_json::to_vec(&public).expect("finite numbers and strings are JSON");
+        let architecture = self.has_secret_model().then(|| {
+            let mut public = self.clone();
+            public.compiled.program = self.compiled.program.architecture();
+            public
+        });
+        let payload = serde_json::to_vec(architecture.as_ref().unwrap_or(self));
+        let payload = payload.expect("finite numbers and strings are JSON");
         Artifact::new(Kind::Circuit, made_from, false, payload)
     }
 

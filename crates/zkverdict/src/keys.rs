@@ -71,12 +71,16 @@ impl Keys {
             });
         })?;
         // Everybody may know what the known proof is made of.
-        let neutral = CompiledModel {
-            program: model.program.architecture().with_zeros()?,
-            ..model.clone()
+        let neutral = if circuit.has_secret_model() {
+            &CompiledModel {
+                program: model.program.architecture().with_zeros()?,
+                ..model.clone()
+            }
+        } else {
+            model
         };
         let known = zkverdict_prover::prove_observed(
-            &neutral,
+            neutral,
             &proving,
             &neutral_sample(&model.program),
             Fr::zero(),

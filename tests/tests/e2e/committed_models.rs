@@ -1,14 +1,23 @@
 //! Committed models: one circuit for all of an architecture, each bound by one hash, and liars about their weights.
 
+use std::{fs, path::Path};
+
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand::Rng;
 use zkverdict::{
-    circuits::{AdviceColumn, CompiledModel, Layout, ModelCommitment, PublicInputs, Trace, Visibility},
-    models::{Calibration, Comparison, Graph, Op, OutputKind, ParameterFormats, Program, Step, Weights},
+    CalibrationFile, CircuitFile, CompileOptions, ContractFile, Error, Keys, Model, Role, SecretModel, Style,
+    circuits::{AdviceColumn, CircuitError, Layout, PublicInputs, Trace, Visibility},
+    compile,
+    evm::Simulator,
+    models::{Calibration, Comparison, Graph, ModelError, Op, OutputKind, ParameterFormats, Program, Step, Weights},
+    prove,
+    solidity::SolcChoice,
 };
 
 use crate::support::{
-    graphs::{GraphBuilder, X, mlp, rng, samples},
+    Example, Sample, development_srs,
+    graphs::{CATEGORIES, GraphBuilder, X, forest, mlp, rng, samples, sequence},
+    has_solc, report,
     traces::{Case, power_of_two},
 };
 
@@ -70,7 +79,7 @@ fn trained_again(graph: &Graph) -> Graph {
 /// A logistic regression behind an encoder, as exporters write it: the logits are read twice.
 fn regression(inputs: usize) -> Graph {
     let mut builder = GraphBuilder::new(inputs);
-    let encoded = builder.encode_first(vec![0, 1, 4]);
+    let encoded = builder.encode_first(CATEGORIES.to_vec());
     let logit = builder.dense(encoded, 1, &mut rng(3));
     let probability = builder.map(Op::Sigmoid, logit);
     let compare = Op::Compare {
@@ -171,11 +180,308 @@ fn perturbed_cells_of_committed_models_are_rejected() {
         cells.retain(|(column, _)| *column != AdviceColumn::Multiplicity);
         cells.sort_unstable();
         cells.dedup();
-        assert!(cells.len() > 500);
+        assert!(cells.len() > 400);
         for (index, (column, row)) in cells.into_iter().enumerate().step_by(thin) {
             let mut trace = honest.trace.clone();
             trace.column_mut(column)[row] += amounts[index % amounts.len()];
             honest.rejects(&format!("{column:?} in row {row} changed"), &trace, &honest.instance);
         }
     }
+}
+
+/// The registered model's commitment over another model's run, and the other way round.
+#[test]
+fn another_model_under_a_commitment_is_rejected() {
+    for limbs in [1, 2] {
+        let twins = Twins::new(mlp(3, &[3], &mut rng(8)), 8, limbs);
+        let ours = Honest::of(twins.case(&twins.ours, 1, COMMITTED), &twins.graph);
+        let theirs = Honest::of(twins.case(&twins.theirs, 1, COMMITTED), &twins.graph);
+        assert_ne!(ours.instance[1], theirs.instance[1]);
+        let mut replaced = theirs.instance.clone();
+        replaced[1] = ours.instance[1];
+        theirs.rejects(
+            "another model under the registered commitment",
+            &theirs.trace,
+            &replaced,
+        );
+        let mut mixed = theirs.trace.clone();
+        for row in ours.case.layout.commitment_rows() {
+            mixed.value[row] = ours.trace.value[row];
+            mixed.accumulator[row] = ours.trace.accumulator[row];
+        }
+        theirs.rejects(
+            "the registered model's hash beside another model's run",
+            &mixed,
+            &replaced,
+        );
+        theirs.rejects("a hash of weights that decided nothing", &mixed, &theirs.instance);
+        // Another salt is another commitment to the same model.
+        let mut case = ours.case.clone();
+        case.salts.model += Fr::one();
+        let salted = Honest::of(case, &twins.graph);
+        assert_eq!(salted.instance[2..], ours.instance[2..]);
+        ours.rejects("the commitment with another salt", &ours.trace, &salted.instance);
+    }
+}
+
+/// Two openings of one commitment: a weight beyond its range, its neighbour in the packed element less by one. Both are
+/// multiplied with cells that are zero, so that nothing but the range of the weight is wrong.
+#[test]
+fn weights_outside_of_their_range_are_rejected() {
+    for limbs in [1, 2] {
+        let mut builder = GraphBuilder::new(3);
+        let sums = builder.dense(X, 2, &mut rng(4));
+        builder.output("sums", sums, OutputKind::Real);
+        let twins = Twins::new(builder.finish(), 8, limbs);
+        let case = twins.case(&twins.ours, 1, COMMITTED);
+        let format = |index: usize| case.program.inputs[index].format;
+        let sample: Sample = vec![vec![format(0).dequantize(0), format(1).dequantize(0), 0.5]];
+        let cells = case.cells(&sample);
+        let (honest, instance) = (case.trace(&cells), case.instance(&cells));
+        assert_eq!(case.accepts(honest.clone(), instance.clone()), Ok(()));
+        let beyond = power_of_two(8 * limbs);
+        let mut trace = honest.clone();
+        for (row, parameter) in case.layout.parameter_rows() {
+            let home = trace.key[*row] != Fr::zero() || trace.limb[*row] != Fr::zero();
+            let (amount, limb) = match parameter {
+                0 => (beyond, power_of_two(8)),
+                1 => (-Fr::one(), Fr::zero()),
+                _ => continue,
+            };
+            trace.value[*row] += amount;
+            if home {
+                // Where a cell has the weights of two sums, the lower limb is the first one's.
+                match (limbs, parameter) {
+                    (2, 0) => trace.limb[*row] += limb,
+                    _ => trace.key[*row] += amount,
+                }
+            }
+        }
+        assert_ne!(trace.value, honest.value);
+        case.assert_only_lookup_rejects("a weight outside of its range", trace, instance);
+    }
+}
+
+#[test]
+fn what_cannot_be_committed_is_refused() {
+    let refusal = |graph: &Graph| {
+        let samples = samples(graph, 16, &mut rng(1));
+        let calibration = Calibration::measure(graph, &samples, 1.5).unwrap();
+        let formats = ParameterFormats::Measured { weight_bits: 16 };
+        Program::compile_committed(graph, &calibration, 8, &[], formats).unwrap_err()
+    };
+    let mut shared = sequence(&mut rng(2));
+    shared.nodes[0].weights = Weights::Shared;
+    assert!(
+        refusal(&shared)
+            .to_string()
+            .contains("its weights are used in several places")
+    );
+    assert!(refusal(&forest(3, 2, 2, &mut rng(3))).to_string().contains("trees"));
+    let mut builder = GraphBuilder::new(2);
+    let ramps = builder.map(Op::Relu, X);
+    builder.output("ramps", ramps, OutputKind::Real);
+    assert!(matches!(refusal(&builder.finish()), ModelError::NothingToCommit));
+
+    let twins = Twins::new(mlp(3, &[3], &mut rng(8)), 8, 2);
+    let laid_out = |program: &Program, public| Layout::new(program, 1, &[], public);
+    let public = laid_out(&twins.ours, PublicInputs::DEFAULT);
+    assert!(
+        matches!(public, Err(CircuitError::OtherVisibility)),
+        "weights in fixed columns"
+    );
+    let hidden = PublicInputs {
+        model: Visibility::Private,
+        ..PublicInputs::DEFAULT
+    };
+    assert!(matches!(laid_out(&twins.ours, hidden), Err(CircuitError::PrivateModel)));
+    let architecture = twins.ours.architecture();
+    let inputs = architecture
+        .quantize(&samples(&twins.graph, 1, &mut rng(2))[0])
+        .unwrap();
+    assert!(matches!(architecture.execute(&inputs), Err(ModelError::NoParameters)));
+    // Files that say something else than circuits do.
+    let malformed = |change: fn(&mut Program)| {
+        let mut program = twins.ours.clone();
+        change(&mut program);
+        program.validate().unwrap_err();
+    };
+    malformed(|program| first_layer(program).parameters.as_mut().unwrap().id = 1);
+    malformed(|program| first_layer(program).parameters.as_mut().unwrap().weight_bits = 9);
+    malformed(|program| first_layer(program).parameters.as_mut().unwrap().weight_shifts[0] = 60);
+    malformed(|program| first_layer(program).sums[0].weights[0] += 1 << 40);
+    malformed(|program| first_layer(program).sums[0].weights.clear());
+}
+
+fn first_layer(program: &mut Program) -> &mut zkverdict::models::Layer {
+    let mut layers = program.steps.iter_mut().filter_map(|step| match step {
+        Step::Layer(layer) if layer.parameters.is_some() => Some(layer),
+        _ => None,
+    });
+    layers.next().unwrap()
+}
+
+/// The example's regression with other numbers: every float of its attributes times a factor that depends on its size
+/// alone, so that both classes' rows stay opposite.
+fn retrained(folder: &Path, name: &str, factor: impl Fn(f32) -> f32) -> Model {
+    let example = Example::CreditLogreg;
+    let mut bytes = fs::read(example.folder().join("logreg.onnx")).unwrap();
+    // `repeated float floats = 7`, a tag before each number.
+    let tag = 0x3d;
+    let (mut at, mut changed, mut is_inside) = (0, 0, false);
+    while at + 5 <= bytes.len() {
+        is_inside = bytes[at] == tag && (is_inside || bytes.get(at + 5) == Some(&tag));
+        if is_inside {
+            let number = f32::from_le_bytes(bytes[at + 1..at + 5].try_into().unwrap());
+            bytes[at + 1..at + 5].copy_from_slice(&(number * factor(number.abs())).to_le_bytes());
+            changed += 1;
+        }
+        at += if is_inside { 5 } else { 1 };
+    }
+    assert!(changed > 24, "{changed} numbers");
+    let path = folder.join(name);
+    fs::write(&path, bytes).unwrap();
+    Model::load(&path).unwrap()
+}
+
+/// The whole road with a logistic regression: two models, one circuit, one key, one contract.
+#[test]
+fn two_committed_models_share_circuit_key_and_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = Example::CreditLogreg;
+    let ours = Model::load(&example.folder().join("logreg.onnx")).unwrap();
+    let samples = ours.samples(&example.folder().join("calibration.json"), &[]).unwrap();
+    let calibration = CalibrationFile::measure(&ours, &samples, Calibration::DEFAULT_MARGIN).unwrap();
+    let options = CompileOptions {
+        public: COMMITTED,
+        ..CompileOptions::default()
+    };
+    let planned = compile(&ours, &calibration, &options).unwrap();
+    let (circuit, plan) = (&planned.file, &planned.file.plan);
+    let secret = circuit.secret.clone().unwrap();
+
+    // A model that is a little different compiles to the same circuit by itself, another one is committed to under it.
+    let folder_of_twin = folder.path().join("twin");
+    fs::create_dir(&folder_of_twin).unwrap();
+    let near = retrained(&folder_of_twin, "logreg.onnx", |size| 0.97 + 0.03 / (1.0 + size));
+    let twin = compile(&near, &calibration, &options).unwrap().file;
+    assert_eq!(twin.digest(), circuit.digest());
+    assert_ne!(twin.secret, circuit.secret);
+    let theirs = retrained(folder.path(), "theirs.onnx", |size| {
+        0.2 + (size.to_bits() % 100) as f32 / 125.0
+    });
+    let other = SecretModel::of(circuit, &theirs).unwrap();
+    let decided_by_other = circuit.clone().with_model(&other).unwrap();
+    assert_eq!(decided_by_other.digest(), circuit.digest());
+
+    // No file but the secret's has a weight.
+    let paths = ["ours.circuit", "twin.circuit"].map(|name| folder.path().join(name));
+    circuit.save(&paths[0], &ours).unwrap();
+    twin.save(&paths[1], &near).unwrap();
+    assert_eq!(fs::read(&paths[0]).unwrap(), fs::read(&paths[1]).unwrap());
+    let loaded = CircuitFile::load(&paths[0]).unwrap();
+    assert_eq!(loaded.digest(), circuit.digest());
+    assert!(matches!(
+        loaded.compiled.program.parameters(),
+        Err(ModelError::NoParameters)
+    ));
+    assert!(
+        format!("{secret:?} {:?}", secret.parameters).len() < 200,
+        "nothing of the secret is shown"
+    );
+
+    let keys = Keys::generate(&loaded, &development_srs(plan.k)).unwrap();
+    let keys_of_twin = Keys::generate(&twin, &development_srs(plan.k)).unwrap();
+    assert_eq!(keys.verifying.key.digest(), keys_of_twin.verifying.key.digest());
+    let roles: Vec<Role> = keys.verifying.schema.iter().map(|field| field.role).collect();
+    assert_eq!(roles[..2], [Role::Context, Role::ModelCommitment]);
+
+    let sample = ours.samples(&example.borderline(), &[]).unwrap().remove(0);
+    let context = Fr::from(5);
+    let refused = prove(&loaded, &keys.proving, &sample, context).unwrap_err();
+    assert!(matches!(refused, Error::NoSecretModel));
+    let prover = loaded.clone().with_model(&secret).unwrap();
+    let (proof, inference) = prove(&prover, &keys.proving, &sample, context).unwrap();
+    let (forged, _) = prove(&decided_by_other, &keys.proving, &sample, context).unwrap();
+    proof.verify(&keys.verifying).unwrap();
+    forged.verify(&keys.verifying).unwrap();
+    assert_eq!(proof.public_inputs[1], secret.commitment(&loaded).unwrap());
+    assert_eq!(forged.public_inputs[1], other.commitment(&loaded).unwrap());
+    assert_ne!(proof.public_inputs[1], forged.public_inputs[1]);
+    let commitment = keys.verifying.schema[1].model.clone().unwrap();
+    assert!(secret.opens(&commitment, proof.public_inputs[1]).unwrap());
+    assert!(!other.opens(&commitment, proof.public_inputs[1]).unwrap());
+    // The answer is that of the program, and close to the floats.
+    let floats = ours.graph.evaluate(&sample).unwrap();
+    let floats = ours.graph.pick_outputs(&floats);
+    let shown = prover.compiled.program.dequantize_outputs(&inference.cells);
+    for (got, expected) in shown.concat().iter().zip(floats.concat()) {
+        assert!((got - expected).abs() < 2e-3, "{got} instead of {expected}");
+    }
+    // Another model's proof under the registered commitment.
+    let mut replaced = forged.clone();
+    replaced.public_inputs[1] = proof.public_inputs[1];
+    replaced.verify(&keys.verifying).unwrap_err();
+
+    for (model, expected) in [
+        (retrained(folder.path(), "large.onnx", |_| 4.0), "leaves the range"),
+        (
+            Model::load(&Example::DiagnosisLogreg.folder().join("logreg.onnx")).unwrap(),
+            "architecture",
+        ),
+    ] {
+        let error = SecretModel::of(circuit, &model).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let mut elsewhere = secret.clone();
+    elsewhere.circuit = keys.verifying.key.digest();
+    assert!(matches!(
+        loaded.clone().with_model(&elsewhere),
+        Err(Error::OtherSecretModel)
+    ));
+    let public = compile(&ours, &calibration, &CompileOptions::default()).unwrap().file;
+    assert!(matches!(public.clone().with_model(&secret), Err(Error::PublicModel)));
+    assert!(matches!(SecretModel::of(&public, &ours), Err(Error::PublicModel)));
+
+    let path = folder.path().join("ours.secret");
+    secret.save(&path, false).unwrap();
+    assert!(matches!(
+        secret.save(&path, false),
+        Err(Error::SecretModelExists { .. })
+    ));
+    other.save(&path, true).unwrap();
+    assert_eq!(SecretModel::load(&path).unwrap(), other);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    report!(
+        "committed credit regression: {}, {} bits a weight, {} rows, k = {}, predicted {} gas",
+        plan.shape,
+        plan.weight_bits.unwrap(),
+        plan.rows,
+        plan.k,
+        plan.verify_gas
+    );
+    if !has_solc() {
+        return;
+    }
+    let contract = ContractFile::build(&keys.verifying, "Committed", Style::Compact, &SolcChoice::default()).unwrap();
+    let mut chain = Simulator::deploy(&contract.build.compiled).unwrap();
+    let gas = chain.verify(&proof.proof, &proof.words()).unwrap().transaction_gas;
+    report!("measured {gas} gas");
+    assert!(gas < 400_000);
+    // Both proofs are valid; what tells them apart is the public input that a consumer compares with the registered one.
+    assert!(
+        chain
+            .verify(&forged.proof, &forged.words())
+            .unwrap()
+            .outcome
+            .is_accepted()
+    );
+    assert_ne!(forged.words()[1], proof.words()[1]);
+    let outcome = chain.verify(&replaced.proof, &replaced.words()).unwrap().outcome;
+    assert!(!outcome.is_accepted(), "another model under the registered commitment");
 }

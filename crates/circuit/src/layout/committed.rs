@@ -14,8 +14,8 @@ use crate::{
 impl Builder<'_> {
     pub(super) fn committed_layer(&mut self, step: usize, layer: &Layer) -> Result<(), CircuitError> {
         let lanes = self.layout.shape.lanes;
-        let block = layer.parameters.map_or(0, |block| block.id as usize);
-        let committed = self.model.layers[block];
+        let block = layer.parameters.as_ref().map_or(0, |block| block.id as usize);
+        let committed = self.model.layers[block].clone();
         let bits = self.radix_bits(layer);
         if bits > f64::from(PAIR_BITS) {
             return Err(CircuitError::SumTooWide {
@@ -59,35 +59,44 @@ impl Builder<'_> {
                 }
             }
         }
-        let accumulate_steps = 2 * inputs + 1 + bias_cells;
+        let order = committed.order();
+        let scaling = order.iter().filter(|(_, shift)| *shift > 0);
+        let accumulate_steps = 2 * inputs + scaling.clone().count() + bias_cells;
         let load_row = self.take_rows(lanes * (1 + accumulate_steps + 3 * committed.together()));
-        let scale = power_of_two(committed.weight_shift);
         let half = power_of_two(committed.weight_bits - 1);
         let radix = power_of_two(PAIR_BITS);
+        // A row that scales makes `2^shift·a + (2^shift − 1)²` of `a`: what all of them make of one, and of zero.
+        let (all, moved) = scaling.fold((Fr::ONE, Fr::ZERO), |(all, moved), (_, shift)| {
+            let scale = power_of_two(*shift);
+            (all * scale, moved * scale + (scale - Fr::ONE).square())
+        });
         for (lane, chain) in chains.iter().enumerate() {
             let load = load_row + lane;
             let at = |step: usize| load + lanes * (1 + step);
             // The digits' places.
             let ones = chain.iter().fold(Fr::ZERO, |ones, _| ones * radix + Fr::ONE);
-            // The row that scales makes `scale·a + (scale − 1)²` of `a`.
-            let moved = ones * lowest_constant(layer) - (scale - Fr::ONE).square();
-            let constant = moved * scale.invert().unwrap_or(Fr::ZERO);
+            let constant = (ones * lowest_constant(layer) - moved) * all.invert().unwrap_or(Fr::ZERO);
             self.layout.fixed.set_accumulate(load, accumulate::LOAD);
             self.layout.fixed.set_weight(0, load, constant);
-            for (index, cell) in layer.inputs.iter().enumerate() {
-                let row = at(2 * index);
+            let mut step_of_lane = 0;
+            for (input, shift) in &order {
+                let row = at(step_of_lane);
                 self.layout.fixed.set_accumulate(row, accumulate::PRODUCT);
-                self.parameter(parameter(lane, index), row, base(chain));
+                self.parameter(parameter(lane, *input), row, base(chain));
                 self.layout.fixed.set_accumulate(row + lanes, accumulate::DOT);
                 self.layout.fixed.set_weight(0, row + lanes, -half * ones);
-                self.copy(*cell, row + lanes)?;
+                self.copy(layer.inputs[*input], row + lanes)?;
+                step_of_lane += 2;
+                if *shift > 0 {
+                    let row = at(step_of_lane);
+                    self.layout.link_rows.insert(row);
+                    self.layout.fixed.set_accumulate(row, accumulate::DOT);
+                    self.layout.fixed.set_weight(0, row, power_of_two(*shift) - Fr::ONE);
+                    step_of_lane += 1;
+                }
             }
-            let row = at(2 * inputs);
-            self.layout.link_rows.insert(row);
-            self.layout.fixed.set_accumulate(row, accumulate::DOT);
-            self.layout.fixed.set_weight(0, row, scale - Fr::ONE);
             for digit in 0..bias_cells {
-                let row = at(2 * inputs + 1 + digit);
+                let row = at(step_of_lane + digit);
                 let exponent = committed.bias_shift + digit as u32 * committed.weight_bits;
                 self.layout.fixed.set_accumulate(row, accumulate::DOT);
                 self.layout.fixed.set_weight(0, row, power_of_two(exponent));

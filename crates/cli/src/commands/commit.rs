@@ -314,6 +314,11 @@ impl Report for Checked {
                 self.side,
                 self.model
             ),
+            false if self.side == Side::Model => format!(
+                "{}: the proof for {} commits to another model, or with another salt\n",
+                style.bad("does not open"),
+                self.model
+            ),
             false => format!(
                 "{}: the proof for {} commits to other {}s, or with another salt\n",
                 style.bad("does not open"),

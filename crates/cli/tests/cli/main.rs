@@ -3,6 +3,7 @@
 mod bench;
 mod chain;
 mod commitments;
+mod committed_models;
 mod demo;
 mod errors;
 mod harness;

@@ -35,7 +35,7 @@ impl Secret {
         read.for_each(|value: &ValueId| readers[value.0] += 1);
         let given = |program: &Program| {
             let layers = program.parameter_layers().into_iter();
-            layers.filter_map(|layer| layer.parameters).collect()
+            layers.filter_map(|layer| layer.parameters.clone()).collect()
         };
         Self {
             readers,
@@ -102,14 +102,20 @@ impl Lowering<'_> {
         sums: &mut [Sum],
         offset: i128,
     ) -> Result<(ParameterBlock, (usize, usize)), ModelError> {
-        let mut block = self.next_block(sums, offset)?;
+        let mut block = self.next_block(inputs, sums, offset)?;
         for sum in sums.iter_mut() {
             self.round(name, &block, inputs, sum)?;
         }
-        let (lowest, highest) = block.weights();
         let (least, most) = block.constants();
-        let bound = |weight: i64, constant| self.bounds_of_terms(inputs.iter().map(|cell| (*cell, weight)), constant);
-        let (origin, domain) = self.place_bounds(name, &[(bound(lowest, least).0, bound(highest, most).1)])?;
+        let terms = |end: fn((i64, i64)) -> i64| {
+            let weights = inputs.iter().enumerate();
+            weights
+                .map(|(input, cell)| (*cell, end(block.weights(input))))
+                .collect::<Vec<_>>()
+        };
+        let low = self.bounds_of_terms(terms(|(low, _)| low).into_iter(), least).0;
+        let high = self.bounds_of_terms(terms(|(_, high)| high).into_iter(), most).1;
+        let (origin, domain) = self.place_bounds(name, &[(low, high)])?;
         let moved = (origin as i128) << (2 * self.program.cell_bits());
         block.offset += moved;
         for sum in sums {
@@ -118,8 +124,13 @@ impl Lowering<'_> {
         Ok((block, (origin, domain)))
     }
 
-    /// The format of the next block of parameters.
-    fn next_block(&mut self, sums: &[Sum], offset: i128) -> Result<ParameterBlock, ModelError> {
+    /// The format of the next block of parameters. A weight may be so large that its cell moves the sum as far as any other
+    /// cell may: bits have larger weights than cells of many bits.
+    fn next_block(&mut self, inputs: &[CellId], sums: &[Sum], offset: i128) -> Result<ParameterBlock, ModelError> {
+        let reaches: Vec<u32> = inputs
+            .iter()
+            .map(|cell| i64::BITS - (self.cells[cell.index()].max - 1).leading_zeros())
+            .collect();
         let bias_bits = 2 * self.program.cell_bits();
         let secret = self.secret.as_mut().ok_or(ModelError::NothingToCommit)?;
         let id = secret.blocks;
@@ -127,25 +138,30 @@ impl Lowering<'_> {
         match &secret.formats {
             Formats::Given(blocks) => {
                 let known = blocks.get(id as usize).ok_or(ModelError::OtherArchitecture)?;
-                Ok(ParameterBlock { offset, ..*known })
+                if known.weight_shifts.len() != inputs.len() {
+                    return Err(ModelError::OtherArchitecture);
+                }
+                Ok(ParameterBlock {
+                    offset,
+                    ..known.clone()
+                })
             }
             Formats::Measured { weight_bits } => {
                 let length = |number: i128| i128::BITS - number.unsigned_abs().leading_zeros();
                 // A sign, and room for other models.
-                let shift = |numbers: &mut dyn Iterator<Item = i128>, bits: u32| {
-                    let longest = numbers.map(length).max().unwrap_or(0);
-                    (longest + 1 + SPARE_BITS).saturating_sub(bits)
-                };
-                let mut weights = sums
-                    .iter()
-                    .flat_map(|sum| &sum.weights)
-                    .map(|weight| i128::from(*weight));
+                let room = |longest: Option<u32>| longest.unwrap_or(0) + 1 + SPARE_BITS;
+                let weights = sums.iter().flat_map(|sum| sum.weights.iter().zip(&reaches));
+                let reach = room(weights.map(|(weight, reach)| length((*weight).into()) + reach).max());
+                let bias = room(sums.iter().map(|sum| length(sum.bias - offset)).max());
                 Ok(ParameterBlock {
                     id,
                     weight_bits: *weight_bits,
-                    weight_shift: shift(&mut weights, *weight_bits),
+                    weight_shifts: reaches
+                        .iter()
+                        .map(|bits| reach.saturating_sub(bits + weight_bits))
+                        .collect(),
                     bias_bits,
-                    bias_shift: shift(&mut sums.iter().map(|sum| sum.bias - offset), bias_bits),
+                    bias_shift: bias.saturating_sub(bias_bits),
                     offset,
                 })
             }
@@ -159,10 +175,10 @@ impl Lowering<'_> {
             what,
             times: (number / most).abs(),
         };
-        for (cell, weight) in inputs.iter().zip(&mut sum.weights) {
+        for (input, (cell, weight)) in inputs.iter().zip(&mut sum.weights).enumerate() {
             let rounded = block
-                .nearest_weight(*weight)
-                .ok_or_else(|| out_of_range("weight", *weight as f64, block.weights().0 as f64))?;
+                .nearest_weight(input, *weight)
+                .ok_or_else(|| out_of_range("weight", *weight as f64, block.weights(input).0 as f64))?;
             let zero = self.cells[cell.index()].format.zero;
             sum.bias += (i128::from(*weight) - i128::from(rounded)) * i128::from(zero);
             *weight = rounded;

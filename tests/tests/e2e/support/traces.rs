@@ -162,12 +162,11 @@ impl Case {
                 .iter()
                 .any(|leaf| row == *leaf || row == leaf + self.shape().lanes)
         };
-        let surplus: HashSet<usize> = self.layout.surplus_rows().collect();
+        let parameters = self.layout.parameter_rows().iter().map(|(row, _)| *row);
+        let others: HashSet<usize> = self.layout.surplus_rows().chain(parameters).collect();
         columns
             .into_iter()
-            .filter_map(|(row, columns)| {
-                (is_digit(&columns) && !is_leaf(row) && !surplus.contains(&row)).then_some(row)
-            })
+            .filter_map(|(row, columns)| (is_digit(&columns) && !is_leaf(row) && !others.contains(&row)).then_some(row))
             .collect()
     }
 
