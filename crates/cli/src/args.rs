@@ -182,6 +182,8 @@ pub(crate) enum Story {
     Credit,
     /// A breast mass (Wisconsin)
     Diagnosis,
+    /// How good and how fair the logistic regression is on a part of German Credit
+    Audit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
