@@ -404,7 +404,7 @@ pub(crate) enum AuditCommand {
 /// the groups' selection rates differ by at most E; opportunity<=E, their true positive rates do. Class 1 of the model is
 /// the one that is selected. A group without rows makes claims about it false.
 ///
-/// Example: zkverdict audit compile logreg.onnx --data audit.csv --label creditability --group "age_in_years>=25" \
+/// Example: zkverdict audit compile logreg.onnx --data audit.csv --label creditability --group "age_in_years>=26" \
 ///   --claim "accuracy>=0.7" --claim four-fifths
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]

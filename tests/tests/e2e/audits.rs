@@ -416,7 +416,7 @@ fn by_age(claims: &[&str]) -> AuditOptions {
         label: "creditability".to_owned(),
         group: Some(GroupRule::AtLeast {
             column: "age_in_years".to_owned(),
-            least: 25.0,
+            least: 26.0,
         }),
         claims: claims.iter().map(|claim| claim.parse().unwrap()).collect(),
         ignore: Vec::new(),

@@ -62,7 +62,7 @@ fn tell(solc: &SolcChoice, folder: &Path, printer: &Printer) -> Result<Audited> 
     let busy = printer.busy("compiling the audit");
     let model = Model::load(&model_path)?;
     let calibration = CalibrationFile::measure(&model, &model.samples(&samples, &[])?, 4.0)?;
-    let group = GroupRule::parse("age_in_years>=25", &table)?;
+    let group = GroupRule::parse("age_in_years>=26", &table)?;
     let groups = group.names();
     let claims = ["accuracy>=0.7", "four-fifths", "parity<=0.1"];
     let claims = claims
