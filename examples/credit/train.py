@@ -156,6 +156,8 @@ def main():
         "Class 1: good credit. See MODEL_CARD.md.",
         ("applicants", ["rejected", "approved"]),
     )
+    audited = np.column_stack([inputs, ages, labels])
+    common.write_inputs_csv(FOLDER / "audit.csv", [*COLUMNS, "age_in_years", "creditability"], audited)
     groups = {"25 and younger": ages[test] <= 25, "over 25": ages[test] > 25}
     for name, (predicted, _) in outputs.items():
         metrics[name]["test_by_age"] = common.approvals(predicted[test] == 1, labels[test] == 1, groups)

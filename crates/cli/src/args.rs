@@ -184,6 +184,8 @@ pub(crate) enum Story {
     Credit,
     /// A breast mass (Wisconsin)
     Diagnosis,
+    /// How good and how fair the logistic regression is on a part of German Credit
+    Audit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -410,7 +412,7 @@ pub(crate) enum AuditCommand {
 /// the groups' selection rates differ by at most E; opportunity<=E, their true positive rates do. Class 1 of the model is
 /// the one that is selected. A group without rows makes claims about it false.
 ///
-/// Example: zkverdict audit compile logreg.onnx --data audit.csv --label creditability --group "age_in_years>=25" \
+/// Example: zkverdict audit compile logreg.onnx --data audit.csv --label creditability --group "age_in_years>=26" \
 ///   --claim "accuracy>=0.7" --claim four-fifths
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]

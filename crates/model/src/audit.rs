@@ -389,7 +389,7 @@ impl Step {
                 name: layer.name.clone(),
                 inputs: layer.inputs.iter().map(|id| cell(*id)).collect(),
                 sums: layer.sums.iter().map(|sum| sum.moved(cell)).collect(),
-                parameters: layer.parameters,
+                parameters: layer.parameters.clone(),
             }),
             Self::Bin { table, input, output } => Self::Bin {
                 table: *table,

@@ -14,7 +14,7 @@ use zkverdict::{
 
 use crate::support::{
     Example, Sample, development_srs,
-    graphs::{GraphBuilder, X, forest, rng, samples},
+    graphs::{GraphBuilder, forest, rng, samples},
     report, repository,
     traces::Case,
 };
@@ -27,7 +27,7 @@ const TABLE: PublicInputs = PublicInputs {
 /// Decides between two classes, behind an encoder.
 fn classifier() -> Graph {
     let mut builder = GraphBuilder::new(3);
-    let encoded = builder.encode_first(vec![0, 1, 4]);
+    let encoded = builder.encode_first(vec![0, 1, 2]);
     let logit = builder.dense(encoded, 1, &mut rng(3));
     let probability = builder.map(Op::Sigmoid, logit);
     let compare = Op::Compare {
@@ -37,7 +37,6 @@ fn classifier() -> Graph {
     let decision = builder.map(compare, logit);
     builder.output("label", decision, OutputKind::Bool);
     builder.output("probability", probability, OutputKind::Real);
-    let _ = X;
     builder.finish()
 }
 
@@ -417,7 +416,7 @@ fn by_age(claims: &[&str]) -> AuditOptions {
         label: "creditability".to_owned(),
         group: Some(GroupRule::AtLeast {
             column: "age_in_years".to_owned(),
-            least: 25.0,
+            least: 26.0,
         }),
         claims: claims.iter().map(|claim| claim.parse().unwrap()).collect(),
         ignore: Vec::new(),

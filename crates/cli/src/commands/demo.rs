@@ -13,7 +13,7 @@ use zkverdict::{
     verifier::encode_public_inputs,
 };
 
-use super::{Status, contract::contract_name, fidelity::errors};
+use super::{Status, contract::contract_name, demo_audit, fidelity::errors};
 use crate::{
     args::{Demo, DemoModel, Story},
     failure::hinted,
@@ -188,11 +188,15 @@ struct Spent {
 }
 
 pub(super) fn run(args: &Demo, settings: &Settings, printer: &Printer) -> Result<Status> {
+    let solc = settings.solc(args.solc.clone());
     let cast = match args.story {
         Story::Credit => &CREDIT,
         Story::Diagnosis => &DIAGNOSIS,
+        Story::Audit if args.model.is_some_and(|model| model != DemoModel::Logreg) => {
+            return Err(hinted("the audit is of the logistic regression", "leave --model out"));
+        }
+        Story::Audit => return demo_audit::run(&solc, printer),
     };
-    let solc = settings.solc(args.solc.clone());
     let model = cast.files.model(args.model)?;
     let folder = tempfile::tempdir().context("no temporary folder could be made")?;
     let told = tell(cast, model, &solc, folder.path(), printer)?;

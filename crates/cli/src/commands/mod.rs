@@ -11,6 +11,7 @@ mod compile;
 mod completions;
 mod contract;
 mod demo;
+mod demo_audit;
 mod deploy;
 mod doctor;
 mod facts;

@@ -17,8 +17,9 @@ fn the_overview_lists_every_command() {
       setup        Make the proving and verifying key of a circuit
       prove        Prove what the model decides about one sample
       verify       Verify a proof natively and show what it says
-      commit       Make, open and check commitments to inputs and outputs, without a proof
+      commit       Make, open and check commitments to inputs, outputs and models, without a proof
       attest       Commit to somebody's inputs and sign the commitment, for a contract that accepts attested inputs only
+      audit        Prove how good and how fair a model is on a labelled table, without showing the table
       contract     Generate, compile and try the verifier contract of a key
       simulate     Deploy a contract on the embedded chain and send it a proof
       gas          Show where the gas of a model's contracts goes, style by style
@@ -54,6 +55,10 @@ fn every_command_has_a_summary_and_an_example() {
         "setup",
         "prove",
         "verify",
+        "audit compile",
+        "audit data",
+        "audit open",
+        "audit check",
         "commit make",
         "commit open",
         "commit check",
