@@ -22,6 +22,7 @@
 //! | `region` | where a branch's condition holds |
 //! | `quantize` | rounding as thresholds, thresholds as lines |
 //! | `exact` | which values are whole numbers without error |
+//! | `reasons` | the inputs that moved a decision most, as outputs |
 //! | `facts` | what can be said of trees before any input |
 //! | `program` | the integer program and its evaluator |
 //! | `validate` | checks of a program that comes from a file |
@@ -44,6 +45,7 @@ mod ordered;
 mod origin;
 mod program;
 mod quantize;
+mod reasons;
 mod region;
 mod validate;
 
@@ -63,3 +65,4 @@ pub use program::{
     CellId, Combination, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, Limited, OutputCells,
     Program, Range, Saturated, Source, SplitNode, Step, Sum, Table, TableId, TabulatedFunction, TreePath,
 };
+pub use reasons::{CONTRIBUTIONS, REASONS, Reasons, ReasonsRequest};

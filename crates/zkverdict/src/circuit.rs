@@ -5,7 +5,7 @@ use zkverdict_circuit::{
     CIRCUIT_VERSION, Candidate, CompiledModel, ConvolutionRows, Objective, PublicInputs, candidates, choose,
     convolution_rows, prove_ranges,
 };
-use zkverdict_model::{Graph, Input};
+use zkverdict_model::{CONTRIBUTIONS, Graph, Input, OutputKind, REASONS};
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
@@ -57,6 +57,18 @@ pub struct CircuitFile {
     pub compiled: CompiledModel,
     /// The chosen plan.
     pub plan: Candidate,
+    /// The outcome that its reasons speak against, where it gives reasons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasons_against: Option<String>,
+}
+
+/// An input that moved a decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Its name.
+    pub feature: String,
+    /// What it adds to the score against the outcome that reasons speak against; negative where it speaks for it.
+    pub contribution: f64,
 }
 
 /// All plans, and the one that was chosen.
@@ -75,8 +87,9 @@ pub struct Planned {
 /// # Errors
 /// A model that fits no layout, or none of those asked for.
 pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOptions) -> Result<Planned, Error> {
+    let graph = calibration.graph(model)?;
     let program = |width: &Width| {
-        let mut program = width.program(&model.graph, &calibration.calibration)?;
+        let mut program = width.program(&graph, &calibration.calibration)?;
         prove_ranges(&mut program, options.public);
         Ok::<_, Error>(program)
     };
@@ -120,6 +133,7 @@ pub fn compile(model: &Model, calibration: &CalibrationFile, options: &CompileOp
             inputs: model.graph.inputs.clone(),
             compiled,
             plan,
+            reasons_against: calibration.reasons.as_ref().map(|reasons| reasons.against.clone()),
         },
         candidates: all,
         convolutions,
@@ -159,6 +173,32 @@ impl CircuitFile {
         let artifact = self.artifact(MadeFrom::from([("model".to_owned(), model.digest)]));
         artifact.write(path)?;
         Ok(artifact.digest)
+    }
+
+    /// The reasons among the outputs of an evaluation (every cell), the weightiest first; nothing where the circuit gives
+    /// none.
+    pub fn reasons(&self, cells: &[i64]) -> Option<Vec<Reason>> {
+        self.reasons_against.as_ref()?;
+        let program = &self.compiled.program;
+        let outputs = program.dequantize_outputs(cells);
+        let named = |name: &str| {
+            program
+                .outputs
+                .iter()
+                .zip(&outputs)
+                .find(|(output, _)| output.name == name)
+        };
+        let ((reasons, places), (_, contributions)) = (named(REASONS)?, named(CONTRIBUTIONS)?);
+        let OutputKind::StringLabel(features) = &reasons.kind else {
+            return None;
+        };
+        let reason = |(place, contribution): (&f64, &f64)| {
+            Some(Reason {
+                feature: features.get(*place as usize)?.clone(),
+                contribution: *contribution,
+            })
+        };
+        places.iter().zip(contributions).map(reason).collect()
     }
 
     /// The digest that the file has.

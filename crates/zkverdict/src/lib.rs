@@ -42,7 +42,7 @@ pub use zkverdict_solidity as solidity;
 pub use zkverdict_srs as srs;
 pub use zkverdict_verifier as verifier;
 
-pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, compile};
+pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, Reason, compile};
 pub use commitment::{Opening, SaltFile};
 pub use contract::{ContractFile, KeyCosts, Sharing, Style};
 pub use error::Error;

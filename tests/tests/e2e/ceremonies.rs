@@ -36,6 +36,7 @@ fn tiny() -> Pipeline {
             model: model.digest,
             calibration,
             widths: vec![],
+            reasons: None,
         },
         planned: Planned {
             file: CircuitFile {
@@ -44,6 +45,7 @@ fn tiny() -> Pipeline {
                 circuit_version: CIRCUIT_VERSION,
                 compiled,
                 plan,
+                reasons_against: None,
             },
             candidates,
             convolutions: vec![],

@@ -382,6 +382,7 @@ fn many_values_fit_one_contract() {
         inputs: graph.inputs.clone(),
         compiled: plan.compile(program, BOTH),
         plan: plan.clone(),
+        reasons_against: None,
     };
     let keys = Keys::generate(&circuit, &development_srs(plan.k)).unwrap();
     let (proof, proven) = prove(&circuit, &keys.proving, &samples[0], Fr::from(5)).unwrap();

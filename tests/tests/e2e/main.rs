@@ -15,6 +15,7 @@ mod project;
 mod proofs;
 mod properties;
 mod quantized;
+mod reasons;
 mod shapes;
 mod snapshots;
 mod soundness;

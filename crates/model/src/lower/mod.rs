@@ -15,6 +15,7 @@ mod maxima;
 mod operators;
 mod products;
 mod quantize;
+mod ranking;
 mod sums;
 mod tables;
 mod trees;
@@ -317,6 +318,7 @@ impl Lowering<'_> {
                 }
                 labels
             }
+            Op::Largest { count } => self.largest(node, &operand, *count, self.reach(graph, node))?,
             Op::Compare { comparison, thresholds } => {
                 let mut bits = Vec::new();
                 for (expression, threshold) in operand.iter().zip(thresholds) {
