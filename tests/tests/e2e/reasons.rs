@@ -2,14 +2,14 @@
 
 use std::panic::catch_unwind;
 
+use halo2_proofs::halo2curves::bn256::Fr;
 use zkverdict::{
     CalibrationFile, CompileOptions, FormatRule, Model, compile,
     evm::Simulator,
     models::{
         CONTRIBUTIONS, Calibration, CellId, Graph, ModelError, Op, OutputKind, REASONS, Range, ReasonsRequest, Source,
-        Step, Tree, TreeNode, ValueId,
+        Step, Tree, TreeNode,
     },
-    verifier::encode_public_inputs,
 };
 
 use crate::support::{
@@ -53,18 +53,41 @@ fn score_of(graph: &Graph, sample: &Sample) -> f64 {
     values[node.inputs[0].0][0]
 }
 
-/// What each feature of an additive score takes from it: its own value beside those of all samples, one after the other.
-fn by_replacement(graph: &Graph, samples: &[Sample], sample: &Sample) -> Vec<f64> {
-    let score = score_of(graph, sample);
-    let replaced = |feature: usize| {
-        let each = samples.iter().map(|other| {
-            let mut mixed = sample.clone();
-            mixed[0][feature] = other[0][feature];
-            score_of(graph, &mixed)
-        });
-        each.sum::<f64>() / samples.len() as f64 - score
-    };
-    (0..sample[0].len()).map(replaced).collect()
+/// What each feature takes from an additive score: the score of one row with the feature's value in it, beside the mean of
+/// that over the samples' values.
+struct Replacement<'a> {
+    graph: &'a Graph,
+    row: &'a Sample,
+    means: Vec<f64>,
+}
+
+impl<'a> Replacement<'a> {
+    fn new(graph: &'a Graph, samples: &'a [Sample]) -> Self {
+        let mut replacement = Self {
+            graph,
+            row: &samples[0],
+            means: vec![],
+        };
+        let mean = |feature: usize| {
+            let each = samples.iter().map(|sample| replacement.score(feature, sample));
+            each.sum::<f64>() / samples.len() as f64
+        };
+        replacement.means = (0..samples[0][0].len()).map(mean).collect();
+        replacement
+    }
+
+    fn score(&self, feature: usize, from: &Sample) -> f64 {
+        let mut mixed = self.row.clone();
+        mixed[0][feature] = from[0][feature];
+        score_of(self.graph, &mixed)
+    }
+
+    fn taken(&self, sample: &Sample) -> Vec<f64> {
+        let means = self.means.iter().enumerate();
+        means
+            .map(|(feature, mean)| mean - self.score(feature, sample))
+            .collect()
+    }
 }
 
 /// The mean of the leaves that these rows end at below a node; without rows, of both sides.
@@ -124,8 +147,7 @@ fn by_splits(trees: &[Tree], samples: &[Sample], sample: &Sample) -> Vec<f64> {
 }
 
 /// Every row of German Credit: the proven contributions are those of the features, and the largest there are.
-fn agrees_on_every_row(example: Example, truth: impl Fn(&Graph, &[Sample], &Sample) -> Vec<f64>) {
-    let (pipeline, samples) = explained(example);
+fn agrees_on_every_row(example: Example, pipeline: &Pipeline, truth: impl Fn(&Sample) -> Vec<f64>) {
     let file = &pipeline.planned.file;
     let features = &pipeline.calibration.reasons.as_ref().unwrap().features;
     // Floats of contributions are 32 bits wide in trees.
@@ -140,7 +162,7 @@ fn agrees_on_every_row(example: Example, truth: impl Fn(&Graph, &[Sample], &Samp
         let program = &file.compiled.program;
         let cells = program.execute(&program.quantize(sample).unwrap()).unwrap();
         let reasons = file.reasons(&cells).unwrap();
-        let contributions = truth(&pipeline.model.graph, &samples, sample);
+        let contributions = truth(sample);
         let of = |name: &str| {
             let index = (0..contributions.len()).find(|index| format!("input[{index}]") == name);
             contributions[index.unwrap()]
@@ -176,16 +198,19 @@ fn agrees_on_every_row(example: Example, truth: impl Fn(&Graph, &[Sample], &Samp
 
 #[test]
 fn reasons_of_a_linear_model_are_those_of_the_floats() {
-    agrees_on_every_row(Example::CreditLogreg, by_replacement);
+    let (pipeline, samples) = explained(Example::CreditLogreg);
+    let replacement = Replacement::new(&pipeline.model.graph, &samples);
+    agrees_on_every_row(Example::CreditLogreg, &pipeline, |sample| replacement.taken(sample));
 }
 
 #[test]
 fn reasons_of_trees_are_those_of_the_floats() {
-    agrees_on_every_row(Example::CreditGbdt, |graph, samples, sample| {
-        let Some(Op::TreeEnsemble(trees)) = graph.nodes.iter().map(|node| &node.op).next() else {
-            panic!("trees come first")
-        };
-        by_splits(&trees.trees, samples, sample)
+    let (pipeline, samples) = explained(Example::CreditGbdt);
+    let Some(Op::TreeEnsemble(ensemble)) = pipeline.model.graph.nodes.iter().map(|node| &node.op).next() else {
+        panic!("trees come first")
+    };
+    agrees_on_every_row(Example::CreditGbdt, &pipeline, |sample| {
+        by_splits(&ensemble.trees, &samples, sample)
     });
 }
 
@@ -391,7 +416,6 @@ fn what_has_no_reasons_is_refused_by_name() {
             .to_string()
             .contains("another model")
     );
-    assert_eq!(ValueId(0).0, 0);
 }
 
 /// A proof with reasons, natively and on an embedded chain; with another reason it is rejected.
@@ -412,9 +436,9 @@ fn reasons_are_proven_to_a_contract() {
     let mut swapped = inputs.clone();
     swapped.swap(first, first + 1);
     let mut other = inputs.clone();
-    other[first] += halo2_proofs::halo2curves::bn256::Fr::one();
+    other[first] += Fr::one();
     let mut larger = inputs.clone();
-    larger[contribution] += halo2_proofs::halo2curves::bn256::Fr::one();
+    larger[contribution] += Fr::one();
     for forged in [&swapped, &other, &larger] {
         assert!(keyed.verdict(&keyed.proof.proof, forged).is_err());
     }
@@ -425,7 +449,7 @@ fn reasons_are_proven_to_a_contract() {
     let accepted = simulator.verify(&keyed.proof.proof, &keyed.proof.words()).unwrap();
     assert!(accepted.outcome.is_accepted(), "{}", accepted.outcome);
     for forged in [&swapped, &other, &larger] {
-        let words = encode_public_inputs(forged);
+        let words: Vec<_> = forged.iter().map(|input| word(*input)).collect();
         let verdict = simulator.verify(&keyed.proof.proof, &words).unwrap();
         assert!(!verdict.outcome.is_accepted());
     }
