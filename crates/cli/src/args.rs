@@ -15,6 +15,7 @@ Configuration: flags win over environment variables, and these over zkverdict.to
   limb-bits = 8, lanes = 1      ZKVERDICT_LIMB_BITS, …      compile, run
   memory-limit = \"4GB\"          ZKVERDICT_MEMORY_LIMIT      compile
   margin = 4.0                  ZKVERDICT_MARGIN            calibrate, run, bench
+  reasons = 3                   ZKVERDICT_REASONS           calibrate
   ignore-columns = [\"id\"]       ZKVERDICT_IGNORE_COLUMNS    calibrate, run, prove (commas in the variable)
   srs = \"hermez-11.srs\"         ZKVERDICT_SRS               setup, bench
   solc = \"/usr/bin/solc\"        ZKVERDICT_SOLC              contract, bench, demo
@@ -230,6 +231,15 @@ pub(crate) struct Calibrate {
     /// How the formats of tensors are chosen
     #[arg(long, value_enum, default_value_t = Formats::Measured)]
     pub(crate) formats: Formats,
+    /// Prove the K inputs that count most against an outcome, too: of linear models and sums of trees
+    #[arg(long, value_name = "K")]
+    pub(crate) reasons: Option<usize>,
+    /// The label that reasons speak against [default: the last; "high" of models without labels]
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) against: Option<String>,
+    /// Names of the inputs for reasons: a JSON list, or {"columns": [{"name": …}, …]}
+    #[arg(long, value_name = "FILE")]
+    pub(crate) feature_names: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) columns: Columns,
     /// What the predicted costs are for: the layout that is best in this
@@ -369,6 +379,9 @@ pub(crate) struct Prove {
     /// Commit with the salts of this file, not with new ones that are written to OUTPUT.salt
     #[arg(long, value_name = "FILE")]
     pub(crate) salt: Option<PathBuf>,
+    /// Show the reasons for the decision that the proof proves; the circuit must have been made with them
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Where to write the proof [default: CIRCUIT.proof, or CIRCUIT.proof.json]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) memory_limit: Option<ByteSize>,
     /// Factor by which observed ranges are widened.
     pub(crate) margin: Option<f64>,
+    /// How many inputs to name as reasons.
+    pub(crate) reasons: Option<usize>,
     /// Columns of sample files that are passed over.
     pub(crate) ignore_columns: Option<Vec<String>>,
     /// The SRS for keys.
@@ -118,6 +120,7 @@ impl Settings {
             lanes: number(text("LANES"), "ZKVERDICT_LANES")?,
             memory_limit: parsed(text("MEMORY_LIMIT"), "ZKVERDICT_MEMORY_LIMIT")?,
             margin: number(text("MARGIN"), "ZKVERDICT_MARGIN")?,
+            reasons: number(text("REASONS"), "ZKVERDICT_REASONS")?,
             ignore_columns: text("IGNORE_COLUMNS").map(|list| list.split(',').map(str::to_owned).collect()),
             srs: path("SRS"),
             secret_model: path("SECRET_MODEL"),
@@ -141,6 +144,7 @@ impl Settings {
             lanes: self.lanes.or(below.lanes),
             memory_limit: self.memory_limit.or(below.memory_limit),
             margin: self.margin.or(below.margin),
+            reasons: self.reasons.or(below.reasons),
             ignore_columns: self.ignore_columns.or(below.ignore_columns),
             srs: self.srs.or(below.srs),
             secret_model: self.secret_model.or(below.secret_model),

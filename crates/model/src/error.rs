@@ -155,6 +155,12 @@ pub enum ModelError {
         /// The tensor's node.
         node: String,
     },
+    /// Reasons cannot be given, or not as asked.
+    #[error("the reasons for a decision: {problem}")]
+    Reasons {
+        /// Why, and what to do.
+        problem: String,
+    },
     /// Calibration needs data.
     #[error("calibration needs at least one sample")]
     NoSamples,

@@ -97,6 +97,13 @@ impl Op {
                 .collect(),
             Self::Softmax { classes } => x.chunks(*classes).flat_map(softmax).collect(),
             Self::ArgMax { classes } => x.chunks(*classes).map(|group| first_maximum(group) as f64).collect(),
+            Self::Largest { count } => {
+                let mut order: Vec<usize> = (0..x.len()).collect();
+                order.sort_by(|a, b| x[*b].total_cmp(&x[*a]));
+                order.truncate(*count);
+                let values = order.iter().map(|index| x[*index]);
+                values.chain(order.iter().map(|index| *index as f64)).collect()
+            }
             Self::Compare { comparison, thresholds } => x
                 .iter()
                 .zip(thresholds)
@@ -154,8 +161,14 @@ impl TreeEnsemble {
 impl Tree {
     /// The weights of the leaf that these features reach.
     pub fn leaf(&self, features: &[f64]) -> &[(usize, f32)] {
+        self.path(features, |_| ())
+    }
+
+    /// The same; every node on the way, the leaf included, is shown to `visit`.
+    pub(crate) fn path(&self, features: &[f64], mut visit: impl FnMut(usize)) -> &[(usize, f32)] {
         let mut position = 0;
         loop {
+            visit(position);
             match &self.nodes[position] {
                 TreeNode::Leaf { weights } => return weights,
                 TreeNode::Branch {

@@ -358,6 +358,11 @@ pub enum Op {
         /// Length of one group.
         classes: usize,
     },
+    /// The `count` largest elements, the largest first and the lowest index first on ties; then their indices.
+    Largest {
+        /// How many, from 1 to the number of elements.
+        count: usize,
+    },
     /// Elementwise comparison with constants; 1 where it holds, else 0.
     Compare {
         /// The relation.

@@ -22,6 +22,7 @@
 //! | `region` | where a branch's condition holds |
 //! | `quantize` | rounding as thresholds, thresholds as lines |
 //! | `exact` | which values are whole numbers without error |
+//! | `reasons` | the inputs that moved a decision most, as outputs |
 //! | `facts` | what can be said of trees before any input |
 //! | `parameters` | committed models: parameters apart from the architecture |
 //! | `program` | the integer program and its evaluator |
@@ -48,6 +49,7 @@ mod origin;
 mod parameters;
 mod program;
 mod quantize;
+mod reasons;
 mod region;
 mod validate;
 
@@ -69,3 +71,4 @@ pub use program::{
     CellId, Combination, CommittedTree, CurvePoint, Digit, Finish, Format, InputCell, Layer, LeafNode, Limit, Limited,
     OutputCells, Program, Range, Saturated, Source, SplitNode, Step, Sum, Table, TableId, TabulatedFunction, TreePath,
 };
+pub use reasons::{CONTRIBUTIONS, REASONS, Reasons, ReasonsRequest};

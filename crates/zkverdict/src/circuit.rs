@@ -5,8 +5,7 @@ use zkverdict_circuit::{
     CIRCUIT_VERSION, Candidate, CompiledModel, ConvolutionRows, Objective, PublicInputs, Visibility, candidates,
     choose, convolution_rows, prove_ranges,
 };
-
-use zkverdict_model::{ForestBounds, Graph, Input, ParameterFormats, Program};
+use zkverdict_model::{CONTRIBUTIONS, ForestBounds, Graph, Input, OutputKind, ParameterFormats, Program, REASONS};
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
@@ -67,9 +66,21 @@ pub struct CircuitFile {
     /// Where it is an audit: what is asked of which table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditTable>,
+    /// The outcome that its reasons speak against, where it gives reasons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasons_against: Option<String>,
     /// The committed model whose parameters are in the program at the moment: no circuit's file has them.
     #[serde(skip)]
     pub secret: Option<SecretModel>,
+}
+
+/// An input that moved a decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Its name.
+    pub feature: String,
+    /// What it adds to the score against the outcome that reasons speak against; negative where it speaks for it.
+    pub contribution: f64,
 }
 
 /// All plans, and the one that was chosen.
@@ -136,9 +147,13 @@ fn plan(
     audit: Option<AuditTable>,
 ) -> Result<Planned, Error> {
     let is_committed = options.public.model == Visibility::Committed;
+    if calibration.reasons.is_some() && (is_committed || audit.is_some()) {
+        return Err(Error::NoReasons);
+    }
+    let graph = calibration.graph(model)?;
     let program = |width: &Width, weight_bits: Option<u32>| {
         let mut program = match weight_bits {
-            None => width.program(&model.graph, &calibration.calibration)?,
+            None => width.program(&graph, &calibration.calibration)?,
             Some(weight_bits) => {
                 let weights = ParameterFormats::Measured {
                     weight_bits,
@@ -202,6 +217,7 @@ fn plan(
         },
         committed: is_committed.then(|| committed_formats(calibration, width)),
         audit,
+        reasons_against: calibration.reasons.as_ref().map(|reasons| reasons.against.clone()),
         secret: None,
     };
     if is_committed {
@@ -281,6 +297,32 @@ impl CircuitFile {
         let artifact = self.artifact(made_from.collect());
         artifact.write(path)?;
         Ok(artifact.digest)
+    }
+
+    /// The reasons among the outputs of an evaluation (every cell), the weightiest first; nothing where the circuit gives
+    /// none.
+    pub fn reasons(&self, cells: &[i64]) -> Option<Vec<Reason>> {
+        self.reasons_against.as_ref()?;
+        let program = &self.compiled.program;
+        let outputs = program.dequantize_outputs(cells);
+        let named = |name: &str| {
+            program
+                .outputs
+                .iter()
+                .zip(&outputs)
+                .find(|(output, _)| output.name == name)
+        };
+        let ((reasons, places), (_, contributions)) = (named(REASONS)?, named(CONTRIBUTIONS)?);
+        let OutputKind::StringLabel(features) = &reasons.kind else {
+            return None;
+        };
+        let reason = |(place, contribution): (&f64, &f64)| {
+            Some(Reason {
+                feature: features.get(*place as usize)?.clone(),
+                contribution: *contribution,
+            })
+        };
+        places.iter().zip(contributions).map(reason).collect()
     }
 
     /// The digest that the file has.

@@ -15,6 +15,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A calibration with reasons for decisions, for a circuit that cannot give them.
+    #[error(
+        "reasons for decisions are made of a public model's weights, one decision at a time: calibrate without --reasons \
+         for a committed model or an audit"
+    )]
+    NoReasons,
     /// The ONNX file or a sample file.
     #[error(transparent)]
     Onnx(#[from] zkverdict_onnx::OnnxError),

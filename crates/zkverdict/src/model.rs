@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     fs,
     path::{Path, PathBuf},
 };
@@ -6,7 +7,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use zkverdict_model::{
     Calibration, ChosenFormats, Fidelity, ForestBounds, FormatChoice, FormatGain, Graph, ParameterFormats, Program,
-    References,
+    Reasons, ReasonsRequest, References,
 };
 use zkverdict_onnx::{Sample, read_samples_ignoring};
 use zkverdict_verifier::{Digest, write_atomically};
@@ -152,6 +153,10 @@ pub struct CalibrationFile {
     pub calibration: Calibration,
     /// Formats and measured errors per limb size.
     pub widths: Vec<Width>,
+    /// What the reasons for decisions are made of, where they are wanted: ranges and formats are of the graph that has
+    /// them ([`CalibrationFile::graph`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Reasons>,
 }
 
 impl CalibrationFile {
@@ -173,20 +178,55 @@ impl CalibrationFile {
         margin: f64,
         rule: FormatRule,
     ) -> Result<Self, Error> {
-        let calibration = Calibration::measure(&model.graph, samples, margin)?;
-        let references = References::of(&model.graph, samples)?;
-        let with_zeros = zkverdict_onnx::import_with_zeros(&model.bytes)?;
+        Self::measure_graph(model, None, samples, margin, rule)
+    }
+
+    /// As [`CalibrationFile::measure_with`], of the model with reasons for its decisions as outputs.
+    ///
+    /// # Errors
+    /// As [`CalibrationFile::measure`]; a model whose decisions have no reasons, or not as many.
+    pub fn measure_with_reasons(
+        model: &Model,
+        samples: &[Vec<Vec<f64>>],
+        margin: f64,
+        rule: FormatRule,
+        request: &ReasonsRequest,
+    ) -> Result<Self, Error> {
+        let reasons = model.graph.measure_reasons(samples, request)?;
+        Self::measure_graph(model, Some(reasons), samples, margin, rule)
+    }
+
+    fn measure_graph(
+        model: &Model,
+        reasons: Option<Reasons>,
+        samples: &[Vec<Vec<f64>>],
+        margin: f64,
+        rule: FormatRule,
+    ) -> Result<Self, Error> {
+        let graph = with_reasons(&model.graph, reasons.as_ref())?;
+        let calibration = Calibration::measure(&graph, samples, margin)?;
+        let references = References::of(&graph, samples)?;
+        // The contributions to a decision are made of weights: where there are reasons, the model is public.
+        let with_zeros = match &reasons {
+            None => Some(zkverdict_onnx::import_with_zeros(&model.bytes)?),
+            Some(_) => None,
+        };
+        let committed = |limb_bits, chosen: &ChosenFormats| {
+            with_zeros.as_ref().map_or_else(Vec::new, |graph| {
+                committed(graph, &calibration, limb_bits, &chosen.choices, &references)
+            })
+        };
         let mut widths = Vec::new();
         let mut refusal = None;
         for limb_bits in LIMB_BITS {
             let chosen = match rule {
-                FormatRule::Fitted => ChosenFormats::fitted(&model.graph, &calibration, &references, limb_bits),
-                FormatRule::Measured => ChosenFormats::search(&model.graph, &calibration, &references, limb_bits),
+                FormatRule::Fitted => ChosenFormats::fitted(&graph, &calibration, &references, limb_bits),
+                FormatRule::Measured => ChosenFormats::search(&graph, &calibration, &references, limb_bits),
             };
             match chosen {
                 Ok(chosen) => widths.push(Width {
                     limb_bits,
-                    committed: committed(&with_zeros, &calibration, limb_bits, &chosen.choices, &references),
+                    committed: committed(limb_bits, &chosen),
                     formats: chosen.choices,
                     fidelity: chosen.fidelity,
                     fitted: chosen.fitted,
@@ -201,8 +241,17 @@ impl CalibrationFile {
                 model: model.digest,
                 calibration,
                 widths,
+                reasons,
             }),
         }
+    }
+
+    /// The graph that was calibrated: the model's, with reasons where they are wanted.
+    ///
+    /// # Errors
+    /// Reasons of another model.
+    pub fn graph<'m>(&self, model: &'m Model) -> Result<Cow<'m, Graph>, Error> {
+        with_reasons(&model.graph, self.reasons.as_ref())
     }
 
     /// What each format that was chosen for a limb size is good for, on the same samples.
@@ -211,9 +260,10 @@ impl CalibrationFile {
     /// Samples the model cannot be evaluated on.
     pub fn gains(&self, model: &Model, samples: &[Vec<Vec<f64>>], limb_bits: u32) -> Result<Vec<FormatGain>, Error> {
         let formats = self.width(limb_bits).map_or(&[][..], |width| &width.formats);
-        let references = References::of(&model.graph, samples)?;
+        let graph = self.graph(model)?;
+        let references = References::of(&graph, samples)?;
         Ok(ChosenFormats::gains(
-            &model.graph,
+            &graph,
             &self.calibration,
             &references,
             limb_bits,
@@ -256,9 +306,10 @@ impl CalibrationFile {
         if file.model != model.digest {
             return Err(Error::StaleCalibration { path: path.to_owned() });
         }
-        file.calibration.check(&model.graph)?;
+        let graph = file.graph(model)?;
+        file.calibration.check(&graph)?;
         for width in &file.widths {
-            FormatChoice::check(&width.formats, &model.graph)?;
+            FormatChoice::check(&width.formats, &graph)?;
         }
         let sizes: Vec<u32> = file.widths.iter().map(|width| width.limb_bits).collect();
         let is_sorted = sizes.windows(2).all(|pair| pair[0] < pair[1]);
@@ -274,4 +325,11 @@ impl CalibrationFile {
         }
         Ok(file)
     }
+}
+
+fn with_reasons<'g>(graph: &'g Graph, reasons: Option<&Reasons>) -> Result<Cow<'g, Graph>, Error> {
+    Ok(match reasons {
+        Some(reasons) => Cow::Owned(graph.with_reasons(reasons)?),
+        None => Cow::Borrowed(graph),
+    })
 }

@@ -36,6 +36,7 @@ fn tiny() -> Pipeline {
             model: model.digest,
             calibration,
             widths: vec![],
+            reasons: None,
         },
         planned: Planned {
             file: CircuitFile {
@@ -47,6 +48,7 @@ fn tiny() -> Pipeline {
                 committed: None,
                 audit: None,
                 secret: None,
+                reasons_against: None,
             },
             candidates,
             convolutions: vec![],

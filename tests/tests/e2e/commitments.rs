@@ -390,6 +390,7 @@ fn many_values_fit_one_contract() {
         committed: None,
         audit: None,
         secret: None,
+        reasons_against: None,
     };
     let keys = Keys::generate(&circuit, &development_srs(plan.k)).unwrap();
     let (proof, proven) = prove(&circuit, &keys.proving, &samples[0], Fr::from(5)).unwrap();

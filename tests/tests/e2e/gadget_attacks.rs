@@ -1,7 +1,7 @@
 //! What a malicious prover may try. Every attack recomputes multiplicities and running sum, as such a prover would.
 
 use crate::support::{
-    graphs::{attention, everything, forest, mlp, rng, samples, wide_logits},
+    graphs::{attention, everything, forest, mlp, ranking, rng, samples, wide_logits},
     traces::Case,
 };
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -85,6 +85,12 @@ fn perturbed_cells_of_trees_are_rejected() {
     perturb_every_cell(&forest(3, 3, 3, &mut rng(3)), 2, 3);
 }
 
+#[test]
+fn perturbed_cells_of_a_ranking_are_rejected() {
+    perturb_every_cell(&ranking(&mut rng(23)), 1, 1);
+    perturb_every_cell(&ranking(&mut rng(23)), 2, 3);
+}
+
 /// Another answer with a witness that is otherwise made consistently: wrong output cells, everything after recomputed.
 #[test]
 fn wrong_outputs_are_rejected() {
@@ -106,6 +112,7 @@ fn wrong_intermediate_results_are_rejected() {
         everything(&mut rng(7)),
         attention(&mut rng(19)),
         wide_logits(),
+        ranking(&mut rng(23)),
         forest(3, 3, 3, &mut rng(3)),
     ] {
         let honest = Honest::new(&graph, 1);

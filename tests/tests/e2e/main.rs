@@ -19,6 +19,7 @@ mod project;
 mod proofs;
 mod properties;
 mod quantized;
+mod reasons;
 mod shapes;
 mod snapshots;
 mod soundness;

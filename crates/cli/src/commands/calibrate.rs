@@ -1,12 +1,15 @@
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::Result;
-use serde::Serialize;
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
 use zkverdict::{
     CalibrationFile, CompileOptions, FormatRule, HostSpeed, Model, Width,
     circuits::{Candidate, choose},
     compile,
-    models::{ENOUGH_SAMPLES, FormatGain, LEAST_SAMPLES},
+    models::{ENOUGH_SAMPLES, FormatGain, LEAST_SAMPLES, ReasonsRequest},
     verifier::Digest,
 };
 
@@ -59,8 +62,12 @@ pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> R
         Formats::Measured => FormatRule::Measured,
         Formats::Fitted => FormatRule::Fitted,
     };
+    let request = reasons(args, settings)?;
     let busy = printer.busy("measuring ranges and errors");
-    let calibration = CalibrationFile::measure_with(&model, &samples, margin, format_rule)?;
+    let calibration = match &request {
+        Some(request) => CalibrationFile::measure_with_reasons(&model, &samples, margin, format_rule, request)?,
+        None => CalibrationFile::measure_with(&model, &samples, margin, format_rule)?,
+    };
     let objective = settings.objective(args.optimize);
     let layout = |width: &Width| {
         let options = CompileOptions {
@@ -108,6 +115,48 @@ pub(super) fn run(args: &Calibrate, settings: &Settings, printer: &Printer) -> R
         output,
     })?;
     Ok(Status::Done)
+}
+
+/// What is asked for of reasons.
+fn reasons(args: &Calibrate, settings: &Settings) -> Result<Option<ReasonsRequest>> {
+    let Some(count) = args.reasons.or(settings.reasons) else {
+        ensure!(
+            args.against.is_none() && args.feature_names.is_none(),
+            "--against and --feature-names are about reasons; say how many with --reasons"
+        );
+        return Ok(None);
+    };
+    let names = args.feature_names.as_deref().map(feature_names).transpose()?;
+    Ok(Some(ReasonsRequest {
+        count,
+        against: args.against.clone(),
+        names,
+    }))
+}
+
+/// The names in a list or in a code book.
+fn feature_names(path: &Path) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Names {
+        List(Vec<String>),
+        Book { columns: Vec<Column> },
+    }
+    #[derive(Deserialize)]
+    struct Column {
+        name: String,
+    }
+    let text = fs::read(path).with_context(|| format!("the feature names {} cannot be read", path.display()))?;
+    let names = serde_json::from_slice(&text).with_context(|| {
+        format!(
+            "{} has no feature names; it takes a JSON list of them, or {{\"columns\": [{{\"name\": …}}, …]}}",
+            path.display()
+        )
+    })?;
+    Ok(match names {
+        Names::List(names) => names,
+        Names::Book { columns } => columns.into_iter().map(|column| column.name).collect(),
+    })
 }
 
 /// What the figures cannot tell.

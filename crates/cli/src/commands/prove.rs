@@ -6,7 +6,7 @@ use std::{
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    CircuitFile, HostSpeed, SaltFile, context_from_text, load_proving_key,
+    CircuitFile, HostSpeed, Reason, SaltFile, context_from_text, load_proving_key,
     models::Saturated,
     prove_observed,
     verifier::{Digest, Kind},
@@ -19,7 +19,7 @@ use crate::{
     failure::hinted,
     fit::{self, Work},
     output::{Target, sibling, suffixed},
-    printer::{Printer, Report, Style, size},
+    printer::{Printer, Report, Style, pairs, size},
     public::{self, PublicValue},
     settings::Settings,
 };
@@ -40,6 +40,12 @@ struct Proven {
     proof: PathBuf,
     /// Where the salts are, if something is committed.
     salt: Option<PathBuf>,
+    /// What the reasons speak against, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons_against: Option<String>,
+    /// The weightiest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<Reason>>,
 }
 
 pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Result<Status> {
@@ -51,6 +57,12 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     target.check(&output)?;
     let context = context_from_text(&args.context)?;
     let circuit = commit::circuit(&args.circuit, args.secret_model.as_ref(), settings)?;
+    if args.explain && circuit.reasons_against.is_none() {
+        return Err(hinted(
+            format!("{} gives no reasons for its decisions", args.circuit.display()),
+            "they are outputs of the circuit: run `zkverdict calibrate --reasons 3`, then compile and set up again",
+        ));
+    }
     let sample = commit::sample(&circuit, &args.input, args.row, &settings.ignored(&args.columns))?;
     fit::check_memory(&circuit.plan, Work::Prove, printer);
     let proving_key = args.proving_key.clone().unwrap_or_else(|| sibling(&args.circuit, "pk"));
@@ -82,7 +94,10 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
         printer.warning("made with the UNSAFE development SRS: this proof convinces nobody");
     }
     let schema = zkverdict::public_schema(&circuit.compiled)?;
+    let reasons = args.explain.then(|| circuit.reasons(&proven.cells)).flatten();
     printer.result(&Proven {
+        reasons_against: circuit.reasons_against.filter(|_| reasons.is_some()),
+        reasons,
         model: circuit.name,
         row: args.row,
         saturated: !proven.saturation.is_empty(),
@@ -132,6 +147,14 @@ impl Report for Proven {
             self.proof.display(),
             size(self.proof_bytes as u64)
         );
+        if let (Some(against), Some(reasons)) = (&self.reasons_against, &self.reasons) {
+            text.push_str(&format!("what counts most against {against}, proven\n"));
+            let each: Vec<(&str, String)> = reasons
+                .iter()
+                .map(|reason| (reason.feature.as_str(), format!("{:+.4}", reason.contribution)))
+                .collect();
+            text.push_str(&pairs(style, 2, &each));
+        }
         if let Some(salt) = &self.salt {
             text.push_str(&format!("the secret salts are in {}\n", salt.display()));
         }

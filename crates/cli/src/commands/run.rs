@@ -63,6 +63,10 @@ pub(super) fn run(args: &Run, settings: &Settings, printer: &Printer) -> Result<
     };
     let program = compile(&model, &calibration, &options)?.file.compiled.program;
     busy.now("running");
+    let model = Model {
+        graph: calibration.graph(&model)?.into_owned(),
+        ..model
+    };
     let floats = Floats::new(&model, &samples);
     let mut compared = Compared {
         model: model.name(),

@@ -16,6 +16,7 @@ mod maxima;
 mod operators;
 mod products;
 mod quantize;
+mod ranking;
 mod secret;
 mod sums;
 mod tables;
@@ -358,6 +359,7 @@ impl Lowering<'_> {
                 }
                 labels
             }
+            Op::Largest { count } => self.largest(node, &operand, *count, self.reach(graph, node))?,
             Op::Compare { comparison, thresholds } => {
                 let mut bits = Vec::new();
                 for (expression, threshold) in operand.iter().zip(thresholds) {

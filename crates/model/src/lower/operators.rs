@@ -144,7 +144,7 @@ impl Lowering<'_> {
     }
 
     /// Logits as cells of one format that holds `[−reach, reach]`.
-    fn scores(&mut self, node: &Node, logits: &[Expression], reach: f64) -> Result<Vec<CellId>, ModelError> {
+    pub(super) fn scores(&mut self, node: &Node, logits: &[Expression], reach: f64) -> Result<Vec<CellId>, ModelError> {
         // No further than the logits reach at all.
         let span = logits.iter().map(|logit| self.span(logit)).fold(0.0, f64::max);
         let format = signed_format(reach.min(span), self.program.cell_bits());
@@ -400,7 +400,7 @@ impl Lowering<'_> {
         shares
     }
 
-    fn one_hot_cells(&mut self, count: usize) -> Vec<CellId> {
+    pub(super) fn one_hot_cells(&mut self, count: usize) -> Vec<CellId> {
         let bits = self.new_cells(count, Format::INTEGER, 1);
         for bit in &bits {
             self.cells[bit.index()].one_hot_group = Some(self.one_hot_groups);

@@ -430,6 +430,18 @@ pub(crate) fn wide_logits() -> Graph {
     builder.finish()
 }
 
+/// The two largest of four numbers, with their places.
+pub(crate) fn ranking(rng: &mut StdRng) -> Graph {
+    let mut builder = GraphBuilder::new(3);
+    let numbers = builder.dense(X, 4, rng);
+    let ranked = builder.node(Op::Largest { count: 2 }, numbers, 4);
+    let values = builder.node(Op::Wire { indices: vec![0, 1] }, ranked, 2);
+    let places = builder.node(Op::Wire { indices: vec![2, 3] }, ranked, 2);
+    builder.output("places", places, OutputKind::Index);
+    builder.output("values", values, OutputKind::Real);
+    builder.finish()
+}
+
 /// Categories of the encoded input in these models.
 pub(crate) const CATEGORIES: [i64; 4] = [0, 1, 2, 5];
 
