@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use zkverdict::{
-    CalibrationFile, CompileOptions, FormatRule, Model, compile,
+    CalibrationFile, CompileOptions, FormatRule, compile,
     evm::Simulator,
     models::{
         CONTRIBUTIONS, Calibration, CellId, Graph, ModelError, Op, OutputKind, REASONS, Range, ReasonsRequest, Source,
@@ -17,6 +17,7 @@ use crate::support::{
     graphs::{self, mlp, ranking, rng},
     has_solc, report,
     traces::Case,
+    word,
 };
 
 fn request(count: usize) -> ReasonsRequest {
@@ -183,7 +184,7 @@ fn agrees_on_every_row(example: Example, pipeline: &Pipeline, truth: impl Fn(&Sa
         first_equal += usize::from(of(&reasons[0].feature) == order[0]);
     }
     let plan = &file.plan;
-    report(&format!(
+    report!(
         "reasons of {}: k = {}, {} rows, {} lanes, limbs of {} bits, prove {:.2} CPU s; largest error {worst:.6}, the first \
          reason is that of the floats in {first_equal} of 1000",
         example.file(),
@@ -192,7 +193,7 @@ fn agrees_on_every_row(example: Example, pipeline: &Pipeline, truth: impl Fn(&Sa
         plan.shape.lanes,
         plan.shape.limb_bits,
         plan.prove_cpu_s
-    ));
+    );
     assert!(first_equal >= 990, "{first_equal}");
 }
 
@@ -453,8 +454,5 @@ fn reasons_are_proven_to_a_contract() {
         let verdict = simulator.verify(&keyed.proof.proof, &words).unwrap();
         assert!(!verdict.outcome.is_accepted());
     }
-    report(&format!(
-        "reasons of logreg: {} gas to verify",
-        accepted.transaction_gas
-    ));
+    report!("reasons of logreg: {} gas to verify", accepted.transaction_gas);
 }
