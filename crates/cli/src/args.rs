@@ -720,8 +720,8 @@ pub(crate) struct Contract {
     /// Use this solc
     #[arg(long, value_name = "PATH")]
     pub(crate) solc: Option<PathBuf>,
-    /// Also write a Foundry project here, of a contract with --embedded-key: verifier, a consumer with the model's outputs
-    /// as Solidity types, tests, a script
+    /// Also write a Foundry project here (-o has the artifacts): verifier, key, a consumer with the model's outputs as
+    /// Solidity types, tests with a real proof, a script that deploys where `zkverdict deploy` does
     #[arg(long, value_name = "DIR")]
     pub(crate) foundry: Option<PathBuf>,
     /// The folder to write to [default: the current one]

@@ -48,11 +48,6 @@ pub enum Error {
     /// An EVM.
     #[error(transparent)]
     Evm(#[from] zkverdict_evm::EvmError),
-    /// A Foundry project of a verifier whose key stands apart.
-    #[error(
-        "a Foundry project is made of a contract that holds its key; make one with `zkverdict contract --embedded-key`"
-    )]
-    SharedContract,
     /// A contract does not accept the proof that its gas is to be measured with.
     #[error("{contract} does not accept the proof ({outcome}); measure with a valid one")]
     ProofRejected {

@@ -8,9 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use zkverdict_evm::U256;
+use zkverdict_evm::{B256, CREATE2_DEPLOYER, U256, key_code_hash};
 use zkverdict_model::{Format, OutputKind};
-use zkverdict_solidity::SOLC_VERSION;
+use zkverdict_solidity::{
+    SOLC_VERSION,
+    compact::{key_digest, key_init_code},
+};
 use zkverdict_verifier::write_atomically;
 
 use crate::{ContractFile, Error, Field, Role, Style, VerifyingKeyFile};
@@ -84,20 +87,22 @@ pub struct FoundryProject {
 }
 
 impl FoundryProject {
-    /// The project of a contract that holds its own key.
+    /// The project of a contract, with the model's key where it stands apart from the verifier.
     ///
     /// # Errors
-    /// [`Error::SharedContract`]; [`Error::OtherContract`]: the contract was not made from this key.
+    /// [`Error::OtherContract`]: the contract was not made from this key.
     pub fn new(contract: &ContractFile, key: &VerifyingKeyFile) -> Result<Self, Error> {
         let optimizer = match contract.style {
-            Style::Compact => return Err(Error::SharedContract),
             // Foundry's own default.
-            Style::Embedded => "",
+            Style::Compact | Style::Embedded => "",
             Style::Reference => REFERENCE_OPTIMIZER,
         };
         contract.expect_key(key)?;
-        let verifier = &contract.build.compiled.contract_name;
-        let consumer = format!("{}Consumer", verifier.strip_suffix("Verifier").unwrap_or(verifier));
+        let compiled = &contract.build.compiled;
+        let verifier = &compiled.contract_name;
+        let model = contract.contract.strip_suffix("Verifier").unwrap_or(&contract.contract);
+        let consumer = format!("{model}Consumer");
+        let key_library = format!("{model}Key");
         let tensors = tensors(&key.schema);
         let words = key.known.words();
         let mut fields = String::new();
@@ -108,7 +113,8 @@ impl FoundryProject {
             decode.push_str(&tensor.decoding());
             assertions.push_str(&tensor.assertions(&words));
         }
-        let values = [
+        let mut values = pins(contract, &key_library);
+        values.extend([
             ("MODEL", one_line(&key.name)),
             ("SRS", one_line(&key.srs)),
             ("VERIFIER", verifier.clone()),
@@ -123,21 +129,28 @@ impl FoundryProject {
             ("ASSERTIONS", assertions),
             ("PROOF", hex::encode(&key.known.proof)),
             ("PUBLIC_INPUTS", public_inputs(&words)),
-        ];
+            ("DEPLOYER", CREATE2_DEPLOYER.to_string()),
+        ]);
         let fill = |template: &str| {
             values.iter().fold(template.to_owned(), |text, (name, value)| {
                 text.replace(&format!("{{{{{name}}}}}"), value)
             })
         };
         let file = |path: String, content: String| (PathBuf::from(path), content);
+        let key_file = compiled.key.is_some().then(|| {
+            file(
+                format!("src/{key_library}.sol"),
+                fill(include_str!("../templates/Key.sol")),
+            )
+        });
         Ok(Self {
-            files: vec![
+            files: [
                 file(
                     "foundry.toml".to_owned(),
                     fill(include_str!("../templates/foundry.toml")),
                 ),
                 file("README.md".to_owned(), fill(include_str!("../templates/README.md"))),
-                file(format!("src/{verifier}.sol"), contract.build.compiled.source.clone()),
+                file(format!("src/{verifier}.sol"), compiled.source.clone()),
                 file(
                     format!("src/{consumer}.sol"),
                     fill(include_str!("../templates/Consumer.sol")),
@@ -158,7 +171,10 @@ impl FoundryProject {
                     "script/Deploy.s.sol".to_owned(),
                     fill(include_str!("../templates/Deploy.s.sol")),
                 ),
-            ],
+            ]
+            .into_iter()
+            .chain(key_file)
+            .collect(),
         })
     }
 
@@ -184,6 +200,140 @@ impl FoundryProject {
         }
         Ok(())
     }
+}
+
+/// What the files say about the key: a consumer pins the digest that its own verifier names, or the code of the key's
+/// contract beside the shape of the verifier. Addresses are those of `zkverdict deploy`.
+fn pins(contract: &ContractFile, library: &str) -> Vec<(&'static str, String)> {
+    let compiled = &contract.build.compiled;
+    let address = |init_code: &[u8]| CREATE2_DEPLOYER.create2_from_code(B256::ZERO, init_code).to_string();
+    let mut values = vec![("VERIFIER_ADDRESS", address(&compiled.init_code))];
+    let Some(key) = &compiled.key else {
+        let digest = format!("0x{}", hex::encode(contract.verifying_key.0));
+        values.extend([
+            ("INTERFACE", "IVerdictVerifier".to_owned()),
+            ("VERIFIER_ROLE", "checks proofs of this model".to_owned()),
+            ("DEPLOYED", "the verifier".to_owned()),
+            (
+                "PIN_ERRORS",
+                "    /// @notice The verifier belongs to another model.
+    error AnotherVerifier(bytes32 expected, bytes32 got);
+"
+                .to_owned(),
+            ),
+            (
+                "PINS",
+                format!(
+                    "    /// @notice The digest of the only verifying key that this contract relies on.
+    bytes32 public constant VERIFYING_KEY_DIGEST = {digest};
+"
+                ),
+            ),
+            (
+                "CHECK_PINS",
+                "        bytes32 digest = verifier_.VERIFYING_KEY_DIGEST();
+        if (digest != VERIFYING_KEY_DIGEST) revert AnotherVerifier(VERIFYING_KEY_DIGEST, digest);
+"
+                .to_owned(),
+            ),
+        ]);
+        let without = [
+            "KEY_STATE",
+            "KEY_PARAMETER",
+            "KEY_PARAMETER_PLAIN",
+            "KEY_ARGUMENT",
+            "KEY_LAST",
+            "KEY_IMPORT",
+            "KEY_VARIABLE",
+            "CREATE_KEY",
+            "PLACE_KEY",
+            "KEY_ROW",
+        ];
+        values.extend(without.map(|name| (name, String::new())));
+        return values;
+    };
+    let shape = contract.sharing().map(|sharing| sharing.shape).unwrap_or_default();
+    let init_code = key_init_code(key);
+    let (key_address, code_hash) = (address(&init_code), key_code_hash(key));
+    values.extend([
+        ("INTERFACE", "IShapeVerifier".to_owned()),
+        (
+            "VERIFIER_ROLE",
+            "checks proofs of every model of its shape, under a key".to_owned(),
+        ),
+        ("DEPLOYED", "verifier and key".to_owned()),
+        (
+            "PIN_ERRORS",
+            "    /// @notice The verifier is for models of another shape.
+    error AnotherVerifier(bytes32 expected, bytes32 got);
+
+    /// @notice The contract holds another key.
+    error AnotherKey(bytes32 expected, bytes32 got);
+"
+            .to_owned(),
+        ),
+        (
+            "PINS",
+            format!(
+                "    /// @notice The shape of the model.
+    bytes32 public constant SHAPE = 0x{shape};
+
+    /// @notice The hash of the code of the only key that this contract relies on.
+    bytes32 public constant KEY_CODE_HASH = {code_hash};
+"
+            ),
+        ),
+        (
+            "CHECK_PINS",
+            "        bytes32 shape = verifier_.SHAPE();
+        if (shape != SHAPE) revert AnotherVerifier(SHAPE, shape);
+        if (key_.codehash != KEY_CODE_HASH) revert AnotherKey(KEY_CODE_HASH, key_.codehash);
+        key = key_;
+"
+            .to_owned(),
+        ),
+        (
+            "KEY_STATE",
+            "
+    /// @notice The contract that holds the model's key. Its code cannot change.
+    address public immutable key;
+"
+            .to_owned(),
+        ),
+        ("KEY_PARAMETER", ", address key_".to_owned()),
+        ("KEY_PARAMETER_PLAIN", ", address key".to_owned()),
+        ("KEY_ARGUMENT", "key, ".to_owned()),
+        ("KEY_LAST", ", key".to_owned()),
+        (
+            "KEY_IMPORT",
+            format!("import {{{library}}} from \"../src/{library}.sol\";\n"),
+        ),
+        ("KEY_VARIABLE", "    address private key;\n".to_owned()),
+        (
+            "CREATE_KEY",
+            format!(
+                "        bytes memory initCode = {library}.INIT_CODE;
+        address created;
+        assembly (\"memory-safe\") {{
+            created := create(0, add(initCode, 0x20), mload(initCode))
+        }}
+        key = created;
+"
+            ),
+        ),
+        (
+            "PLACE_KEY",
+            format!("        key = _place({library}.INIT_CODE, {key_address});\n"),
+        ),
+        (
+            "KEY_ROW",
+            format!("| `src/{library}.sol` | this model's key, as the init code of the contract that holds it |\n"),
+        ),
+        ("KEY_LIBRARY", library.to_owned()),
+        ("KEY_DIGEST", format!("0x{}", hex::encode(key_digest(key)))),
+        ("KEY_INIT_CODE", hex::encode(init_code)),
+    ]);
+    values
 }
 
 /// A tensor among the public inputs: where its elements stand, and what they are.

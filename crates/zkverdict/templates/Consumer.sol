@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import {IVerdictVerifier} from "./{{VERIFIER}}.sol";
+import {{{INTERFACE}}} from "./{{VERIFIER}}.sol";
 import {FixedPoint, Format} from "./libraries/FixedPoint.sol";
 import {VerdictContext} from "./libraries/VerdictContext.sol";
 
@@ -15,33 +15,27 @@ contract {{CONSUMER}} {
     /// @notice A decision about `subject` was proven.
     event Decided(address indexed subject, uint256 context);
 
-    /// @notice The verifier belongs to another model.
-    error AnotherVerifier(bytes32 expected, bytes32 got);
-
+{{PIN_ERRORS}}
     /// @notice A proof of this model has another number of public inputs.
     error AnotherCount(uint256 expected, uint256 got);
 
     /// @notice The proof was made for another chain, contract or account, or was used before.
     error AnotherContext(uint256 expected, uint256 got);
 
-    /// @notice The digest of the only verifying key that this contract relies on.
-    bytes32 public constant VERIFYING_KEY_DIGEST = {{KEY}};
-
+{{PINS}}
     /// @notice The public inputs of a proof, context included.
     uint256 public constant PUBLIC_INPUT_COUNT = {{COUNT}};
 
     /// @notice What checks the proofs.
-    IVerdictVerifier public immutable verifier;
-
+    {{INTERFACE}} public immutable verifier;
+{{KEY_STATE}}
     /// @notice How many proofs an account has used.
     mapping(address subject => uint256) public nonces;
 
     /// @param verifier_ A deployed `{{VERIFIER}}`. That it is one, and no other code with its digest, is the deployer's
     /// word.
-    constructor(IVerdictVerifier verifier_) {
-        bytes32 digest = verifier_.VERIFYING_KEY_DIGEST();
-        if (digest != VERIFYING_KEY_DIGEST) revert AnotherVerifier(VERIFYING_KEY_DIGEST, digest);
-        verifier = verifier_;
+    constructor({{INTERFACE}} verifier_{{KEY_PARAMETER}}) {
+{{CHECK_PINS}}        verifier = verifier_;
     }
 
     /// @notice Acts on a proof about the caller; reverts unless it is valid and was made for this.
@@ -53,7 +47,7 @@ contract {{CONSUMER}} {
         if (publicInputs[0] != context) revert AnotherContext(context, publicInputs[0]);
         ++nonces[msg.sender];
         emit Decided(msg.sender, context);
-        verifier.verify(proof, publicInputs);
+        verifier.verify({{KEY_ARGUMENT}}proof, publicInputs);
         decision = decode(publicInputs);
         _act(msg.sender, decision);
     }

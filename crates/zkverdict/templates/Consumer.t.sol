@@ -2,29 +2,29 @@
 pragma solidity ^0.8.20;
 
 import {{{CONSUMER}}} from "../src/{{CONSUMER}}.sol";
-import {IVerdictVerifier, {{VERIFIER}}} from "../src/{{VERIFIER}}.sol";
-
+import {{{INTERFACE}}, {{VERIFIER}}} from "../src/{{VERIFIER}}.sol";
+{{KEY_IMPORT}}
 /// @notice A real proof, of the model's answer to neutral inputs, in the context zero.
 contract {{CONSUMER}}Test {
     bytes private constant PROOF = hex"{{PROOF}}";
 
-    IVerdictVerifier private verifier;
-    {{CONSUMER}} private consumer;
+    {{INTERFACE}} private verifier;
+{{KEY_VARIABLE}}    {{CONSUMER}} private consumer;
 
     function setUp() public {
-        verifier = IVerdictVerifier(address(new {{VERIFIER}}()));
-        consumer = new {{CONSUMER}}(verifier);
+        verifier = {{INTERFACE}}(address(new {{VERIFIER}}()));
+{{CREATE_KEY}}        consumer = new {{CONSUMER}}(verifier{{KEY_LAST}});
     }
 
     function test_theVerifierAcceptsTheProof() public view {
-        verifier.verify(PROOF, _publicInputs());
+        verifier.verify({{KEY_ARGUMENT}}PROOF, _publicInputs());
     }
 
     function test_theVerifierRefusesAForgedPublicInput() public view {
         uint256[] memory publicInputs = _publicInputs();
         for (uint256 i = 0; i < publicInputs.length; ++i) {
             publicInputs[i] ^= 1;
-            _assertRefused(address(verifier), abi.encodeCall(IVerdictVerifier.verify, (PROOF, publicInputs)));
+            _assertRefused(address(verifier), abi.encodeCall({{INTERFACE}}.verify, ({{KEY_ARGUMENT}}PROOF, publicInputs)));
             publicInputs[i] ^= 1;
         }
     }
@@ -33,7 +33,7 @@ contract {{CONSUMER}}Test {
         bytes memory proof = PROOF;
         position %= 8 * proof.length;
         proof[position / 8] ^= bytes1(uint8(1 << (position % 8)));
-        _assertRefused(address(verifier), abi.encodeCall(IVerdictVerifier.verify, (proof, _publicInputs())));
+        _assertRefused(address(verifier), abi.encodeCall({{INTERFACE}}.verify, ({{KEY_ARGUMENT}}proof, _publicInputs())));
     }
 
     function test_theConsumerRefusesAProofOfAnotherContext() public {

@@ -11,6 +11,7 @@ use zkverdict::{
     CompileOptions, ContractFile, Error, FoundryProject, Proof, Style,
     circuits::{PublicInputs, Visibility},
     compile,
+    evm::{Anvil, AnvilOptions, DeployRequest, Deployed, Placement, SendOptions, SrsPolicy, block_on, deploy},
     solidity::{SolcChoice, find_program, find_solc},
 };
 
@@ -63,7 +64,29 @@ fn context(consumer: Address) -> Fr {
 }
 
 /// A test of the one thing that the project's own cannot show: a proof made for the consumer.
-fn test_of_a_proof_for_the_consumer(proof: &Proof) -> String {
+fn test_of_a_proof_for_the_consumer(proof: &Proof, style: Style) -> String {
+    let (interface, verifier, imports, create_key, key, wrong, refusal) = match style {
+        Style::Compact => (
+            "IShapeVerifier",
+            "ShapeVerifier",
+            "import {Key} from \"../src/Key.sol\";",
+            "bytes memory initCode = Key.INIT_CODE;
+        address key;
+        assembly (\"memory-safe\") { key := create(0, add(initCode, 0x20), mload(initCode)) }",
+            ", key",
+            "IShapeVerifier(address(new ShapeVerifier())), address(this)",
+            "AnotherKey",
+        ),
+        _ => (
+            "IVerdictVerifier",
+            "Verifier",
+            "",
+            "",
+            "",
+            "IVerdictVerifier(address(this))",
+            "AnotherVerifier",
+        ),
+    };
     let assignments: String = proof
         .words()
         .iter()
@@ -75,11 +98,14 @@ fn test_of_a_proof_for_the_consumer(proof: &Proof) -> String {
 pragma solidity ^0.8.20;
 
 import {{Consumer}} from "../src/Consumer.sol";
-import {{IVerdictVerifier, Verifier}} from "../src/Verifier.sol";
+import {{{interface}, {verifier}}} from "../src/{verifier}.sol";
+{imports}
 
 contract DecideTest {{
     function test_aProofForTheConsumerCountsOnce() public {{
-        Consumer consumer = new Consumer(IVerdictVerifier(address(new Verifier())));
+        {interface} verifier = {interface}(address(new {verifier}()));
+        {create_key}
+        Consumer consumer = new Consumer(verifier{key});
         uint256[] memory publicInputs = new uint256[]({count});
 {assignments}        require(consumer.contextOf(address(this)) == bytes32(publicInputs[0]), "another context");
         bytes memory call = abi.encodeCall(consumer.decide, (hex"{proof}", publicInputs));
@@ -93,10 +119,10 @@ contract DecideTest {{
     }}
 
     function test_anotherModelsVerifierIsRefused() public {{
-        try new Consumer(IVerdictVerifier(address(this))) {{
+        try new Consumer({wrong}) {{
             revert("accepted");
         }} catch (bytes memory reason) {{
-            require(bytes4(reason) == Consumer.AnotherVerifier.selector, "another reason");
+            require(bytes4(reason) == Consumer.{refusal}.selector, "another reason");
         }}
     }}
 
@@ -115,19 +141,20 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The contract that holds its key.
-fn embedded(keyed: &Keyed, style: Style) -> ContractFile {
+/// The contract of a style.
+fn built(keyed: &Keyed, style: Style) -> ContractFile {
     ContractFile::build(&keyed.keys.verifying, "Verifier", style, &SolcChoice::default()).unwrap()
 }
 
 /// Writes the project, adds the test above, and runs all of it.
 fn accepts_as_it_is(keyed: &Keyed, style: Style) {
     let folder = tempfile::tempdir().unwrap();
-    let contract = embedded(keyed, style);
+    let contract = built(keyed, style);
     let project = FoundryProject::new(&contract, &keyed.keys.verifying).unwrap();
     project.write(folder.path()).unwrap();
     assert_eq!(forge_test(folder.path()), 5);
-    let built = fs::read_to_string(folder.path().join("out/Verifier.sol/Verifier.json")).unwrap();
+    let verifier = &contract.build.compiled.contract_name;
+    let built = fs::read_to_string(folder.path().join(format!("out/{verifier}.sol/{verifier}.json"))).unwrap();
     let built: serde_json::Value = serde_json::from_str(&built).unwrap();
     let artifact = format!("0x{}", hex(&contract.build.compiled.init_code));
     assert_eq!(
@@ -135,11 +162,12 @@ fn accepts_as_it_is(keyed: &Keyed, style: Style) {
         "other bytecode than the artifact's"
     );
 
-    // The test contract's first creation is the verifier, its second the consumer.
-    let proof = keyed.prove_with(context(TEST.create(2)));
+    // The test contract creates the verifier first, the consumer last, and the key, if there is one, between them.
+    let creations = if style == Style::Compact { 3 } else { 2 };
+    let proof = keyed.prove_with(context(TEST.create(creations)));
     fs::write(
         folder.path().join("test/Decide.t.sol"),
-        test_of_a_proof_for_the_consumer(&proof),
+        test_of_a_proof_for_the_consumer(&proof, style),
     )
     .unwrap();
     assert_eq!(forge_test(folder.path()), 7);
@@ -149,6 +177,60 @@ fn accepts_as_it_is(keyed: &Keyed, style: Style) {
 fn forge_accepts_the_project_of_a_model_with_private_inputs() {
     if has_tools() {
         accepts_as_it_is(Example::CreditLogreg.keyed(), Style::Embedded);
+    }
+}
+
+#[test]
+fn forge_accepts_the_project_of_a_shape_and_a_key() {
+    if has_tools() {
+        accepts_as_it_is(Example::CreditLogreg.keyed(), Style::Compact);
+    }
+}
+
+/// The project's script and `zkverdict deploy` put verifier and key at the same addresses: after the one, the other finds
+/// both of them there.
+#[test]
+fn the_script_deploys_where_deploy_does() {
+    if !has_tools() || find_program("anvil", "ZKVERDICT_ANVIL").is_none() {
+        return;
+    }
+    let keyed = Example::CreditLogreg.keyed();
+    let folder = tempfile::tempdir().unwrap();
+    let contract = keyed.contract();
+    FoundryProject::new(contract, &keyed.keys.verifying)
+        .unwrap()
+        .write(folder.path())
+        .unwrap();
+    let anvil = Anvil::start(&AnvilOptions::default()).unwrap();
+    let solc = find_solc(&SolcChoice::default()).unwrap();
+    let run = Command::new(find_program("forge", "ZKVERDICT_FORGE").unwrap())
+        .args(["script", "script/Deploy.s.sol", "--broadcast", "--offline", "--rpc-url", &anvil.endpoint()])
+        // anvil's first account, which every anvil has.
+        .args([
+            "--private-key",
+            "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+        ])
+        .arg("--use")
+        .arg(&solc.solc)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{text}\n{}", String::from_utf8_lossy(&run.stderr));
+
+    let requests = DeployRequest::all(&contract.build.compiled, Placement::default());
+    let policy = SrsPolicy {
+        srs_is_unsafe: true,
+        allow_unsafe_srs: false,
+    };
+    let key = anvil.key(0).unwrap();
+    let (target, options) = (anvil.target(), SendOptions::default());
+    let deployed = block_on(deploy(&target, key, &requests, policy, &options, &mut ())).unwrap();
+    assert_eq!(deployed.len(), 2);
+    for (deployed, request) in deployed.iter().zip(&requests) {
+        assert!(matches!(deployed, Deployed::Before { .. }), "{deployed:?}");
+        assert_eq!(Some(deployed.address()), request.address());
+        assert!(text.contains(&deployed.address().to_string()), "{text}");
     }
 }
 
@@ -187,7 +269,7 @@ fn nothing_that_is_there_is_written_over() {
         return;
     }
     let keyed = Example::CreditLogreg.keyed();
-    let project = FoundryProject::new(&embedded(keyed, Style::Embedded), &keyed.keys.verifying).unwrap();
+    let project = FoundryProject::new(&built(keyed, Style::Embedded), &keyed.keys.verifying).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let readme = folder.path().join("README.md");
     fs::write(&readme, "mine").unwrap();
@@ -202,11 +284,7 @@ fn a_contract_of_another_key_gets_no_project() {
         return;
     }
     let keyed = Example::CreditLogreg.keyed();
-    assert!(matches!(
-        FoundryProject::new(keyed.contract(), &keyed.keys.verifying),
-        Err(Error::SharedContract)
-    ));
-    let contract = &embedded(keyed, Style::Embedded);
+    let contract = &built(keyed, Style::Embedded);
     let other = &Example::DiagnosisLogreg.keyed().keys.verifying;
     assert!(matches!(
         FoundryProject::new(contract, other),

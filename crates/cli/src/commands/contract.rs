@@ -45,7 +45,6 @@ struct Built {
 pub(super) fn run(args: Contract, settings: &Settings, printer: &Printer) -> Result<Status> {
     let generator = match (args.style, args.embedded_key) {
         (_, true) => ContractStyle::Embedded,
-        (Generator::Compact, false) if args.foundry.is_some() => ContractStyle::Embedded,
         (Generator::Compact, false) => ContractStyle::Compact,
         (Generator::Reference, false) => ContractStyle::Reference,
     };

@@ -108,6 +108,20 @@ fn one_anvil_for_several_commands() {
     work.run_with(&format!("{submit} --dry-run"), &environment)
         .expect_status(0);
 
+    // Two proofs in one transaction, which the same command finds again.
+    work.write("again.proof", work.read("logreg.proof"));
+    let batch = format!("submit CreditVerifier.contract --proof logreg.proof again.proof {at} --json");
+    let first = work.run_with(&batch, &environment).expect_status(0).json();
+    assert_eq!(first["proofs"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        first["gas_per_proof"].as_u64(),
+        first["gas_used"].as_u64().map(|gas| gas / 2)
+    );
+    assert!(first["gas_saved_per_proof"].as_i64().unwrap() > 50_000, "{first}");
+    let second = work.run_with(&batch, &environment).expect_status(0).json();
+    assert_eq!((&first["resumed"], &second["resumed"]), (&json!(false), &json!(true)));
+    assert_eq!(first["transaction"], second["transaction"]);
+
     // What a chain rejects is status 1, with the contract's reason.
     work.run("prove logreg.circuit --input approved.json --format json")
         .expect_status(0);
@@ -358,7 +372,7 @@ fn deploying_twice_sends_once() {
       gas        about [GAS]
       gas price  [PRICE] now, at most [PRICE]
       cost       about [COST], at most [COST]
-      code       7,635 bytes
+      code       8,003 bytes
     its key would be deployed
       address    [ADDRESS]
       chain      31337
@@ -397,7 +411,7 @@ fn deploying_twice_sends_once() {
     CreditVerifier is already deployed, nothing is sent
       address  [ADDRESS]
       chain    31337
-      code     7,635 bytes
+      code     8,003 bytes
     its key is already deployed, nothing is sent
       address  [ADDRESS]
       chain    31337

@@ -126,7 +126,7 @@ fn mistakes_in_usage_are_status_2() {
     --- stderr
     error: the argument '--address <A>' cannot be used with '--anvil'
 
-    Usage: zkverdict submit --proof <FILE> --address <A> <CONTRACT>
+    Usage: zkverdict submit --proof <FILE>... --address <A> <CONTRACT>
 
     For more information, try '--help'.
     ");

@@ -214,12 +214,12 @@ fn compile_says_what_it_chose_and_why() {
       proof       1,920 bytes
       predicted [TIME] CPU, 16.9 MB memory, 349,374 gas
       error       at most 0.00011 on 200 samples, 200 of 200 decisions equal
-      limb bits  lanes  combined   k  rows  advice  fixed  copies  proof prove   memory      gas   code  max error
-      8              1         0   9   398       7      8       2  1,920 [TIME]  16.9 MB  349,374  7,900    0.00011
-      8              2         0   9   398       7      9       2  1,984 [TIME]  17.0 MB  363,844  7,810    0.00011
-      8              4         0   9   398       7     11       2  2,112 [TIME]  17.2 MB  381,286  8,080    0.00011
-      8              8         0  10   601       7     15       2  2,368 [TIME]  20.2 MB  416,169  8,620    0.00011
-      8             16         0  11  1081       7     23       2  2,880 [TIME]  28.9 MB  485,936  9,700    0.00011
+      limb bits  lanes  combined   k  rows  advice  fixed  copies  proof prove   memory      gas    code  max error
+      8              1         0   9   398       7      8       2  1,920 [TIME]  16.9 MB  349,374   7,900    0.00011
+      8              2         0   9   398       7      9       2  1,984 [TIME]  17.0 MB  357,434   8,274    0.00011
+      8              4         0   9   398       7     11       2  2,112 [TIME]  17.2 MB  373,556   8,648    0.00011
+      8              8         0  10   601       7     15       2  2,368 [TIME]  20.2 MB  405,799   9,396    0.00011
+      8             16         0  11  1081       7     23       2  2,880 [TIME]  28.9 MB  470,286  10,892    0.00011
     wrote logreg.circuit
     ");
     let json = work.run("compile logreg.onnx --json").expect_status(0).json();
