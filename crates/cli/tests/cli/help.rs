@@ -60,6 +60,7 @@ fn every_command_has_a_summary_and_an_example() {
         "audit open",
         "audit check",
         "commit make",
+        "commit model",
         "commit open",
         "commit check",
         "contract",
