@@ -229,3 +229,32 @@ fn the_components_of_the_gas_add_up() {
         assert!(report.floor < report.verification.transaction_gas);
     }
 }
+
+/// The table of the specification has the figures of the shipped verifiers.
+#[test]
+fn the_catalogue_in_the_specification_is_current() {
+    let page = fs::read_to_string(crate::support::repository().join("docs/spec/verifier.md")).unwrap();
+    let thousands = |number: u64| match number {
+        1_000_000.. => format!(
+            "{},{:03},{:03}",
+            number / 1_000_000,
+            number / 1_000 % 1_000,
+            number % 1_000
+        ),
+        _ => format!("{},{:03}", number / 1_000, number % 1_000),
+    };
+    for entry in CATALOGUE.iter().filter(|entry| !entry.name.ends_with('r')) {
+        let artifact = entry.artifact().unwrap();
+        let deploy = Simulator::deploy_code(&artifact.init_code).unwrap().deployment().gas;
+        let figures = [artifact.runtime_code.len() as u64, artifact.key_bytes as u64, deploy].map(thousands);
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}` |", entry.name)));
+        let expected = format!("| {} |", figures.join(" | "));
+        assert!(
+            row.is_some_and(|row| row.contains(&expected)),
+            "{}: {expected}",
+            entry.name
+        );
+    }
+}
