@@ -121,6 +121,10 @@ impl Convolution {
             let Step::Layer(layer) = &program.steps[step] else {
                 return Err("a convolution has an output that no sum computes");
             };
+            require(
+                layer.parameters.is_none(),
+                "a convolution has a kernel that is committed to",
+            )?;
             let tap = |cell: &CellId| {
                 let placed: &&Placed = places.get(cell).ok_or("a convolution lacks the place of a cell")?;
                 let distance = [0, 1].map(|axis| output.position[axis] - placed.position[axis]);

@@ -253,6 +253,10 @@ fn weights_outside_of_their_range_are_rejected() {
                 _ => continue,
             };
             trace.value[*row] += amount;
+            // Packed, the neighbour makes up for it one row later.
+            if !home && *parameter == 0 {
+                trace.accumulator[row + 1] += amount;
+            }
             if home {
                 // Where a cell has the weights of two sums, the lower limb is the first one's.
                 match (limbs, parameter) {

@@ -17,7 +17,7 @@ fn the_overview_lists_every_command() {
       setup        Make the proving and verifying key of a circuit
       prove        Prove what the model decides about one sample
       verify       Verify a proof natively and show what it says
-      commit       Make, open and check commitments to inputs and outputs, without a proof
+      commit       Make, open and check commitments to inputs, outputs and models, without a proof
       contract     Generate, compile and try the verifier contract of a key
       simulate     Deploy a contract on the embedded chain and send it a proof
       deploy       Deploy a contract on a chain
@@ -53,6 +53,7 @@ fn every_command_has_a_summary_and_an_example() {
         "prove",
         "verify",
         "commit make",
+        "commit model",
         "commit open",
         "commit check",
         "contract",

@@ -135,7 +135,10 @@ fn calibrate_chooses_formats_by_their_error() {
         "chosen_limb_bits format_rule formats margin model model_digest output samples widths"
     );
     let width = &json["widths"][1];
-    assert_eq!(keys(width), "fidelity fitted formats held_out layout limb_bits");
+    assert_eq!(
+        keys(width),
+        "committed fidelity fitted formats held_out layout limb_bits"
+    );
     assert_eq!(
         keys(&width["fidelity"]),
         "decisions equal_decisions limited_values max_error mean_error reals refused samples saturated \
@@ -259,7 +262,7 @@ fn compile_honours_what_is_asked_for() {
     snapshot!(work.run("compile logreg.onnx --visibility output=private"), @r"
     status 2
     --- stderr
-    error: invalid value 'output=private' for '--visibility <SIDE=HOW,…>': it takes input=public, private or committed and output=public or committed, such as input=committed,output=public
+    error: invalid value 'output=private' for '--visibility <SIDE=HOW,…>': it takes input=public, private or committed, output=public or committed and model=public or committed, such as input=committed,output=public
 
     For more information, try '--help'.
     ");

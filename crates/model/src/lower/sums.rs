@@ -37,11 +37,14 @@ impl Lowering<'_> {
             .map(|expression| self.countable(name, expression, scale));
         let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
         let outputs = self.new_cells(expressions.len(), format, full);
-        self.remember(name, &places, &outputs);
+        let is_secret = expressions.iter().any(|expression| expression.is_secret);
+        // Which parameters are equal is not to be found out.
+        if !is_secret {
+            self.remember(name, &places, &outputs);
+        }
         if ends == Ends::Report {
             self.limit(name, &outputs, (format.zero > 0, true));
         }
-        let is_secret = expressions.iter().any(|expression| expression.is_secret);
         let offset = (i128::from(format.zero) << cell_bits) + (1 << (cell_bits - 1));
         for (inputs, members) in group_by_support(&expressions) {
             let mut sums = Vec::new();
