@@ -330,6 +330,10 @@ fn forged_rankings_are_rejected() {
         rejects("the second twice", &forge([order[1], order[1]]));
         rejects("the largest left out", &forge([order[1], order[2]]));
         rejects("the third for the second", &forge([order[0], order[2]]));
+        // A place with less than its number would be in order after itself.
+        let mut forged = forge([order[0], order[0]]);
+        forged[ranks[1].0.index()] = numbers[order[1]];
+        rejects("one place twice, with the second number", &forged);
         let mut forged = cells.clone();
         forged[ranks[0].2.index()] = order[3] as i64;
         rejects("another place for the same number", &forged);

@@ -49,6 +49,15 @@ impl Lowering<'_> {
         for _ in 0..count {
             ranks.push(self.next_rank(node, &numbers, &ranks));
         }
+        let marked = |rank: &Ranked, bias| SparseSum {
+            terms: vec![(rank.value, -1)],
+            products: rank.bits.iter().copied().zip(numbers.iter().copied()).collect(),
+            bias,
+            finish: Finish::NonNegative,
+        };
+        // A difference that is neither negative nor positive.
+        let equal = ranks.iter().flat_map(|rank| [marked(rank, 0), marked(rank, limit - 1)]);
+        self.push_sums(&node.name, equal.collect());
         let sum = |terms, bias| SparseSum {
             terms,
             products: Vec::new(),
@@ -119,17 +128,6 @@ impl Lowering<'_> {
             .chain([-1])
             .collect();
         self.zero(&node.name, inputs, weights, -i128::from(factor));
-        // A range for the number, so that its equation is one of integers.
-        self.non_negative(&node.name, vec![value], vec![1], Vec::new(), 0);
-        self.push_sums(
-            &node.name,
-            vec![SparseSum {
-                terms: vec![(value, -1)],
-                products: bits.iter().copied().zip(numbers.iter().copied()).collect(),
-                bias: 0,
-                finish: Finish::Zero,
-            }],
-        );
         Ranked { value, place, bits }
     }
 }
