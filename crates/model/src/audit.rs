@@ -47,7 +47,10 @@ impl std::str::FromStr for Fraction {
             denominator: 10_u32.pow(decimals.len() as u32),
         };
         for factor in [2, 5] {
-            while fraction.denominator % factor == 0 && fraction.numerator % factor == 0 && fraction.denominator > 1 {
+            while fraction.denominator > 1
+                && fraction.denominator.is_multiple_of(factor)
+                && fraction.numerator.is_multiple_of(factor)
+            {
                 fraction.numerator /= factor;
                 fraction.denominator /= factor;
             }

@@ -62,7 +62,7 @@ impl Program {
         }
         require(
             self.records
-                .is_none_or(|rows| rows > 0 && self.inputs.len() % rows == 0),
+                .is_none_or(|rows| rows > 0 && self.inputs.len().is_multiple_of(rows)),
             "its inputs are no whole rows",
         )?;
         self.outputs

@@ -75,7 +75,7 @@ const REGISTRY: u64 = 2;
 const INFERENCE: u64 = 3;
 const CREDIT_LINE: u64 = 4;
 /// The most that opening a line may cost with gradient boosting, signature and all.
-const MAX_GAS: u64 = 482_000;
+const MAX_GAS: u64 = 480_000;
 
 /// A model whose inputs are committed, with its keys and contract.
 struct Lending {

@@ -63,7 +63,7 @@ fn a_committed_model_is_compiled_proven_and_checked() {
     for file in ["logreg.circuit", "logreg.pk", "logreg.vk", "logreg.proof"] {
         let bytes = work.read(file);
         assert!(
-            !bytes.windows(64).any(|window| window == salt[2..].as_bytes()),
+            !bytes.windows(64).any(|window| window == &salt.as_bytes()[2..]),
             "{file}"
         );
     }

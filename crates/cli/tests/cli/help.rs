@@ -118,7 +118,7 @@ fn mistakes_in_usage_are_status_2() {
     status 2
     --- stderr
     error: invalid value 'astrology' for '[STORY]'
-      [possible values: credit, diagnosis]
+      [possible values: credit, diagnosis, audit]
 
     For more information, try '--help'.
     ");

@@ -29,7 +29,7 @@ fn unknown_keys_are_refused_by_name() {
         |
       1 | optimise = "gas"
         | ^^^^^^^^
-      unknown field `optimise`, expected one of `optimize`, `tolerance`, `visibility`, `limb-bits`, `lanes`, `memory-limit`, `margin`, `ignore-columns`, `srs`, `secret-model`, `solc`, `rpc-url`, `chain-id`, `keystore`, `password-file`, `private-key-env`
+      unknown field `optimise`, expected one of `optimize`, `tolerance`, `visibility`, `limb-bits`, `lanes`, `memory-limit`, `margin`, `reasons`, `ignore-columns`, `srs`, `secret-model`, `solc`, `rpc-url`, `chain-id`, `keystore`, `password-file`, `private-key-env`
     "#);
     work.write("zkverdict.toml", "limb-bits = \"nine\"\n");
     let said = work.run("inspect logreg.onnx").expect_status(2);
