@@ -133,7 +133,8 @@ pub enum CircuitError {
     },
     /// A shape outside the catalogue.
     #[error(
-        "a shape has 1 (with convolutions 4) to 32 lanes and limbs of 5 (with trees 8) to 14 bits; got {lanes} lanes, {limb_bits} bits"
+        "a shape has 1 (with convolutions 4) to 32 (with committed trees 8) lanes and limbs of 5 (with trees 8) to 14 (with \
+         committed trees 9) bits; got {lanes} lanes, {limb_bits} bits"
     )]
     BadShape {
         /// Lanes.

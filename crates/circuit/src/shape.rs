@@ -55,7 +55,7 @@ impl Shape {
         }
         let hides_trees = !self.committed_trees || (self.trees && self.hashes);
         if hides_trees
-            && (self.fewest_lanes()..=32).contains(&self.lanes)
+            && (self.fewest_lanes()..=self.most_lanes()).contains(&self.lanes)
             && (self.smallest_limb()..=self.largest_limb()).contains(&self.limb_bits)
         {
             Ok(self)
@@ -87,6 +87,11 @@ impl Shape {
     /// A step of an evaluation takes some weights.
     fn fewest_lanes(self) -> usize {
         if self.convolutions { evaluate::LEAST_LANES } else { 1 }
+    }
+
+    /// A walk through a committed tree reads eight rows ahead, `C` apart: far below the rows of the smallest circuit.
+    fn most_lanes(self) -> usize {
+        if self.committed_trees { 8 } else { 32 }
     }
 }
 
