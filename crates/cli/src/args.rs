@@ -764,6 +764,9 @@ pub(crate) struct Simulate {
 pub(crate) struct Gas {
     /// What `zkverdict setup` wrote, for all styles, or what `zkverdict contract` wrote, for that contract
     pub(crate) file: PathBuf,
+    /// Verifying keys of the same model in other shapes (`compile --lanes N`), to compare with
+    #[arg(long, value_name = "VERIFYING KEY", num_args = 1..)]
+    pub(crate) beside: Vec<PathBuf>,
     /// The proof to measure with [default: the one in the verifying key]
     #[arg(long, value_name = "FILE")]
     pub(crate) proof: Option<PathBuf>,

@@ -47,16 +47,29 @@ pub struct Sharing {
     pub key_digest: String,
 }
 
+impl Sharing {
+    /// The shipped verifier's name, or the digest of the shape.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.shipped.map_or_else(|| format!("0x{}", self.shape), str::to_owned)
+    }
+}
+
 impl fmt::Display for Sharing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.shipped {
             Some(name) => {
-                let (trees, lanes) = match name.strip_suffix('t') {
-                    Some(lanes) => ("with", lanes),
-                    None => ("without", name),
+                let lanes = name.trim_start_matches('c').trim_end_matches(char::is_alphabetic);
+                let trees = if name.ends_with('t') { "with" } else { "without" };
+                let combined = if name.ends_with('r') {
+                    ", convolutions at a challenge"
+                } else {
+                    ""
                 };
-                let lanes = lanes.trim_start_matches('c');
-                write!(formatter, "{name}: shared by all models {trees} trees of {lanes} lanes")
+                write!(
+                    formatter,
+                    "{name}: shared by all models {trees} trees of {lanes} lanes{combined}"
+                )
             }
             None => write!(formatter, "0x{}, not in the catalogue", self.shape),
         }

@@ -23,10 +23,22 @@ const BENCHMARKS: &str = include_str!("../../../../docs/benchmarks.json");
 struct GasCosts {
     model: String,
     ways: Vec<ContractGas>,
+    /// A shared verifier and a key contract for each shape that is compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shapes: Vec<ShapeGas>,
     #[serde(skip_serializing_if = "Option::is_none")]
     break_even: Option<BreakEven>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ezkl: Option<Peer>,
+}
+
+/// One shape of a model.
+#[derive(Debug, Serialize)]
+struct ShapeGas {
+    /// The shipped verifier's name, or the digest of the shape.
+    shape: String,
+    #[serde(flatten)]
+    gas: ContractGas,
 }
 
 /// When a key's contract is worth what it costs.
@@ -55,7 +67,15 @@ struct Peer {
 
 pub(super) fn run(args: &Gas, settings: &Settings, printer: &Printer) -> Result<Status> {
     let busy = printer.busy("running the EVM");
+    let solc = settings.solc(args.solc.clone());
+    let mut shapes = Vec::new();
     let (model, ways) = match is_contract(&args.file) {
+        true if !args.beside.is_empty() => {
+            return Err(hinted(
+                format!("{} is a contract of one shape", args.file.display()),
+                "give the verifying key where other shapes are compared with it",
+            ));
+        }
         true => {
             let contract = ContractFile::load(&args.file)?;
             let Some(proof) = &args.proof else {
@@ -73,10 +93,20 @@ pub(super) fn run(args: &Gas, settings: &Settings, printer: &Printer) -> Result<
                 Some(path) => Proof::load(path, Some(key.key.digest()))?,
                 None => key.known.clone(),
             };
-            (
-                key.name.clone(),
-                of_key(&key, &proof, &settings.solc(args.solc.clone()), printer)?,
-            )
+            if !args.beside.is_empty() {
+                shapes.push(of_shape(&key, &solc)?);
+            }
+            for other in &args.beside {
+                let other = VerifyingKeyFile::load(other)?;
+                if other.name != key.name {
+                    return Err(hinted(
+                        format!("{} and {} are keys of different models", key.name, other.name),
+                        "compile one model with several --lanes, and set each of them up",
+                    ));
+                }
+                shapes.push(of_shape(&other, &solc)?);
+            }
+            (key.name.clone(), of_key(&key, &proof, &solc, printer)?)
         }
     };
     drop(busy);
@@ -94,6 +124,7 @@ pub(super) fn run(args: &Gas, settings: &Settings, printer: &Printer) -> Result<
         break_even: break_even(&ways),
         model,
         ways,
+        shapes,
         ezkl,
     })?;
     Ok(Status::Done)
@@ -125,6 +156,15 @@ fn of_key(key: &VerifyingKeyFile, proof: &Proof, solc: &SolcChoice, printer: &Pr
         ways.extend(ContractFile::build(key, &name, style, solc)?.gas(proof)?);
     }
     Ok(ways)
+}
+
+/// A shared verifier of one shape, measured with the key's own proof.
+fn of_shape(key: &VerifyingKeyFile, solc: &SolcChoice) -> Result<ShapeGas> {
+    let contract = ContractFile::build(key, &contract_name(&key.name), ContractStyle::Compact, solc)?;
+    let shape = contract.sharing().map_or_else(String::new, |sharing| sharing.name());
+    // The first way is a single proof.
+    let gas = contract.gas(&key.known)?.swap_remove(0);
+    Ok(ShapeGas { shape, gas })
 }
 
 fn break_even(ways: &[ContractGas]) -> Option<BreakEven> {
@@ -207,6 +247,27 @@ impl Report for GasCosts {
             style.bold(&self.model),
             table(style, &head, &rows)
         );
+        if let Some(least) = self.shapes.iter().map(|shape| shape.gas.per_proof()).min() {
+            let rows: Vec<(bool, Vec<String>)> = self
+                .shapes
+                .iter()
+                .map(|ShapeGas { shape, gas }| {
+                    let figures = [gas.deploy, gas.register, gas.per_proof(), gas.report.floor];
+                    let mut cells = vec![shape.clone(), thousands(gas.code_bytes as u64)];
+                    cells.extend(figures.map(thousands));
+                    (gas.per_proof() == least, cells)
+                })
+                .collect();
+            let head = [
+                "shape",
+                "code, bytes",
+                "deploy the verifier",
+                "register the model",
+                "a proof",
+                "of it unavoidable",
+            ];
+            text.push_str(&table(style, &head, &rows));
+        }
         let mut facts = Vec::new();
         if let Some(even) = &self.break_even {
             facts.push((

@@ -555,7 +555,14 @@ fn simulate_takes_a_batch_of_one_model() {
 
 #[test]
 fn gas_adds_up_and_compares() {
-    let work = pipeline().with(&["logreg.vk", "CreditVerifier.contract", "logreg.proof"]);
+    let files = [
+        "logreg.onnx",
+        "logreg.calibration.json",
+        "logreg.vk",
+        "CreditVerifier.contract",
+        "logreg.proof",
+    ];
+    let work = pipeline().with(&files);
     let json = work
         .run("gas logreg.vk --peer logreg_credit --json")
         .expect_status(0)
@@ -590,6 +597,28 @@ fn gas_adds_up_and_compares() {
         !said.stdout.contains("reference") && !said.stdout.contains("EZKL"),
         "{said}"
     );
+    // The same model in another shape.
+    for command in [
+        "compile logreg.onnx --lanes 4 -o wide.circuit",
+        "srs dev -k 9 -o wide.srs",
+        "setup wide.circuit --srs wide.srs",
+    ] {
+        work.run(command).expect_status(0);
+    }
+    let said = work
+        .run("gas logreg.vk --beside wide.vk --json")
+        .expect_status(0)
+        .json();
+    let shapes = said["shapes"].as_array().unwrap();
+    let names: Vec<&Value> = shapes.iter().map(|shape| &shape["shape"]).collect();
+    assert_eq!(names, ["c1", "c4"]);
+    let gas = |shape: &Value| shape["verification"]["transaction_gas"].as_u64().unwrap();
+    assert!(gas(&shapes[0]) + 20_000 < gas(&shapes[1]), "{said}");
+    let said = work
+        .run("gas CreditVerifier.contract --beside wide.vk")
+        .expect_status(2);
+    assert!(said.stderr.contains("hint: give the verifying key"), "{said}");
+
     let said = work.run("gas CreditVerifier.contract").expect_status(2);
     assert!(said.stderr.contains("hint: give one with --proof"), "{said}");
     let said = work.run("gas logreg.vk --peer nothing").expect_status(2);
