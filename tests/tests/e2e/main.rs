@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod attested;
+mod audited_tables;
 mod audits;
 mod bench_models;
 mod ceremonies;
