@@ -5,6 +5,7 @@ import {IAuditRegistry} from "./interfaces/IAuditRegistry.sol";
 import {IInferenceVerifier} from "./interfaces/IInferenceVerifier.sol";
 import {IModelRegistry, ModelStatus} from "./interfaces/IModelRegistry.sol";
 import {DataContract} from "./libraries/DataContract.sol";
+import {ModelRecord, Pinned} from "./libraries/ModelRecord.sol";
 import {VerdictContext} from "./libraries/VerdictContext.sol";
 
 /// @title Registry of audits: proven statements about a model and a data set, made in the right order
@@ -39,19 +40,26 @@ contract AuditRegistry is IAuditRegistry {
     }
 
     /// @inheritdoc IAuditRegistry
-    function openAudit(uint256 modelId, uint256 modelVersion, address provider) external returns (uint256 auditId) {
-        if (modelVersion == 0) revert VersionNotPinned();
-        // A version that does not exist yet could still be made for the data set. The record is the model's affair.
-        // slither-disable-next-line unused-return
-        (, uint32 current, ModelStatus status) = _MODELS.recordOf(modelId);
-        if (current != modelVersion || status != ModelStatus.Active) {
-            revert IInferenceVerifier.ModelVersionMismatch(modelId, modelVersion, current);
+    function openAudit(
+        uint256 programId,
+        uint256 programVersion,
+        uint256 modelId,
+        uint256 modelVersion,
+        address provider
+    ) external returns (uint256 auditId) {
+        Pinned memory program = _current(programId, programVersion);
+        if (modelId != 0 || modelVersion != 0) {
+            _requireSameModel(programId, program, modelId, _current(modelId, modelVersion));
+        } else if (program.binding.modelCommitted) {
+            revert ModelNotNamed(programId);
         }
         auditId = ++auditCount;
         Audit storage audit = _audits[auditId];
-        (audit.modelId, audit.modelVersion) = (modelId, modelVersion);
+        // Both are current versions, which the registry counts in 32 bits.
+        (audit.programId, audit.programVersion) = (programId, uint32(programVersion));
+        (audit.modelId, audit.modelVersion) = (modelId, uint32(modelVersion));
         (audit.provider, audit.modelBlock) = (provider, uint64(block.number));
-        emit AuditOpened(auditId, modelId, modelVersion, msg.sender, provider);
+        emit AuditOpened(auditId, programId, programVersion, modelId, modelVersion, msg.sender, provider);
     }
 
     /// @inheritdoc IAuditRegistry
@@ -158,13 +166,34 @@ contract AuditRegistry is IAuditRegistry {
         for (uint256 i = 0; i < roots.length; ++i) {
             inputCommitments[i] = keccak256(abi.encode(roots[i]));
         }
-        (uint256 modelId, uint256 version) = (_audits[auditId].modelId, _audits[auditId].modelVersion);
-        return inference.verifyBatchFor(modelId, version, subjectOf(auditId), inputCommitments, outputs, proofs);
+        (uint256 programId, uint256 version) = (_audits[auditId].programId, _audits[auditId].programVersion);
+        return inference.verifyBatchFor(programId, version, subjectOf(auditId), inputCommitments, outputs, proofs);
     }
 
     function _keep(uint256 auditId, uint256 first, uint256[][] memory statements) private {
         _statements[auditId].push(DataContract.store(abi.encode(statements)));
         emit ChunksProven(auditId, first, statements);
+    }
+
+    /// @dev What proofs of the current version of a model are checked with. A version that does not exist yet could still be
+    /// made for the data set.
+    function _current(uint256 modelId, uint256 version) private view returns (Pinned memory) {
+        if (version == 0) revert VersionNotPinned();
+        (address record, uint32 current, ModelStatus status) = _MODELS.recordOf(modelId);
+        if (current != version || status != ModelStatus.Active) {
+            revert IInferenceVerifier.ModelVersionMismatch(modelId, version, current);
+        }
+        return ModelRecord.loadPinned(record);
+    }
+
+    /// @dev That the inference verifier puts one commitment in front of the proofs of both.
+    function _requireSameModel(uint256 programId, Pinned memory program, uint256 modelId, Pinned memory model)
+        private
+        pure
+    {
+        if (!program.binding.modelCommitted) revert ModelNotCommitted(programId);
+        if (!model.binding.modelCommitted) revert ModelNotCommitted(modelId);
+        if (program.modelHash != model.modelHash) revert ModelCommitmentMismatch(program.modelHash, model.modelHash);
     }
 
     function _inStage(uint256 auditId, Stage expected) private view returns (Audit storage audit) {

@@ -3,8 +3,9 @@ pragma solidity ^0.8.20;
 
 import {AuditRegistry} from "../src/AuditRegistry.sol";
 import {IAuditRegistry} from "../src/interfaces/IAuditRegistry.sol";
-import {IERC7992Registry, IERC7992Verifier} from "../src/interfaces/IERC7992.sol";
+import {IERC7992Registry, IERC7992Verifier, ModelCommitment} from "../src/interfaces/IERC7992.sol";
 import {IInferenceVerifier} from "../src/interfaces/IInferenceVerifier.sol";
+import {VerifierBinding} from "../src/interfaces/IModelRegistry.sol";
 import {DataContract} from "../src/libraries/DataContract.sol";
 import {VM} from "./Vm.sol";
 import {Stage} from "./support/Stage.sol";
@@ -18,6 +19,15 @@ contract AuditRegistryTest is Stage {
     uint256 private constant SEED_BLOCK = 1010 + 72;
     uint32 private constant ROWS = 100;
 
+    event AuditOpened(
+        uint256 indexed auditId,
+        uint256 indexed programId,
+        uint256 programVersion,
+        uint256 indexed modelId,
+        uint256 modelVersion,
+        address opener,
+        address provider
+    );
     event ChunksProven(uint256 indexed auditId, uint256 first, uint256[][] statements);
     event AuditCompleted(uint256 indexed auditId);
 
@@ -67,7 +77,7 @@ contract AuditRegistryTest is Stage {
         }
         IAuditRegistry.Audit memory audit = audits.auditOf(auditId);
         require(audit.modelBlock < audit.dataBlock && audit.dataBlock < audits.seedBlockOf(auditId), "order");
-        require(audit.modelId == program && audit.modelVersion == 1 && audit.proven == 3, "audit");
+        require(audit.programId == program && audit.programVersion == 1 && audit.proven == 3, "audit");
     }
 
     // The order.
@@ -86,19 +96,19 @@ contract AuditRegistryTest is Stage {
 
     function test_aModelThatDoesNotExistYetCannotBeAudited() public {
         VM.expectRevert(abi.encodeWithSelector(IERC7992Registry.ModelNotFound.selector, program + 1));
-        audits.openAudit(program + 1, 1, PROVIDER);
+        audits.openAudit(program + 1, 1, 0, 0, PROVIDER);
         VM.expectRevert(
             abi.encodeWithSelector(IInferenceVerifier.ModelVersionMismatch.selector, program, uint256(2), 1)
         );
-        audits.openAudit(program, 2, PROVIDER);
+        audits.openAudit(program, 2, 0, 0, PROVIDER);
         VM.expectRevert(IAuditRegistry.VersionNotPinned.selector);
-        audits.openAudit(program, 0, PROVIDER);
+        audits.openAudit(program, 0, 0, 0, PROVIDER);
         VM.prank(GUARDIAN);
         registry.freezeModel(program);
         VM.expectRevert(
             abi.encodeWithSelector(IInferenceVerifier.ModelVersionMismatch.selector, program, uint256(1), 1)
         );
-        audits.openAudit(program, 1, PROVIDER);
+        audits.openAudit(program, 1, 0, 0, PROVIDER);
     }
 
     function test_aModelThatChangedAfterTheDataSetIsNotTheAuditedOne() public {
@@ -115,6 +125,83 @@ contract AuditRegistryTest is Stage {
         _refuses(auditId, "audit0", refused);
         _refuses(auditId, "auditOtherModel", refused);
     }
+
+    // The model that decides.
+
+    function test_anAuditOfACommittedModelNamesTheModelThatDecides() public {
+        (uint256 audited, uint256 decides) = (_registerCommitted(otherKey, 7), _registerCommitted(key, 7));
+        VM.expectRevert(abi.encodeWithSelector(IAuditRegistry.ModelNotNamed.selector, audited));
+        audits.openAudit(audited, 1, 0, 0, PROVIDER);
+        VM.expectEmit(true, true, true, true);
+        emit AuditOpened(1, audited, 1, decides, 1, address(this), PROVIDER);
+        uint256 auditId = audits.openAudit(audited, 1, decides, 1, PROVIDER);
+        IAuditRegistry.Audit memory audit = audits.auditOf(auditId);
+        require(audit.programId == audited && audit.programVersion == 1, "program");
+        require(audit.modelId == decides && audit.modelVersion == 1, "model");
+    }
+
+    function test_aProgramWithOtherParametersIsNoAuditOfTheModel() public {
+        (uint256 audited, uint256 decides) = (_registerCommitted(otherKey, 8), _registerCommitted(key, 7));
+        bytes memory mismatch = abi.encodeWithSelector(
+            IAuditRegistry.ModelCommitmentMismatch.selector, bytes32(uint256(8)), bytes32(uint256(7))
+        );
+        VM.expectRevert(mismatch);
+        audits.openAudit(audited, 1, decides, 1, PROVIDER);
+        // Only one of both shows what it runs with.
+        VM.expectRevert(abi.encodeWithSelector(IAuditRegistry.ModelNotCommitted.selector, program));
+        audits.openAudit(program, 1, decides, 1, PROVIDER);
+        VM.expectRevert(abi.encodeWithSelector(IAuditRegistry.ModelNotCommitted.selector, program));
+        audits.openAudit(audited, 1, program, 1, PROVIDER);
+        require(audits.auditCount() == 0, "an audit was opened");
+    }
+
+    function test_theVersionThatDecidesIsPinned() public {
+        (uint256 audited, uint256 decides) = (_registerCommitted(otherKey, 7), _registerCommitted(key, 7));
+        VM.expectRevert(IAuditRegistry.VersionNotPinned.selector);
+        audits.openAudit(audited, 1, decides, 0, PROVIDER);
+        bytes4 missing = IERC7992Registry.ModelNotFound.selector;
+        VM.expectRevert(abi.encodeWithSelector(missing, uint256(0)));
+        audits.openAudit(audited, 1, 0, 1, PROVIDER);
+        VM.expectRevert(abi.encodeWithSelector(missing, decides + 1));
+        audits.openAudit(audited, 1, decides + 1, 1, PROVIDER);
+        // A version that does not exist yet; one that is no longer in use.
+        bytes4 other = IInferenceVerifier.ModelVersionMismatch.selector;
+        VM.expectRevert(abi.encodeWithSelector(other, decides, uint256(2), 1));
+        audits.openAudit(audited, 1, decides, 2, PROVIDER);
+        // 2^32 + 1: no version is cut to another one.
+        VM.expectRevert(abi.encodeWithSelector(other, decides, uint256((1 << 32) + 1), 1));
+        audits.openAudit(audited, 1, decides, (1 << 32) + 1, PROVIDER);
+        _updateCommitted(decides, key, 9);
+        VM.expectRevert(abi.encodeWithSelector(other, decides, uint256(1), 2));
+        audits.openAudit(audited, 1, decides, 1, PROVIDER);
+        bytes memory mismatch = abi.encodeWithSelector(
+            IAuditRegistry.ModelCommitmentMismatch.selector, bytes32(uint256(7)), bytes32(uint256(9))
+        );
+        VM.expectRevert(mismatch);
+        audits.openAudit(audited, 1, decides, 2, PROVIDER);
+    }
+
+    /// @dev The model's owner swaps the model after the audit was opened: the audit stays one of the version before.
+    function test_anAuditIsOfTheVersionThatItNames() public {
+        (uint256 audited, uint256 decides) = (_registerCommitted(otherKey, 7), _registerCommitted(key, 7));
+        uint256 auditId = audits.openAudit(audited, 1, decides, 1, PROVIDER);
+        _updateCommitted(decides, key, 9);
+        require(audits.auditOf(auditId).modelVersion == 1, "another version");
+        require(registry.getVersion(decides, 1).commitment.modelHash == bytes32(uint256(7)), "another commitment");
+    }
+
+    function testFuzz_onlyEqualCommitmentsAreOneModel(uint256 left, uint256 right) public {
+        uint256 order = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
+        (left, right) = (1 + left % (order - 1), 1 + right % (order - 1));
+        (uint256 audited, uint256 decides) = (_registerCommitted(otherKey, left), _registerCommitted(key, right));
+        bytes memory call = abi.encodeCall(audits.openAudit, (audited, 1, decides, 1, PROVIDER));
+        (bool success,) = address(audits).call(call);
+        require(success == (left == right), "another verdict");
+        _updateCommitted(decides, key, left);
+        audits.openAudit(audited, 1, decides, 2, PROVIDER);
+    }
+
+    // The data set.
 
     function test_theDataSetIsRecordedOnceByItsProvider() public {
         uint256 auditId = _open();
@@ -290,7 +377,7 @@ contract AuditRegistryTest is Stage {
         VM.chainId(31337);
         AuditRegistry other = new AuditRegistry(inference);
         VM.roll(MODEL_BLOCK);
-        require(other.openAudit(program, 1, PROVIDER) == auditId, "the same id");
+        require(other.openAudit(program, 1, 0, 0, PROVIDER) == auditId, "the same id");
         VM.roll(DATA_BLOCK);
         VM.prank(PROVIDER);
         other.recordData(auditId, _roots(), ROWS);
@@ -350,10 +437,34 @@ contract AuditRegistryTest is Stage {
         VM.snapshotGasLastCall("AuditRegistry", "drawSeed");
         _submit(auditId, 0, 3);
         VM.snapshotGasLastCall("AuditRegistry", "submit, 3 chunks");
+        (uint256 audited, uint256 decides) = (_registerCommitted(otherKey, 7), _registerCommitted(key, 7));
+        audits.openAudit(audited, 1, decides, 1, PROVIDER);
+        VM.snapshotGasLastCall("AuditRegistry", "openAudit, of a committed model");
+    }
+
+    /// @dev A model whose proofs show a commitment.
+    function _registerCommitted(bytes memory keyBytes, uint256 modelHash) private returns (uint256 modelId) {
+        (ModelCommitment memory commitment, VerifierBinding memory binding) = _committed(keyBytes, modelHash);
+        VM.prank(OWNER);
+        modelId = registry.registerModelWithVerifier(commitment, binding);
+    }
+
+    function _updateCommitted(uint256 modelId, bytes memory keyBytes, uint256 modelHash) private {
+        (ModelCommitment memory commitment, VerifierBinding memory binding) = _committed(keyBytes, modelHash);
+        VM.prank(OWNER);
+        registry.updateModelWithVerifier(modelId, commitment, binding);
+    }
+
+    function _committed(bytes memory keyBytes, uint256 modelHash)
+        private
+        returns (ModelCommitment memory commitment, VerifierBinding memory binding)
+    {
+        (commitment, binding) = (_shapeCommitment(keyBytes), _shapeBinding(DataContract.store(keyBytes), 1));
+        (commitment.modelHash, binding.modelCommitted) = (bytes32(modelHash), true);
     }
 
     function _open() private returns (uint256) {
-        return audits.openAudit(program, 1, PROVIDER);
+        return audits.openAudit(program, 1, 0, 0, PROVIDER);
     }
 
     function _record(uint256 auditId) private {

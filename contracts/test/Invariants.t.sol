@@ -290,7 +290,7 @@ contract AuditActor {
 
     function open(uint256 who) external {
         // Few, so that some are completed.
-        if (AUDITS.auditCount() < 3) AUDITS.openAudit(PROGRAM, 1, _people[who % 2]);
+        if (AUDITS.auditCount() < 3) AUDITS.openAudit(PROGRAM, 1, 0, 0, _people[who % 2]);
     }
 
     function record(uint256 who, uint256 auditId) external {
@@ -368,7 +368,7 @@ contract AuditInvariants is Stage {
         for (uint256 auditId = 1; auditId <= audits.auditCount(); ++auditId) {
             IAuditRegistry.Audit memory audit = audits.auditOf(auditId);
             IAuditRegistry.Stage stage = audits.stageOf(auditId);
-            require(audit.modelBlock != 0 && audit.modelVersion == 1, "model");
+            require(audit.modelBlock != 0 && audit.programVersion == 1 && audit.modelId == 0, "model");
             require(audit.dataBlock == 0 || audit.dataBlock > audit.modelBlock, "data before the model");
             require(audit.seed == 0 || block.number > audits.seedBlockOf(auditId), "a seed before its block");
             require(audit.seed == 0 || audit.dataBlock != 0, "a seed without data");

@@ -7,10 +7,13 @@ pragma solidity ^0.8.20;
 ///
 ///     model ──▶ data set ──▶ seed ──▶ proofs ──▶ complete
 ///
-/// **Model.** Whoever opens an audit names a version of a registered model: the program of the audit, whose proofs show
-/// `[context, model commitment?, data root, outputs..]`. A version never changes; if the model is updated before the audit
-/// is complete, the audit never will be. A private model is the one that also decides if `modelHash`, its commitment, is the
-/// same in both.
+/// **Model.** Whoever opens an audit names a version of a registered program, whose proofs show
+/// `[context, model commitment?, data root, outputs..]`, and, if they show a commitment, a version of the registered model
+/// that decides. Both must be pinned to the same commitment: every proof about single decisions and every proof of the audit
+/// shows it, so both run with the same parameters. What they do with them stands in their keys, which whoever relies on the
+/// audit makes again. A public model stands in the program's key, and none is named. Versions never change; if the program is
+/// updated before the audit is complete, the audit never will be. If the model is, the audit is still of the version that it
+/// names: compare it with the one in use.
 /// **Data set.** The provider, whom the opener names, records the roots of the data set, one for each chunk that a proof
 /// is about, once.
 /// **Seed.** The hash of the block `SEED_DELAY` blocks after that one, which nobody knew when the data was recorded. It says
@@ -35,22 +38,26 @@ interface IAuditRegistry {
     }
 
     /// @notice An audit.
-    /// @param modelId The program of the audit.
-    /// @param modelVersion Its version.
+    /// @param programId The program of the audit.
+    /// @param modelId The model that decides with the same committed parameters; zero if the program's model is public.
     /// @param provider Who records the data set.
     /// @param modelBlock The block in which the audit was opened.
+    /// @param programVersion The version of the program.
     /// @param dataBlock The block in which the data set was recorded; zero before.
+    /// @param modelVersion The version of the model; zero if the program's model is public.
     /// @param chunks How many chunks the data set has.
     /// @param proven How many of them are proven.
     /// @param rowsPerChunk How many rows each chunk has.
     /// @param dataHash keccak256 of the roots' words.
     /// @param seed What the sample follows from; zero before it is drawn.
     struct Audit {
+        uint256 programId;
         uint256 modelId;
-        uint256 modelVersion;
         address provider;
         uint64 modelBlock;
+        uint32 programVersion;
         uint64 dataBlock;
+        uint32 modelVersion;
         uint32 chunks;
         uint32 proven;
         uint32 rowsPerChunk;
@@ -58,9 +65,15 @@ interface IAuditRegistry {
         bytes32 seed;
     }
 
-    /// @notice The model of an audit is fixed.
+    /// @notice The program of an audit is fixed, and the model that decides, if its parameters are committed.
     event AuditOpened(
-        uint256 indexed auditId, uint256 indexed modelId, uint256 modelVersion, address indexed opener, address provider
+        uint256 indexed auditId,
+        uint256 indexed programId,
+        uint256 programVersion,
+        uint256 indexed modelId,
+        uint256 modelVersion,
+        address opener,
+        address provider
     );
 
     /// @notice The data set of an audit is fixed.
@@ -80,8 +93,17 @@ interface IAuditRegistry {
     /// @notice No inference verifier stands at the address.
     error NotAnInferenceVerifier(address inference);
 
-    /// @notice An audit names one version of its program.
+    /// @notice An audit names one version of its program, and of its model.
     error VersionNotPinned();
+
+    /// @notice The proofs of the program show a commitment to a model: the model that decides must be named.
+    error ModelNotNamed(uint256 programId);
+
+    /// @notice Proofs of this model or program show no commitment, so nobody sees whether both run with the same parameters.
+    error ModelNotCommitted(uint256 modelId);
+
+    /// @notice The program runs with other parameters than the model that decides.
+    error ModelCommitmentMismatch(bytes32 program, bytes32 model);
 
     /// @notice An audit has another stage than this needs.
     error WrongStage(uint256 auditId, Stage expected, Stage got);
@@ -107,11 +129,19 @@ interface IAuditRegistry {
     /// @notice The data set has no such sample: it has no seed, or the audit is void.
     error NoSample(uint256 auditId);
 
-    /// @notice Opens an audit of a version of a model, with the caller's word on who provides the data.
-    /// @param modelId The program of the audit, in the registry of the inference verifier.
-    /// @param modelVersion Its version, which must be the current one when proofs are handed in.
+    /// @notice Opens an audit, with the caller's word on who provides the data.
+    /// @param programId The program of the audit, in the registry of the inference verifier.
+    /// @param programVersion Its version, which must be the current one now and when proofs are handed in.
+    /// @param modelId The model that decides, in the same registry, where the program's model is committed; else zero.
+    /// @param modelVersion Its version, which must be the current one now; else zero.
     /// @param provider Who records the data set.
-    function openAudit(uint256 modelId, uint256 modelVersion, address provider) external returns (uint256 auditId);
+    function openAudit(
+        uint256 programId,
+        uint256 programVersion,
+        uint256 modelId,
+        uint256 modelVersion,
+        address provider
+    ) external returns (uint256 auditId);
 
     /// @notice Fixes the data set; for the provider alone, once, in a later block than the model.
     /// @param roots The root of each chunk, as its proof shows it.

@@ -138,7 +138,7 @@ contract SymbolicChecks {
     /// @notice Only the provider fixes a data set, once, in a later block than the model, and something.
     function check_onlyTheProviderRecordsData(address caller, uint256 root, uint32 rows, uint64 height) public {
         VM.roll(1000);
-        uint256 auditId = audits.openAudit(model, 1, PROVIDER);
+        uint256 auditId = audits.openAudit(model, 1, 0, 0, PROVIDER);
         VM.assume(height >= 1000);
         VM.roll(height);
         uint256[] memory roots = new uint256[](1);
@@ -156,7 +156,7 @@ contract SymbolicChecks {
     /// @notice No proof counts without a seed, whatever verifier.
     function check_nothingIsProvenWithoutASeed(address caller, uint256 root, bool recorded, uint64 height) public {
         VM.roll(1000);
-        uint256 auditId = audits.openAudit(model, 1, PROVIDER);
+        uint256 auditId = audits.openAudit(model, 1, 0, 0, PROVIDER);
         uint256[] memory roots = new uint256[](1);
         roots[0] = root;
         if (recorded) {

@@ -1,12 +1,12 @@
 //! Attested inputs on their whole road: a bureau commits to an applicant's data and signs, the applicant proves, the lender
 //! opens a line; on a real chain, and as fixtures of the forge tests, which measure the gas.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::fs;
 
 use alloy::{
     primitives::{Address, B256, Bytes, Signature, U256, keccak256},
     sol,
-    sol_types::{SolCall, SolValue},
+    sol_types::SolValue,
 };
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use serde_json::{Value, json};
@@ -14,38 +14,18 @@ use zkverdict::{
     CircuitFile, CompileOptions, ContractFile, Keys, Opening, Proof, SaltFile, Style,
     circuits::{Commitment, Objective, PublicInputs, Side, Visibility},
     compile,
-    evm::{
-        Account, Anvil, AnvilOptions, Attestation, EvmError, Intent, KeySource, Receipt, SendOptions,
-        SignedAttestation, SrsPolicy, block_on, code_hash,
-    },
+    evm::{Anvil, AnvilOptions, Attestation, EvmError, KeySource, SignedAttestation},
     prove_observed,
-    solidity::{
-        SolcChoice,
-        compact::{key_digest, key_init_code},
-        find_program, find_solc,
-    },
+    solidity::{SolcChoice, compact::key_init_code},
 };
 
-use crate::support::{Example, Sample, development_srs, has_solc, report, repository};
+use crate::support::{
+    Example, Sample,
+    chain::{CHAIN, Sender, forge_build, init_code, registration},
+    development_srs, has_solc, report, repository,
+};
 
 sol! {
-    struct ModelCommitment {
-        bytes32 modelHash;
-        bytes32 circuitHash;
-        bytes32 vkHash;
-        bytes4 proofSystemId;
-        string uri;
-    }
-
-    struct VerifierBinding {
-        address verifier;
-        bytes32 verifierCodeHash;
-        address key;
-        uint16 inputs;
-        uint16 outputs;
-        bool modelCommitted;
-    }
-
     struct Terms {
         uint256 modelId;
         uint256 modelVersion;
@@ -62,14 +42,11 @@ sol! {
         bytes signature;
     }
 
-    function registerModelWithVerifier(ModelCommitment commitment, VerifierBinding binding);
     function registerBureau(address bureau);
     function revokeBureau(address bureau);
     function open(bytes output, bytes proof, Attested attested);
 }
 
-/// The chain of anvil and of forge's tests.
-const CHAIN: u64 = 31_337;
 /// In which order the deployer creates the contracts.
 const REGISTRY: u64 = 2;
 const INFERENCE: u64 = 3;
@@ -255,86 +232,9 @@ fn the_attested_fixtures_are_current() {
     }
 }
 
-/// The init code of a contract of the Foundry project, with its constructor's arguments.
-fn init_code(out: &std::path::Path, contract: &str, arguments: &[u8]) -> Vec<u8> {
-    let path = out.join(format!("{contract}.sol/{contract}.json"));
-    let artifact: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let code: Bytes = serde_json::from_value(artifact["bytecode"]["object"].clone()).unwrap();
-    [&code, arguments].concat()
-}
-
-/// Builds the Foundry project into a folder; nothing where there is no forge.
-fn forge_build(folder: &std::path::Path) -> Option<PathBuf> {
-    let Some(forge) = find_program("forge", "ZKVERDICT_FORGE") else {
-        report!("skipped: no forge is installed; run scripts/tools/install");
-        return None;
-    };
-    let solc = find_solc(&SolcChoice::default()).unwrap();
-    let out = folder.join("out");
-    let run = Command::new(forge)
-        .args([
-            "build",
-            "--offline",
-            "--skip",
-            "contracts/test/**",
-            "--skip",
-            "contracts/script/**",
-            "--root",
-        ])
-        .arg(repository())
-        .arg("--use")
-        .arg(&solc.solc)
-        .arg("--out")
-        .arg(&out)
-        .arg("--cache-path")
-        .arg(folder.join("cache"))
-        .output()
-        .unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    Some(out)
-}
-
-/// An account of the chain that sends what it is told, whatever the chain says beforehand.
-struct Sender<'a> {
-    anvil: &'a Anvil,
-    index: usize,
-}
-
-impl Sender<'_> {
-    fn key(&self) -> KeySource {
-        self.anvil.key(self.index).unwrap()
-    }
-
-    fn address(&self) -> Address {
-        self.key().open().unwrap().address()
-    }
-
-    fn send(&self, intent: &Intent) -> Result<Receipt, EvmError> {
-        block_on(async {
-            let account = Account::open(&self.anvil.target(), self.key(), SrsPolicy::default()).await?;
-            account.send(intent, &SendOptions::default(), &mut ()).await
-        })
-    }
-
-    fn create(&self, init_code: Vec<u8>) -> Address {
-        self.send(&Intent::create(init_code, "creating a contract"))
-            .unwrap()
-            .address
-    }
-
-    fn call(&self, to: Address, call: &impl SolCall) -> Result<Receipt, EvmError> {
-        self.send(&Intent::call(to, call.abi_encode(), "calling a contract"))
-    }
-}
-
 #[test]
 fn a_line_is_opened_for_attested_data_on_a_real_chain() {
-    let has_anvil = find_program("anvil", "ZKVERDICT_ANVIL").is_some();
     let folder = tempfile::tempdir().unwrap();
-    if !has_anvil || !has_solc() {
-        report!("skipped: solc, forge and anvil are needed; run scripts/tools/install");
-        return;
-    }
     let Some(out) = forge_build(folder.path()) else { return };
     for example in [Example::CreditLogreg, Example::CreditGbdt] {
         let lending = Lending::new(example);
@@ -364,23 +264,7 @@ fn a_line_is_opened_for_attested_data_on_a_real_chain() {
             [registry, inference, credit_line],
             [REGISTRY, INFERENCE, CREDIT_LINE].map(|nonce| deployer.create(nonce))
         );
-        let register = registerModelWithVerifierCall {
-            commitment: ModelCommitment {
-                modelHash: B256::ZERO,
-                circuitHash: B256::from_slice(&lending.key()[..32]),
-                vkHash: B256::from(key_digest(lending.key())),
-                proofSystemId: keccak256("halo2-shplonk-bn254-v1")[..4].try_into().unwrap(),
-                uri: String::new(),
-            },
-            binding: VerifierBinding {
-                verifier,
-                verifierCodeHash: code_hash(compiled),
-                key,
-                inputs: 1,
-                outputs: lending.outputs(),
-                modelCommitted: false,
-            },
-        };
+        let register = registration(compiled, verifier, key, 1, lending.outputs(), None);
         lender.call(registry, &register).unwrap();
         let bureau_address = bureau().open().unwrap().address();
         let register_bureau = registerBureauCall { bureau: bureau_address };

@@ -403,7 +403,7 @@ fn what_no_audit_can_be_made_of_is_refused() {
 }
 
 /// The credit table with its first rows.
-fn credit(rows: usize, folder: &tempfile::TempDir) -> PathBuf {
+pub(crate) fn credit(rows: usize, folder: &tempfile::TempDir) -> PathBuf {
     let text = std::fs::read_to_string(repository().join("examples/credit/audit.csv")).unwrap();
     let path = folder.path().join(format!("{rows}.csv"));
     let lines: Vec<&str> = text.lines().take(1 + rows).collect();
@@ -411,7 +411,7 @@ fn credit(rows: usize, folder: &tempfile::TempDir) -> PathBuf {
     path
 }
 
-fn by_age(claims: &[&str]) -> AuditOptions {
+pub(crate) fn by_age(claims: &[&str]) -> AuditOptions {
     AuditOptions {
         label: "creditability".to_owned(),
         group: Some(GroupRule::AtLeast {
@@ -424,7 +424,7 @@ fn by_age(claims: &[&str]) -> AuditOptions {
 }
 
 /// What scikit-learn and ONNX Runtime said when the example was trained.
-fn trained(rows: usize) -> (Vec<bool>, Vec<bool>) {
+pub(crate) fn trained(rows: usize) -> (Vec<bool>, Vec<bool>) {
     let text = std::fs::read_to_string(repository().join("examples/credit/expected.json")).unwrap();
     let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
     let bits = |values: &serde_json::Value| {

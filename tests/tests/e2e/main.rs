@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod attested;
+mod audited_on_chain;
 mod audited_tables;
 mod audits;
 mod bench_models;

@@ -27,6 +27,7 @@ use zkverdict::{
     verifier::VerifyError,
 };
 
+pub(crate) mod chain;
 pub(crate) mod graphs;
 pub(crate) mod traces;
 
