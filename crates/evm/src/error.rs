@@ -276,6 +276,15 @@ pub enum EvmError {
     /// Nobody approved of the cost.
     #[error("nothing was sent")]
     NotApproved,
+    /// Another process replaces the transaction.
+    #[error(
+        "another process is offering higher fees for the transaction in {}, and only one may; run the command without \
+         --bump to wait for whichever is included", path.display()
+    )]
+    JournalBusy {
+        /// The journal.
+        path: PathBuf,
+    },
     /// There is no transaction to replace.
     #[error("there is no transaction in the journal to bump; run the command without --bump")]
     NothingToBump,

@@ -5,7 +5,7 @@
 //! that was changed can at most be refused.
 
 use std::{
-    fs,
+    fs::{self, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -116,6 +116,8 @@ pub(crate) struct Journal {
     path: Option<PathBuf>,
     header: Header,
     transactions: Vec<Signed>,
+    /// The file, locked by this process from before it signs a replacement until it is done with the journal.
+    locked: Option<fs::File>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +129,7 @@ struct Header {
     sender: Address,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct File {
     #[serde(flatten)]
     header: Header,
@@ -135,7 +137,7 @@ struct File {
     transactions: Vec<Entry>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct Entry {
     hash: B256,
     raw: Bytes,
@@ -163,6 +165,7 @@ impl Journal {
                 sender: subject.sender,
             },
             transactions: Vec::new(),
+            locked: None,
         };
         if let Some(path) = &journal.path {
             match fs::read(path) {
@@ -187,6 +190,40 @@ impl Journal {
         self.transactions.last()
     }
 
+    /// Makes this process the only one that adds to the journal.
+    ///
+    /// # Errors
+    /// [`EvmError::JournalBusy`]: another process adds to it, or did so since it was read.
+    pub(crate) fn lock(&mut self) -> Result<(), EvmError> {
+        let Some(path) = self.path.clone() else {
+            return Ok(());
+        };
+        let busy = || EvmError::JournalBusy { path: path.clone() };
+        let file = fs::File::open(&path).map_err(failed(&path))?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => busy(),
+            TryLockError::Error(error) => failed(&path)(error),
+        })?;
+        // Each change makes a new file: that the lock is on the one that was read is seen from what stands there now.
+        if !self.is_current()? {
+            return Err(busy());
+        }
+        self.locked = Some(file);
+        Ok(())
+    }
+
+    /// Whether the file says what was read or written last.
+    fn is_current(&self) -> Result<bool, EvmError> {
+        let Some(path) = &self.path else {
+            return Ok(true);
+        };
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self.transactions.is_empty()),
+            read => read.map_err(failed(path))?,
+        };
+        Ok(serde_json::from_slice::<File>(&bytes).is_ok_and(|file| file == self.file()))
+    }
+
     /// Writes a transaction down, on the disk when this returns.
     pub(crate) fn record(&mut self, transaction: Signed) -> Result<(), EvmError> {
         let is_first = self.transactions.is_empty();
@@ -194,11 +231,19 @@ impl Journal {
         self.write(is_first)
     }
 
-    fn write(&self, is_first: bool) -> Result<(), EvmError> {
+    fn write(&mut self, is_first: bool) -> Result<(), EvmError> {
         let Some(path) = &self.path else {
             return Ok(());
         };
-        let file = File {
+        let file = write(path, &self.file(), is_first, self.locked.is_some())?;
+        if self.locked.is_some() {
+            self.locked = Some(file);
+        }
+        Ok(())
+    }
+
+    fn file(&self) -> File {
+        File {
             header: self.header.clone(),
             nonce: self.newest().map_or(0, Signed::nonce),
             transactions: self
@@ -209,8 +254,7 @@ impl Journal {
                     raw: signed.raw().into(),
                 })
                 .collect(),
-        };
-        write(path, &file, is_first)
+        }
     }
 
     /// Refuses a nonce that was asked for and is not the journal's.
@@ -226,8 +270,12 @@ impl Journal {
         }
     }
 
-    /// Forgets the newest transaction, which is known never to have left this process.
+    /// Forgets the newest transaction, which is known never to have left this process. A journal that another process has
+    /// added to stays as it is.
     pub(crate) fn forget(mut self) -> Result<(), EvmError> {
+        if !self.is_current()? {
+            return Ok(());
+        }
         self.transactions.pop();
         if self.transactions.is_empty() {
             self.remove()
@@ -245,8 +293,9 @@ impl Journal {
     }
 }
 
-/// Only the owner may read it: it says what the account is about to do.
-fn write(path: &Path, content: &File, is_new: bool) -> Result<(), EvmError> {
+/// Only the owner may read it: it says what the account is about to do. Where it is to be locked, it is so before it stands
+/// under its name.
+fn write(path: &Path, content: &File, is_new: bool, lock: bool) -> Result<fs::File, EvmError> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -256,16 +305,19 @@ fn write(path: &Path, content: &File, is_new: bool) -> Result<(), EvmError> {
         serde_json::to_writer_pretty(&mut file, content)?;
         file.write_all(b"\n")?;
         file.as_file().sync_all()?;
+        if lock {
+            file.as_file().lock()?;
+        }
         // Of two processes that start at once, only one may go on.
         let persisted = if is_new {
             file.persist_noclobber(path)
         } else {
             file.persist(path)
         };
-        persisted.map_err(|error| error.error)?;
+        let file = persisted.map_err(|error| error.error)?;
         #[cfg(unix)]
         fs::File::open(folder)?.sync_all()?;
-        Ok(())
+        Ok(file)
     };
     written().map_err(|error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => EvmError::JournalExists { path: path.to_owned() },

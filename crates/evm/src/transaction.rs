@@ -331,6 +331,8 @@ impl Account {
         options: &SendOptions,
         attendant: &mut dyn Attendant,
     ) -> Result<(), EvmError> {
+        // Two replacements of one transaction would offer against each other, and only one could be written down.
+        journal.lock()?;
         let Some(last) = journal.newest() else {
             return Err(EvmError::NothingToBump);
         };

@@ -100,7 +100,9 @@ impl VerifyingKey {
         if self.holds_identity(proof) {
             return Err(VerifyError::MalformedProof);
         }
-        // snark-verifier indexes by what the protocol says; a key from a hostile file must not take the process down.
+        // snark-verifier indexes by what the protocol says; a key from a hostile file must not take the process down. The
+        // process's panic hook still sees the panic, and by default prints it: hooks are global, and a library that swapped
+        // them for the moment would swallow the panics of other threads, or leave its own hook behind a race.
         catch_unwind(AssertUnwindSafe(|| self.verify_unchecked(proof, public_inputs)))
             .unwrap_or(Err(VerifyError::MalformedKey))
     }

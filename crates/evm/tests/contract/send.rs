@@ -265,6 +265,74 @@ fn a_stuck_transaction_is_bumped_and_counts_once() {
     assert_eq!((desk.hashes(), transactions(&anvil)), (signed, 1));
 }
 
+/// Bumps in the midst of another bump: between its reading and its locking of the journal, or before it signs.
+struct Other<'a> {
+    anvil: &'a Anvil,
+    options: SendOptions,
+    after_reading: bool,
+    said: Option<EvmError>,
+}
+
+impl Other<'_> {
+    fn bump(&mut self) {
+        let bumped = std::thread::scope(|scope| {
+            let run = scope.spawn(|| send(&impatient(self.anvil), self.anvil, &intent("slow"), &self.options));
+            run.join().unwrap()
+        });
+        self.said = bumped.err();
+    }
+}
+
+impl Attendant for Other<'_> {
+    fn approve(&mut self, _: &Quote) -> bool {
+        if !self.after_reading {
+            self.bump();
+        }
+        true
+    }
+
+    fn on(&mut self, progress: Progress<'_>) {
+        if self.after_reading && matches!(progress, Progress::Resumed { .. }) {
+            self.bump();
+        }
+    }
+}
+
+#[test]
+fn of_two_that_bump_at_once_one_signs() {
+    for after_reading in [false, true] {
+        let (anvil, desk) = (anvil(&["--no-mining"]), Desk::new());
+        send(&impatient(&anvil), &anvil, &intent("slow"), &desk.options()).unwrap_err();
+        let bump = SendOptions {
+            bump: true,
+            ..desk.options()
+        };
+        let mut other = Other {
+            anvil: &anvil,
+            options: bump.clone(),
+            after_reading,
+            said: None,
+        };
+        let one = send_with(&impatient(&anvil), &anvil, &intent("slow"), &bump, &mut other).unwrap_err();
+        let other = other.said.expect("nothing is mined");
+        // Whoever locked the journal first signs and waits in vain; the other one stops.
+        let (waits, stops) = if after_reading { (other, one) } else { (one, other) };
+        assert!(matches!(waits, EvmError::ReceiptTimeout { .. }), "{waits}");
+        assert!(
+            matches!(&stops, EvmError::JournalBusy { path } if *path == desk.path()),
+            "{stops}"
+        );
+        assert_eq!(desk.hashes().len(), 2, "one replacement is written down");
+        // The lock is gone with them: later there may be another replacement.
+        let error = send(&impatient(&anvil), &anvil, &intent("slow"), &bump).unwrap_err();
+        assert!(matches!(error, EvmError::ReceiptTimeout { .. }), "{error}");
+        assert_eq!(desk.hashes().len(), 3);
+        mine(&anvil, 1);
+        send(&anvil.target(), &anvil, &intent("slow"), &desk.options()).unwrap();
+        assert_eq!(transactions(&anvil), 1);
+    }
+}
+
 /// Maximum and priority fee of every transaction in a journal, from the signed bytes themselves.
 fn desk_fees(desk: &Desk) -> Vec<[u128; 2]> {
     use alloy::{
