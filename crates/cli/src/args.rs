@@ -379,6 +379,9 @@ pub(crate) struct Prove {
     /// Commit with the salts of this file, not with new ones that are written to OUTPUT.salt
     #[arg(long, value_name = "FILE")]
     pub(crate) salt: Option<PathBuf>,
+    /// Write over the salts that are there: what was committed to with them can never be opened
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Show the reasons for the decision that the proof proves; the circuit must have been made with them
     #[arg(long)]
     pub(crate) explain: bool,
@@ -432,7 +435,7 @@ pub(crate) enum AuditCommand {
 pub(crate) struct AuditCompile {
     #[command(flatten)]
     pub(crate) compile: Compile,
-    /// The table: a .csv with a header; columns of the model's inputs, labels, groups
+    /// The table: a .csv with a header, or samples as .json or .npz; with the model's inputs, labels, groups by their names
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
     /// The column of the right classes

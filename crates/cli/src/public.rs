@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use zkverdict::{
     Field, Role,
-    models::{OutputKind, from_ordered},
+    models::{Claim, OutputKind, from_ordered},
 };
 
 use crate::printer::{Style, pairs, real};
@@ -16,6 +16,9 @@ pub(crate) struct PublicValue {
     pub(crate) name: String,
     /// Position in the tensor.
     pub(crate) index: usize,
+    /// What is counted there: a group's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) element: Option<String>,
     /// What it is.
     pub(crate) role: Role,
     /// What it says: a number, a label, a truth value; hexadecimal for the context.
@@ -23,9 +26,15 @@ pub(crate) struct PublicValue {
 }
 
 impl PublicValue {
+    /// Whether it says if a claim of an audit holds.
+    pub(crate) fn is_claim(&self) -> bool {
+        self.role == Role::Output && self.value.is_boolean() && self.name.parse::<Claim>().is_ok()
+    }
+
     /// The value in words.
     pub(crate) fn text(&self) -> String {
         match &self.value {
+            Value::Bool(holds) if self.is_claim() => if *holds { "holds" } else { "does not hold" }.to_owned(),
             Value::String(text) => text.clone(),
             Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), real),
             other => other.to_string(),
@@ -41,6 +50,7 @@ pub(crate) fn read(schema: &[Field], words: &[[u8; 32]]) -> Vec<PublicValue> {
         .map(|(field, word)| PublicValue {
             name: field.name.clone(),
             index: field.index,
+            element: field.element.clone(),
             role: field.role,
             value: value(field, word),
         })
@@ -76,6 +86,7 @@ pub(crate) fn cell(field: &Field, cell: i64) -> PublicValue {
     PublicValue {
         name: field.name.clone(),
         index: field.index,
+        element: field.element.clone(),
         role: field.role,
         value: cell_value(field, cell),
     }
@@ -86,7 +97,7 @@ pub(crate) fn outputs(values: &[PublicValue]) -> impl Iterator<Item = &PublicVal
     values.iter().filter(|value| value.role == Role::Output)
 }
 
-/// One line per value; tensors with one element lose their index.
+/// One line per value; tensors with one element lose their index, and groups stand for theirs.
 pub(crate) fn render(values: &[PublicValue], style: Style) -> String {
     let rows: Vec<(String, String)> = values
         .iter()
@@ -105,7 +116,11 @@ fn label(value: &PublicValue, all: &[PublicValue]) -> String {
     {
         value.name.clone()
     } else {
-        format!("{}[{}]", value.name, value.index)
+        format!(
+            "{}[{}]",
+            value.name,
+            value.element.clone().unwrap_or_else(|| value.index.to_string())
+        )
     }
 }
 

@@ -11,7 +11,7 @@ use zkverdict_verifier::encode_public_inputs;
 
 use crate::{
     CircuitFile, Committed, Error, Field, Model,
-    commitment::{create_secret, read_secret, scalar},
+    commitment::{create_opening, read_secret, scalar},
 };
 
 /// Which group a row of a table belongs to.
@@ -98,6 +98,9 @@ pub struct AuditTable {
     pub classes: [String; 2],
     /// The groups.
     pub group: Option<GroupRule>,
+    /// Whether the groups' column is an input of the model, too.
+    #[serde(default)]
+    pub group_is_input: bool,
 }
 
 /// What to audit.
@@ -128,8 +131,15 @@ impl AuditTable {
             },
             classes,
             group: options.group.clone(),
+            group_is_input: false,
         };
-        made.audit.rows = made.read(table, &model.graph, &options.ignore)?.rows.len();
+        let mut rows = made.read(table, &model.graph, &options.ignore);
+        if made.group.is_some() && rows.as_ref().is_err_and(is_too_few) {
+            // An input is missing beside the protected attribute: it is that one, or the table lacks one.
+            made.group_is_input = true;
+            rows = made.read(table, &model.graph, &options.ignore).or(rows);
+        }
+        made.audit.rows = rows?.rows.len();
         Ok(made)
     }
 
@@ -166,17 +176,27 @@ impl AuditTable {
             group.ok_or_else(|| refused(names_column(self), row, field, names()))
         });
         let groups: Vec<usize> = groups.collect::<Result<_, _>>()?;
-        // The protected attribute may be an input of the model, or not.
         let mut ignored = ignore.to_vec();
         ignored.push(self.audit.label.clone());
-        let mut apart = ignored.clone();
-        apart.extend(self.group.as_ref().map(|rule| rule.column().to_owned()));
-        let rows = match read_samples_ignoring(path, interface, &apart) {
-            Err(OnnxError::Samples { problem, .. }) if is_too_few(&problem) => {
-                read_samples_ignoring(path, interface, &ignored)?
-            }
-            read => read?,
-        };
+        let apart = self.group.as_ref().filter(|_| !self.group_is_input);
+        ignored.extend(apart.map(|rule| rule.column().to_owned()));
+        let rows = read_samples_ignoring(path, interface, &ignored)?;
+        // Columns of a CSV are equally long; lists and arrays need not be.
+        let lengths = names.iter().zip([labels.len(), groups.len()]);
+        if let Some((column, got)) = lengths.into_iter().find(|(_, got)| *got != rows.len()) {
+            let problem = SampleProblem::Counts {
+                first: interface
+                    .inputs
+                    .first()
+                    .map(|first| first.name.clone())
+                    .unwrap_or_default(),
+                expected: rows.len(),
+                input: (*column).to_owned(),
+                got,
+            };
+            let path = path.to_owned();
+            return Err(OnnxError::Samples { path, problem }.into());
+        }
         Ok(Rows {
             rows: rows.into_iter().map(|sample| sample.inputs).collect(),
             labels,
@@ -215,10 +235,14 @@ fn names_column(table: &AuditTable) -> &str {
     table.group.as_ref().map_or("", GroupRule::column)
 }
 
-fn is_too_few(problem: &SampleProblem) -> bool {
-    match problem {
-        SampleProblem::Columns { expected, got } => got < expected,
-        SampleProblem::Missing { .. } => true,
+/// Whether a table has too few columns for the model's inputs.
+fn is_too_few(error: &Error) -> bool {
+    match error {
+        Error::Onnx(OnnxError::Samples { problem, .. }) => match problem {
+            SampleProblem::Columns { expected, got } => got < expected,
+            SampleProblem::Missing { .. } => true,
+            _ => false,
+        },
         _ => false,
     }
 }
@@ -306,9 +330,9 @@ impl RowOpening {
     /// Writes it to a new file that only its owner can read.
     ///
     /// # Errors
-    /// [`Error::SaltExists`], I/O.
+    /// [`Error::OpeningExists`], I/O.
     pub fn create(&self, path: &Path) -> Result<(), Error> {
-        create_secret(path, self)
+        create_opening(path, self)
     }
 
     /// Reads it.

@@ -9,7 +9,10 @@ use zkverdict_model::{CONTRIBUTIONS, ForestBounds, Graph, Input, OutputKind, Par
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
-use crate::{AuditOptions, AuditTable, CalibrationFile, CommittedFormats, Error, Model, SecretModel, Width};
+use crate::{
+    AuditOptions, AuditTable, CalibrationFile, CommittedFormats, Error, Field, GroupRule, Model, Role, SecretModel,
+    Width, schema::public_schema,
+};
 
 /// Largest error against the floats that the planner accepts by default.
 pub const DEFAULT_TOLERANCE: f64 = 4e-4;
@@ -183,17 +186,7 @@ fn plan(
         return Err(uncommitted(model, calibration));
     }
     all.retain(|candidate| options.lanes.is_none_or(|lanes| lanes == candidate.shape.lanes));
-    if let Some(least) = all.iter().map(|candidate| candidate.code_bytes).min()
-        && !all.iter().any(Candidate::is_deployable)
-    {
-        let remedy = if options.public.commits() {
-            "ask for fewer lanes, or commit to nothing: hashing takes some 2,400 of them"
-        } else {
-            "commit to values instead of showing them (`--visibility input=committed,output=committed`: one public \
-             input however many values), or ask for fewer lanes"
-        };
-        return Err(Error::TooMuchCode { remedy, least });
-    }
+    within_code(&all, options.public)?;
     let allowed = within_memory(&all, options.memory_limit)?;
     let plan = choose(&allowed, options.objective, options.tolerance)
         .cloned()
@@ -253,6 +246,21 @@ fn uncommitted(model: &Model, calibration: &CalibrationFile) -> Error {
     }
 }
 
+/// Refuses layouts of which no verifier is small enough for a chain.
+fn within_code(all: &[Candidate], public: PublicInputs) -> Result<(), Error> {
+    match all.iter().map(|candidate| candidate.code_bytes).min() {
+        Some(least) if !all.iter().any(Candidate::is_deployable) => Err(Error::TooMuchCode {
+            remedy: if public.commits() {
+                "ask for fewer lanes, or commit to nothing: hashing takes some 2,600 of them"
+            } else {
+                "ask for fewer lanes"
+            },
+            least,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The layouts whose keys and proofs can be made within a number of bytes.
 fn within_memory(all: &[Candidate], limit: Option<u64>) -> Result<Vec<Candidate>, Error> {
     let Some(limit) = limit else {
@@ -297,6 +305,36 @@ impl CircuitFile {
         let artifact = self.artifact(made_from.collect());
         artifact.write(path)?;
         Ok(artifact.digest)
+    }
+
+    /// Its public inputs, in order: those of its program, counts of an audit with the groups' names.
+    ///
+    /// # Errors
+    /// Commitments to values without a proven range.
+    pub fn public_schema(&self) -> Result<Vec<Field>, Error> {
+        let mut schema = public_schema(&self.compiled)?;
+        let inputs = schema.iter_mut().find(|field| field.role == Role::InputCommitment);
+        if let (Some(table), Some(row)) = (&self.audit, inputs.and_then(|field| field.committed.as_mut())) {
+            let labels = [Some(table.classes.clone()), table.group.as_ref().map(GroupRule::names)];
+            let columns = row.fields.iter_mut().rev().take(labels.iter().flatten().count()).rev();
+            for (field, names) in columns.zip(labels.into_iter().flatten()) {
+                field.kind = Some(OutputKind::StringLabel(names.to_vec()));
+            }
+        }
+        if let Some(rule) = self.audit.as_ref().and_then(|table| table.group.as_ref()) {
+            // What an audit shows in two numbers, it shows of two groups.
+            let is_second = |field: &&Field| field.role == Role::Output && field.index == 1;
+            let of_groups: Vec<String> = schema
+                .iter()
+                .filter(is_second)
+                .map(|field| field.name.clone())
+                .collect();
+            let names = rule.names();
+            for field in schema.iter_mut().filter(|field| of_groups.contains(&field.name)) {
+                field.element = names.get(field.index).cloned();
+            }
+        }
+        Ok(schema)
     }
 
     /// The reasons among the outputs of an evaluation (every cell), the weightiest first; nothing where the circuit gives
@@ -363,5 +401,49 @@ impl CircuitFile {
         }
         file.compiled.program.validate()?;
         Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zkverdict_model::Calibration;
+
+    use super::*;
+
+    /// No shape of today is so large: the candidates are made larger here.
+    #[test]
+    fn verifiers_that_no_chain_takes_are_refused() {
+        let example = |file| {
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../../examples/credit")
+                .join(file)
+        };
+        let model = Model::load(&example("logreg.onnx")).unwrap();
+        let samples = model.samples(&example("calibration.json"), &[]).unwrap();
+        let calibration = CalibrationFile::measure(&model, &samples[..8], Calibration::DEFAULT_MARGIN).unwrap();
+        let program = calibration
+            .width(8)
+            .unwrap()
+            .program(&model.graph, &calibration.calibration)
+            .unwrap();
+        let mut all = candidates(&program, PublicInputs::DEFAULT, None).unwrap();
+        assert!(within_code(&all, PublicInputs::DEFAULT).is_ok());
+        for (added, candidate) in all.iter_mut().enumerate() {
+            candidate.code_bytes = 24_600 + added;
+        }
+        let committed = PublicInputs {
+            inputs: Visibility::Committed,
+            ..PublicInputs::DEFAULT
+        };
+        for (public, says_hashing) in [(PublicInputs::DEFAULT, false), (committed, true)] {
+            let error = within_code(&all, public).unwrap_err();
+            assert!(matches!(error, Error::TooMuchCode { least: 24_600, .. }), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("24600 bytes") && text.contains("fewer lanes"), "{text}");
+            assert_eq!(text.contains("hashing"), says_hashing, "{text}");
+        }
+        // What the prediction may be wrong by is left free.
+        all[1].code_bytes = 24_576 - 400;
+        assert!(within_code(&all, PublicInputs::DEFAULT).is_ok(), "one of them fits");
     }
 }

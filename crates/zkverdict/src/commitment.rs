@@ -44,6 +44,14 @@ impl SaltFile {
         create_secret(path, self)
     }
 
+    /// As [`SaltFile::create`], in the place of what is there: what was committed to with those salts can never be opened.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn replace(&self, path: &Path) -> Result<(), Error> {
+        replace_secret(path, self)
+    }
+
     /// Reads them.
     ///
     /// # Errors
@@ -131,9 +139,9 @@ impl Opening {
     /// Writes it to a new file that only its owner can read.
     ///
     /// # Errors
-    /// [`Error::SaltExists`], I/O.
+    /// [`Error::OpeningExists`], I/O.
     pub fn create(&self, path: &Path) -> Result<(), Error> {
-        create_secret(path, self)
+        create_opening(path, self)
     }
 
     /// Reads it.
@@ -163,6 +171,14 @@ pub(crate) fn create_secret(path: &Path, content: &impl Serialize) -> Result<(),
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     // Half a secret is none.
     written.inspect_err(|_| drop(fs::remove_file(path))).map_err(failed)
+}
+
+/// As [`create_secret`], for what can be made again.
+pub(crate) fn create_opening(path: &Path, content: &impl Serialize) -> Result<(), Error> {
+    create_secret(path, content).map_err(|error| match error {
+        Error::SaltExists { path } => Error::OpeningExists { path },
+        error => error,
+    })
 }
 
 /// As [`create_secret`], in the place of what is there.

@@ -196,6 +196,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Openings are not written over.
+    #[error(
+        "{path} is there already and is not overwritten; name another file with --output, or move it away",
+        path = path.display()
+    )]
+    OpeningExists {
+        /// The file.
+        path: PathBuf,
+    },
     /// Secret models are not written over by accident.
     #[error(
         "{path} is there already and is not overwritten: nobody can prove with a model whose weights and salt are lost; \

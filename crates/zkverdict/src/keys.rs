@@ -9,7 +9,7 @@ use zkverdict_prover::{Observer, Progress, ProvingKey};
 use zkverdict_srs::{Ceremony, Srs, ceremony};
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom, VerifyingKey};
 
-use crate::{AuditTable, CircuitFile, Error, Field, Proof, public_schema};
+use crate::{AuditTable, CircuitFile, Error, Field, Proof};
 
 /// Share of the keys themselves in the work of making keys and a first proof.
 const KEYS_SHARE: f64 = 0.3;
@@ -99,7 +99,7 @@ impl Keys {
             srs: sized.provenance().ceremony.to_string(),
             unsafe_srs: sized.is_unsafe(),
             key: proving.verifying_key.clone(),
-            schema: public_schema(model)?,
+            schema: circuit.public_schema()?,
             audit: circuit.audit.clone(),
             known: Proof::new(known.proof, &known.public_inputs),
         };

@@ -59,5 +59,5 @@ pub use machine::{HostSpeed, available_memory, wall_seconds};
 pub use model::{CalibrationFile, CommittedWidth, FormatRule, Model, Width};
 pub use project::FoundryProject;
 pub use proof::{Proof, context_from_text, prove, prove_observed};
-pub use schema::{Committed, Field, Role, public_schema};
+pub use schema::{Committed, Field, Role};
 pub use secret::{CommittedFormats, SecretModel};

@@ -417,6 +417,16 @@ impl Tensor<'_> {
             _ if self.field().float32 => "places of float32 numbers in the order of floats",
             _ => "with 18 decimals",
         };
+        let named: Vec<&str> = self
+            .elements
+            .iter()
+            .filter_map(|field| field.element.as_deref())
+            .collect();
+        let meaning = if named.is_empty() {
+            meaning.to_owned()
+        } else {
+            one_line(&format!("of {}", named.join(", and of ")))
+        };
         format!(
             "        // The {role} {:?}, {meaning}.\n        {}{array} {};\n",
             one_line(&self.field().name),
@@ -552,13 +562,9 @@ fn schema_rows(schema: &[Field]) -> String {
         .fold(String::new(), |mut text, (position, field)| {
             let role = role(field.role);
             let Format { zero, scale } = field.format;
-            let name = one_line(&field.name).replace('|', "\\|");
-            writeln!(
-                text,
-                "| {position} | {name}[{}] | {role} | {zero} | {scale} |",
-                field.index
-            )
-            .expect("strings take text");
+            let element = field.element.clone().unwrap_or_else(|| field.index.to_string());
+            let name = one_line(&format!("{}[{element}]", field.name)).replace('|', "\\|");
+            writeln!(text, "| {position} | {name} | {role} | {zero} | {scale} |").expect("strings take text");
             text
         })
 }

@@ -38,6 +38,9 @@ pub struct Field {
     pub name: String,
     /// Position in the tensor.
     pub index: usize,
+    /// What this element is of, where the elements of a tensor have names: the group that is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element: Option<String>,
     /// What it is.
     pub role: Role,
     /// How its integer stands for a real number.
@@ -87,11 +90,11 @@ impl Field {
     }
 }
 
-/// The public inputs of a circuit, in order.
+/// The public inputs of a program, in order.
 ///
 /// # Errors
 /// Commitments to values without a proven range.
-pub fn public_schema(model: &CompiledModel) -> Result<Vec<Field>, CircuitError> {
+pub(crate) fn public_schema(model: &CompiledModel) -> Result<Vec<Field>, CircuitError> {
     let mut schema = vec![Field::without_format("context".to_owned(), Role::Context, None)];
     for side in Side::ALL {
         match model.public.of(side) {
@@ -123,6 +126,7 @@ impl Field {
         Self {
             name,
             index: 0,
+            element: None,
             role,
             format: Format::INTEGER,
             float32: false,
@@ -139,6 +143,7 @@ fn fields(program: &Program, side: Side) -> Vec<Field> {
         program.inputs.iter().map(|input| Field {
             name: program.input_names[input.tensor].clone(),
             index: input.index,
+            element: None,
             role: Role::Input,
             format: input.format,
             float32: input.float32,
@@ -152,6 +157,7 @@ fn fields(program: &Program, side: Side) -> Vec<Field> {
             (0..output.cells.len()).map(|index| Field {
                 name: output.name.clone(),
                 index,
+                element: None,
                 role: Role::Output,
                 format: output.format,
                 float32: false,

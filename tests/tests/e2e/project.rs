@@ -8,14 +8,18 @@ use alloy::{
 };
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use zkverdict::{
-    CompileOptions, ContractFile, Error, FoundryProject, Proof, Style,
+    CalibrationFile, CircuitFile, CompileOptions, ContractFile, Error, FormatRule, FoundryProject, Keys, Proof, Style,
     circuits::{PublicInputs, Visibility},
-    compile,
+    compile, compile_audit,
     evm::{Anvil, AnvilOptions, DeployRequest, Deployed, Placement, SendOptions, SrsPolicy, block_on, deploy},
+    models::{Calibration, ReasonsRequest},
     solidity::{SolcChoice, find_program, find_solc},
 };
 
-use crate::support::{Example, Keyed, Pipeline, has_solc, report};
+use crate::{
+    audits::{by_age, credit},
+    support::{Example, Keyed, Pipeline, Sample, development_srs, has_solc, report},
+};
 
 /// Where forge deploys test contracts, and the chain that it says it is.
 const TEST: Address = address!("7FA9385bE102ac3EAc297483Dd6233D62b3e1496");
@@ -261,6 +265,90 @@ fn forge_accepts_the_project_of_a_model_with_public_inputs() {
         sample,
     );
     accepts_as_it_is(&keyed, Style::Reference);
+}
+
+/// The project of a circuit, whose consumer has these lines, and a proof of a sample in it.
+fn accepts_circuit(circuit: CircuitFile, sample: Sample, says: &[&str]) {
+    let keys = Keys::generate(&circuit, &development_srs(circuit.plan.k)).unwrap();
+    let contract = ContractFile::build(&keys.verifying, "Verifier", Style::Compact, &SolcChoice::default()).unwrap();
+    let project = FoundryProject::new(&contract, &keys.verifying).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    project.write(folder.path()).unwrap();
+    let consumer = fs::read_to_string(folder.path().join("src/Consumer.sol")).unwrap();
+    for line in says {
+        assert!(consumer.contains(line), "{line} is not in {consumer}");
+    }
+    assert_eq!(forge_test(folder.path()), 5);
+    // The known proof of the project is of zeros; this one is of what the model was asked.
+    let (proof, _) = zkverdict::prove(&circuit, &keys.proving, &sample, context(TEST.create(3))).unwrap();
+    fs::write(
+        folder.path().join("test/Decide.t.sol"),
+        test_of_a_proof_for_the_consumer(&proof, Style::Compact),
+    )
+    .unwrap();
+    assert_eq!(forge_test(folder.path()), 7);
+}
+
+/// Counts, claims, and the names of what they are about: none of them is an identifier of Solidity.
+#[test]
+fn forge_accepts_the_projects_of_audits() {
+    if !has_tools() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let table = credit(8, &folder);
+    let pipeline = Example::CreditLogreg.pipeline();
+    let options = CompileOptions {
+        limb_bits: Some(8),
+        ..CompileOptions::default()
+    };
+    let counts = [
+        "// The output \"true positives\", of age_in_years < 26, and of age_in_years >= 26.",
+        "uint256[2] true_positives;",
+        "uint256 correct;",
+        "uint256 data_root;",
+    ];
+    let claims = [
+        "bool accuracy__0_7;",
+        "bool four_fifths;",
+        "bool parity__0_1;",
+        "uint256 rows;",
+    ];
+    for (asked, says) in [
+        (&[][..], counts),
+        (&["accuracy>=0.7", "four-fifths", "parity<=0.1"], claims),
+    ] {
+        let audit = by_age(asked);
+        let planned = compile_audit(&pipeline.model, &pipeline.calibration, &options, &table, &audit).unwrap();
+        let sample = planned.file.samples(&table, &[]).unwrap().remove(0);
+        accepts_circuit(planned.file, sample, &says);
+    }
+}
+
+#[test]
+fn forge_accepts_the_project_of_a_model_with_reasons() {
+    if !has_tools() {
+        return;
+    }
+    let model = &Example::CreditLogreg.pipeline().model;
+    let folder = Example::CreditLogreg.folder();
+    let samples = model.samples(&folder.join("calibration.json"), &[]).unwrap();
+    let asked = ReasonsRequest {
+        count: 3,
+        // What has to be escaped in literals.
+        names: Some((0..17).map(|feature| format!("the \"{feature}\" \\ é")).collect()),
+        ..ReasonsRequest::default()
+    };
+    let margin = Calibration::DEFAULT_MARGIN;
+    let calibration =
+        CalibrationFile::measure_with_reasons(model, &samples, margin, FormatRule::Fitted, &asked).unwrap();
+    let circuit = compile(model, &calibration, &CompileOptions::default()).unwrap().file;
+    let sample = model
+        .samples(&folder.join("applicants/rejected.json"), &[])
+        .unwrap()
+        .remove(0);
+    let says = ["string[3] reasons;", "int256[3] contributions;"];
+    accepts_circuit(circuit, sample, &says);
 }
 
 #[test]

@@ -42,6 +42,14 @@ fn compile(args: &AuditCompile, settings: &Settings, printer: &Printer) -> Resul
         printer,
         |model, calibration, options| {
             let mut planned = compile_audit(model, calibration, options, &args.data, &audit)?;
+            let table = planned.file.audit.as_ref().filter(|table| table.group_is_input);
+            if let Some(rule) = table.and_then(|table| table.group.as_ref()) {
+                printer.note(&format!(
+                    "{} is taken for an input of the model, too: without it the table has fewer columns than the model \
+                     reads",
+                    rule.column()
+                ));
+            }
             if let Some(same) = &same {
                 planned.file.secret = Some(same.rebound(&planned.file)?);
             }
@@ -68,14 +76,17 @@ struct CommittedTable {
 fn data(args: &AuditData, settings: &Settings, printer: &Printer) -> Result<Status> {
     let (circuit, table, sample) = read(args, settings)?;
     let path = args.salt.clone().unwrap_or_else(|| sibling(&args.circuit, "salt"));
-    let salts = if path.exists() {
-        SaltFile::load(&path)?
+    let is_new = !path.exists();
+    let salts = if is_new {
+        SaltFile::random()
     } else {
-        let salts = SaltFile::random();
-        salts.create(&path)?;
-        salts
+        SaltFile::load(&path)?
     };
     let root = circuit.data_root(&sample, &salts.salts())?;
+    // On the disk before anybody sees a root that it belongs to; nothing is written for a table that has none.
+    if is_new {
+        salts.create(&path)?;
+    }
     printer.result(&CommittedTable {
         model: circuit.name,
         rows: table.audit.rows,

@@ -1,7 +1,4 @@
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -67,18 +64,20 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     fit::check_memory(&circuit.plan, Work::Prove, printer);
     let proving_key = args.proving_key.clone().unwrap_or_else(|| sibling(&args.circuit, "pk"));
     let (key, provenance) = load_proving_key(&proving_key, &circuit)?;
-    let (salts, salt) = salts(args, &circuit, &output)?;
+    let (salt_file, salt) = salts(args, &circuit, &output)?;
     let factors = HostSpeed::cached().map(|speed| speed.factors()).unwrap_or_default();
     let steps = printer.steps("proving", wall_seconds(circuit.plan.on(factors).prove_cpu_s));
-    let salts = salts.salts();
     let observe = &mut |progress| steps.at(progress);
-    let (proof, proven) = prove_observed(&circuit, &key, &sample, context, &salts, observe).inspect_err(|_| {
-        // Nothing was committed to with new salts that lead to no proof.
-        if let (None, Some(path)) = (&args.salt, &salt) {
-            let _ = fs::remove_file(path);
-        }
-    })?;
+    let (proof, proven) = prove_observed(&circuit, &key, &sample, context, &salt_file.salts(), observe)?;
     drop(steps);
+    // New salts are on the disk before there is a proof that needs them.
+    if let (None, Some(path)) = (&args.salt, &salt) {
+        if args.force {
+            salt_file.replace(path)?;
+        } else {
+            salt_file.create(path)?;
+        }
+    }
     match args.format {
         ProofFormat::Binary => proof.save(&output, provenance.verifying_key, provenance.unsafe_srs)?,
         ProofFormat::Json => proof.save_json(&output)?,
@@ -93,7 +92,7 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     if provenance.unsafe_srs {
         printer.warning("made with the UNSAFE development SRS: this proof convinces nobody");
     }
-    let schema = zkverdict::public_schema(&circuit.compiled)?;
+    let schema = circuit.public_schema()?;
     let reasons = args.explain.then(|| circuit.reasons(&proven.cells)).flatten();
     printer.result(&Proven {
         reasons_against: circuit.reasons_against.filter(|_| reasons.is_some()),
@@ -113,7 +112,7 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     Ok(Status::Done)
 }
 
-/// The salts to commit with, and where they are. New ones are on disk before there is a proof that needs them.
+/// The salts to commit with, and where they are or will be.
 fn salts(args: &Prove, circuit: &CircuitFile, output: &Path) -> Result<(SaltFile, Option<PathBuf>)> {
     let commits = circuit.compiled.public.commits_to_values();
     match &args.salt {
@@ -123,12 +122,15 @@ fn salts(args: &Prove, circuit: &CircuitFile, output: &Path) -> Result<(SaltFile
         )),
         Some(path) => Ok((SaltFile::load(path)?, Some(path.clone()))),
         None => {
-            let salts = SaltFile::random();
             let path = commits.then(|| suffixed(output, ".salt"));
-            if let Some(path) = &path {
-                salts.create(path)?;
+            // Not only after minutes of proving.
+            if let Some(path) = path.as_ref().filter(|path| !args.force && path.exists()) {
+                return Err(hinted(
+                    zkverdict::Error::SaltExists { path: path.clone() }.to_string(),
+                    "or say --force: what was committed to with these salts can then never be opened",
+                ));
             }
-            Ok((salts, path))
+            Ok((SaltFile::random(), path))
         }
     }
 }

@@ -1,7 +1,7 @@
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    Error, Proof, Role, VerifyingKeyFile, context_from_text,
+    AuditTable, Error, Proof, Role, VerifyingKeyFile, context_from_text,
     verifier::{Digest, encode_public_inputs},
 };
 
@@ -9,7 +9,7 @@ use super::{Status, prove::words};
 use crate::{
     args::Verify,
     failure::hinted,
-    printer::{Printer, Report, Style},
+    printer::{Printer, Report, Style, thousands},
     public::{self, PublicValue},
 };
 
@@ -18,6 +18,9 @@ struct Verified {
     valid: bool,
     reason: Option<String>,
     model: String,
+    /// Where it is an audit: what is asked of which table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<AuditTable>,
     verifying_key_digest: Digest,
     srs: String,
     unsafe_srs: bool,
@@ -27,11 +30,6 @@ struct Verified {
 }
 
 pub(super) fn run(args: &Verify, printer: &Printer) -> Result<Status> {
-    let expectations = args
-        .expect
-        .iter()
-        .map(|text| expectation(text))
-        .collect::<Result<Vec<_>>>()?;
     let context = args.context.as_deref().map(context_from_text).transpose()?;
     let key = VerifyingKeyFile::load(&args.verifying_key)?;
     let digest = key.key.digest();
@@ -50,12 +48,11 @@ pub(super) fn run(args: &Verify, printer: &Printer) -> Result<Status> {
             reason = Some("the proof is bound to another context".to_owned());
         }
     }
-    for (name, expected) in expectations {
-        let at = public::find(&values, name).ok_or_else(|| unknown(name, &values))?;
-        let Some(value) = values.get(at) else { continue };
+    for text in &args.expect {
+        let (value, expected) = expectation(text, &values)?;
         if reason.is_none() && !agrees(value, expected) {
             let error = Error::UnexpectedOutput {
-                name: name.to_owned(),
+                name: value.name.clone(),
                 expected: expected.to_owned(),
                 got: value.text(),
             };
@@ -69,6 +66,7 @@ pub(super) fn run(args: &Verify, printer: &Printer) -> Result<Status> {
         valid: reason.is_none(),
         reason,
         model: key.name.clone(),
+        audit: key.audit.clone(),
         verifying_key_digest: digest,
         srs: key.srs.clone(),
         unsafe_srs: key.unsafe_srs,
@@ -80,13 +78,17 @@ pub(super) fn run(args: &Verify, printer: &Printer) -> Result<Status> {
     Ok(if report.valid { Status::Done } else { Status::Failed })
 }
 
-fn expectation(text: &str) -> Result<(&str, &str)> {
-    text.split_once('=').ok_or_else(|| {
-        hinted(
+/// The value that `NAME=VALUE` speaks of, and what it says of it. Names of claims have equals signs of their own.
+fn expectation<'a>(text: &'a str, values: &'a [PublicValue]) -> Result<(&'a PublicValue, &'a str)> {
+    let mut splits = text.match_indices('=').map(|(at, _)| (&text[..at], &text[at + 1..]));
+    let found = splits.find_map(|(name, expected)| Some((values.get(public::find(values, name)?)?, expected)));
+    let Some((name, _)) = text.split_once('=') else {
+        return Err(hinted(
             format!("the expectation {text:?} has no ="),
             "write it as --expect label=1",
-        )
-    })
+        ));
+    };
+    found.ok_or_else(|| unknown(name, values))
 }
 
 fn unknown(name: &str, values: &[PublicValue]) -> anyhow::Error {
@@ -101,21 +103,25 @@ fn unknown(name: &str, values: &[PublicValue]) -> anyhow::Error {
     )
 }
 
-/// Equal as text, or as the number that is shown.
+/// Equal as text, in words or as JSON, or as the number that is shown.
 fn agrees(value: &PublicValue, expected: &str) -> bool {
     let exact = value.value.as_f64().zip(expected.parse().ok());
-    value.text() == expected || exact.is_some_and(|(got, expected): (f64, f64)| got == expected)
+    value.text() == expected
+        || value.value.to_string() == expected
+        || exact.is_some_and(|(got, expected): (f64, f64)| got == expected)
 }
 
 impl Report for Verified {
     fn render(&self, style: Style) -> String {
         let values = public::render(&self.public, style);
         match &self.reason {
-            None => format!(
-                "{} for {}, which decided\n{values}",
-                style.good("valid proof"),
-                self.model
-            ),
+            None => {
+                let said = match &self.audit {
+                    None => "which decided".to_owned(),
+                    Some(table) => format!("audited on {} rows, which says", thousands(table.audit.rows as u64)),
+                };
+                format!("{} for {}, {said}\n{values}", style.good("valid proof"), self.model)
+            }
             Some(reason) => format!(
                 "{} for {}: {reason}\nit claims\n{values}",
                 style.bad("not accepted"),

@@ -85,7 +85,27 @@ fn commitments_are_made_proven_opened_and_checked() {
     status 2
     --- stderr
     error: other.proof.salt is there already and is not overwritten: what is in it may open a commitment; name it with --salt to commit with the same salts again, or move it away
+    hint: or say --force: what was committed to with these salts can then never be opened
     ");
+    // New salts in their place, once there is a proof; none for a sample that there is no proof of.
+    let salts = work.read("other.proof.salt");
+    work.write(
+        "unknown.json",
+        r#"{"input_data": [[9,6,4,3,1169,4,4,4,0,4,0,0,1,2,2,1,1]]}"#,
+    );
+    work.run("prove logreg.circuit --input unknown.json -o other.proof --force")
+        .expect_status(2);
+    assert_eq!(work.read("other.proof.salt"), salts);
+    work.run("prove logreg.circuit --input unknown.json -o unknown.proof")
+        .expect_status(2);
+    assert!(!work.path("unknown.proof.salt").exists());
+    work.run("prove logreg.circuit --input rejected.json -o other.proof --force")
+        .expect_status(0);
+    assert_ne!(work.read("other.proof.salt"), salts);
+    work.run("commit open output logreg.circuit --input rejected.json --salt other.proof.salt -o other.opening")
+        .expect_status(0);
+    work.run("commit check other.opening --verifying-key logreg.vk --proof other.proof")
+        .expect_status(0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::{Cursor, Error, ErrorKind, Read};
 
 use npyz::{DType, NpyFile, Order, TypeChar, npz::NpzArchive};
-use zkverdict_model::Input;
+use zkverdict_model::{Element, Input};
 
 use super::{Sample, SampleProblem, cut};
 use crate::number;
@@ -52,17 +52,45 @@ pub(super) fn read_archive(bytes: Vec<u8>, inputs: &[Input], ignored: &[String])
                 input: input.name.clone(),
                 found: names.clone(),
             })?;
-        let mut contents = Vec::new();
-        archive
-            .zip_archive()
-            .by_name(&format!("{name}.npy"))
-            .map_err(|error| array(Error::new(ErrorKind::InvalidData, error.to_string())))?
-            .take(BYTES)
-            .read_to_end(&mut contents)
-            .map_err(array)?;
+        let contents = unpack(&mut archive, name)?;
         lists.push(values(&contents, name, input)?);
     }
     cut(inputs, &lists)
+}
+
+/// Arrays by their names, each one number for each sample.
+pub(super) fn columns(bytes: Vec<u8>, names: &[&str]) -> Result<Vec<Vec<String>>, SampleProblem> {
+    let mut archive = NpzArchive::new(Cursor::new(bytes)).map_err(array)?;
+    let found: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    let column = |name: &&str| {
+        if !found.iter().any(|array| array == name) {
+            return Err(SampleProblem::NoColumn {
+                column: (*name).to_owned(),
+                found: found.clone(),
+            });
+        }
+        let one = Input {
+            name: (*name).to_owned(),
+            shape: vec![1],
+            element: Element::Float64,
+        };
+        let numbers = values(&unpack(&mut archive, name)?, name, &one)?;
+        Ok(numbers.iter().map(f64::to_string).collect())
+    };
+    names.iter().map(column).collect()
+}
+
+/// The `.npy` file of an array.
+fn unpack(archive: &mut NpzArchive<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<u8>, SampleProblem> {
+    let mut contents = Vec::new();
+    archive
+        .zip_archive()
+        .by_name(&format!("{name}.npy"))
+        .map_err(|error| array(Error::new(ErrorKind::InvalidData, error.to_string())))?
+        .take(BYTES)
+        .read_to_end(&mut contents)
+        .map_err(array)?;
+    Ok(contents)
 }
 
 fn array(source: Error) -> SampleProblem {

@@ -46,6 +46,69 @@ pub(super) fn read(bytes: &[u8], inputs: &[Input], ignored: &[String]) -> Result
     }
 }
 
+/// Entries by their names, as text: a list in an object, or one value in each of a list of objects.
+pub(super) fn columns(bytes: &[u8], names: &[&str]) -> Result<Vec<Vec<String>>, SampleProblem> {
+    let document: Value = serde_json::from_str(text(bytes)?).map_err(|source| SampleProblem::Json { source })?;
+    let column = |name: &&str| match &document {
+        Value::Object(entries) => match entry(entries, name)? {
+            Value::Array(values) => values
+                .iter()
+                .enumerate()
+                .map(|(row, value)| word(name, row, value))
+                .collect(),
+            value => Ok(vec![word(name, 0, value)?]),
+        },
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(row, item)| match item {
+                Value::Object(entries) => word(name, row, entry(entries, name)?),
+                _ => Err(no_column(name, &Map::new())),
+            })
+            .collect(),
+        _ => Err(no_column(name, &Map::new())),
+    };
+    names.iter().map(column).collect()
+}
+
+fn entry<'e>(entries: &'e Map<String, Value>, name: &str) -> Result<&'e Value, SampleProblem> {
+    entries.get(name).ok_or_else(|| no_column(name, entries))
+}
+
+fn no_column(name: &str, entries: &Map<String, Value>) -> SampleProblem {
+    SampleProblem::NoColumn {
+        column: name.to_owned(),
+        found: entries.keys().cloned().collect(),
+    }
+}
+
+/// One value as text; a list of one stands for what is in it.
+fn word(name: &str, row: usize, value: &Value) -> Result<String, SampleProblem> {
+    match value {
+        Value::String(text) => Ok(text.trim().to_owned()),
+        Value::Bool(truth) => Ok(truth.to_string()),
+        Value::Number(number) => Ok(number
+            .as_f64()
+            .map_or_else(|| number.to_string(), |number| number.to_string())),
+        Value::Array(values) => match values.as_slice() {
+            [value @ (Value::String(_) | Value::Bool(_) | Value::Number(_))] => word(name, row, value),
+            _ => Err(no_value(name, row, value)),
+        },
+        _ => Err(no_value(name, row, value)),
+    }
+}
+
+fn no_value(name: &str, row: usize, value: &Value) -> SampleProblem {
+    SampleProblem::NotNumber {
+        place: Place::Value {
+            input: name.to_owned(),
+            sample: row,
+            position: 0,
+        },
+        value: value.to_string(),
+    }
+}
+
 fn form(inputs: &[Input]) -> SampleProblem {
     SampleProblem::JsonForm {
         inputs: inputs.iter().map(|input| input.name.clone()).collect(),

@@ -84,7 +84,7 @@ pub enum SampleProblem {
         got: usize,
     },
     /// Lists for different inputs hold different numbers of samples.
-    #[error("the model input {input:?} has {got} samples, but {first:?} has {expected}")]
+    #[error("{input:?} has {got} samples, but {first:?} has {expected}")]
     Counts {
         /// First input.
         first: String,
@@ -212,6 +212,9 @@ pub enum SampleProblem {
         /// Limit.
         limit: u64,
     },
+    /// A `.npy` file where something else than samples is asked for by name.
+    #[error("a .npy file holds one array without a name; use .npz with one array each, .json or .csv")]
+    NoNames,
     /// A `.npy` file for a model with several inputs.
     #[error("a .npy file holds one array, but the model has {inputs} inputs; use .npz with one array per input")]
     OneArray {
@@ -274,14 +277,7 @@ pub fn read_samples(path: &Path, graph: &Graph) -> Result<Vec<Sample>, OnnxError
 ///
 /// As [`read_samples`].
 pub fn read_samples_ignoring(path: &Path, graph: &Graph, ignored: &[String]) -> Result<Vec<Sample>, OnnxError> {
-    let extension = path
-        .extension()
-        .map(|extension| extension.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
-    let bytes = std::fs::read(path).map_err(|source| OnnxError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let (extension, bytes) = contents(path)?;
     let inputs = &graph.inputs;
     let samples = match extension.as_str() {
         "json" => json::read(&bytes, inputs, ignored),
@@ -304,20 +300,38 @@ pub fn read_samples_ignoring(path: &Path, graph: &Graph, ignored: &[String]) -> 
         })
 }
 
-/// Columns of a CSV file by their names, as text.
+/// What stands beside the samples of a file under these names, one text for each sample: columns of a CSV file, entries of
+/// a JSON file, arrays of an `.npz` file. Numbers are written without needless decimals.
 ///
 /// # Errors
 ///
-/// [`OnnxError::Read`] if the file cannot be read, [`OnnxError::Samples`] if it is no CSV with such columns.
+/// [`OnnxError::Read`] if the file cannot be read, [`OnnxError::Samples`] if nothing stands there under such a name.
 pub fn read_columns(path: &Path, names: &[&str]) -> Result<Vec<Vec<String>>, OnnxError> {
+    let (extension, bytes) = contents(path)?;
+    let columns = match extension.as_str() {
+        "json" => json::columns(&bytes, names),
+        "csv" => table::columns(&bytes, names),
+        "npy" => Err(SampleProblem::NoNames),
+        "npz" => array::columns(bytes, names),
+        _ => Err(SampleProblem::Format { extension }),
+    };
+    columns.map_err(|problem| OnnxError::Samples {
+        path: path.to_owned(),
+        problem,
+    })
+}
+
+/// The ending of a file's name, and what is in it.
+fn contents(path: &Path) -> Result<(String, Vec<u8>), OnnxError> {
+    let extension = path
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
     let bytes = std::fs::read(path).map_err(|source| OnnxError::Read {
         path: path.to_owned(),
         source,
     })?;
-    table::columns(&bytes, names).map_err(|problem| OnnxError::Samples {
-        path: path.to_owned(),
-        problem,
-    })
+    Ok((extension, bytes))
 }
 
 /// The text of a file, without a byte order mark.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use npyz::WriterBuilder;
 use tempfile::TempDir;
 use zkverdict_model::{Element, Graph, Input};
-use zkverdict_onnx::{OnnxError, Place, Sample, SampleProblem, read_samples, read_samples_ignoring};
+use zkverdict_onnx::{OnnxError, Place, Sample, SampleProblem, read_columns, read_samples, read_samples_ignoring};
 
 fn graph(inputs: &[(&str, &[usize], Element)]) -> Graph {
     Graph {
@@ -356,4 +356,66 @@ fn unknown_endings_and_missing_files() {
     let missing = read_samples(&PathBuf::from("no/such/file.json"), &single()).unwrap_err();
     assert!(matches!(missing, OnnxError::Read { .. }), "{missing}");
     assert!(missing.to_string().contains("no/such/file.json"));
+}
+
+/// What stands beside the samples, in every format the same.
+#[test]
+fn columns_by_their_names() {
+    let folder = Folder::new();
+    let array = npz(&[
+        ("x", &[2, 3], &[0.0; 6]),
+        ("good", &[2], &[1.0, 0.0]),
+        ("age", &[2, 1], &[30.0, 40.5]),
+    ]);
+    let files = [
+        ("a.csv", b"good,x1,x2,x3,age\n1,0,0,0,30\n0,0,0,0,40.5\n".to_vec()),
+        (
+            "a.json",
+            br#"{"input_data": [[0,0,0],[0,0,0]], "age": [30, 40.5], "good": [1.0, 0]}"#.to_vec(),
+        ),
+        (
+            "b.json",
+            br#"[{"x": [0,0,0], "age": 30, "good": 1}, {"x": [0,0,0], "age": [40.5], "good": 0.0}]"#.to_vec(),
+        ),
+        ("a.npz", array),
+    ];
+    for (name, bytes) in files {
+        let path = folder.write(name, bytes);
+        assert_eq!(
+            read_columns(&path, &["age", "good"]).unwrap(),
+            [["30", "40.5"], ["1", "0"]],
+            "{name}"
+        );
+        let missing = problem(read_columns(&path, &["good", "sex"]).unwrap_err());
+        assert!(
+            matches!(&missing, SampleProblem::NoColumn { column, found } if column == "sex" && found.contains(&"age".to_owned())),
+            "{name}: {missing}"
+        );
+    }
+    let words = folder.write("c.json", r#"{"good": ["yes", "no"], "own": [true, false]}"#);
+    assert_eq!(
+        read_columns(&words, &["good", "own"]).unwrap(),
+        [["yes", "no"], ["true", "false"]]
+    );
+    let refused = |name: &str, bytes: &[u8]| problem(read_columns(&folder.write(name, bytes), &["good"]).unwrap_err());
+    assert!(matches!(refused("a.npy", b""), SampleProblem::NoNames));
+    assert!(matches!(refused("a.parquet", b""), SampleProblem::Format { .. }));
+    assert!(matches!(refused("a.json", b"{"), SampleProblem::Json { .. }));
+    assert!(matches!(refused("a.json", b"[[1, 2]]"), SampleProblem::NoColumn { .. }));
+    for value in ["null", "{}", "[1, 2]", "[[1]]"] {
+        let got = refused("a.json", format!(r#"{{"good": [1, {value}]}}"#).as_bytes());
+        assert!(
+            matches!(
+                &got,
+                SampleProblem::NotNumber {
+                    place: Place::Value { sample: 1, .. },
+                    ..
+                }
+            ),
+            "{value}: {got}"
+        );
+    }
+    let pairs = npz(&[("good", &[2, 2], &[0.0; 4])]);
+    assert!(matches!(refused("a.npz", &pairs), SampleProblem::ArrayShape { .. }));
+    assert!(matches!(refused("a.npz", b"PK"), SampleProblem::Array { .. }));
 }
