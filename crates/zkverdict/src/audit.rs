@@ -5,7 +5,7 @@ use std::path::Path;
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 use zkverdict_circuit::{Commitment, Salts, Side, record_salt, root_of_path};
-use zkverdict_model::{Audit, Claim, Graph};
+use zkverdict_model::{Audit, Claim, Graph, Input, ModelError};
 use zkverdict_onnx::{OnnxError, SampleProblem, read_columns, read_samples_ignoring};
 use zkverdict_verifier::encode_public_inputs;
 
@@ -233,6 +233,28 @@ impl AuditTable {
 
 fn names_column(table: &AuditTable) -> &str {
     table.group.as_ref().map_or("", GroupRule::column)
+}
+
+/// What a model refuses in a table, by row and by the place in it.
+pub(crate) fn in_row(mut error: ModelError, path: &Path, inputs: &[Input]) -> Error {
+    match &mut error {
+        ModelError::InputOutOfRange { input, index, .. } | ModelError::UnknownCategory { input, index, .. } => {
+            // Of a tensor all rows stand one after the other; labels and groups are one number each.
+            let width = inputs
+                .iter()
+                .find(|tensor| tensor.name == *input)
+                .map_or(1, Input::len)
+                .max(1);
+            let row = *index / width;
+            *index %= width;
+            Error::AuditValue {
+                path: path.to_owned(),
+                row,
+                source: error,
+            }
+        }
+        _ => error.into(),
+    }
 }
 
 /// Whether a table has too few columns for the model's inputs.

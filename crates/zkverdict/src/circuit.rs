@@ -11,7 +11,7 @@ use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
 use crate::{
     AuditOptions, AuditTable, CalibrationFile, CommittedFormats, Error, Field, GroupRule, Model, Role, SecretModel,
-    Width, schema::public_schema,
+    Width, audit::in_row, schema::public_schema,
 };
 
 /// Largest error against the floats that the planner accepts by default.
@@ -380,7 +380,10 @@ impl CircuitFile {
             notes: Vec::new(),
         };
         if let Some(table) = &self.audit {
-            return Ok(vec![table.sample(path, &interface, ignore)?]);
+            let sample = table.sample(path, &interface, ignore)?;
+            let quantized = self.compiled.program.quantize(&sample);
+            quantized.map_err(|error| in_row(error, path, &self.inputs))?;
+            return Ok(vec![sample]);
         }
         let samples = read_samples_ignoring(path, &interface, ignore)?;
         Ok(samples.into_iter().map(|sample| sample.inputs).collect())

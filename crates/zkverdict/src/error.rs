@@ -129,6 +129,16 @@ pub enum Error {
         /// Rows of the table.
         got: usize,
     },
+    /// A value of a table that the model refuses.
+    #[error("{path}, row {row}: {source}", path = path.display())]
+    AuditValue {
+        /// The table.
+        path: PathBuf,
+        /// Row, from 0.
+        row: usize,
+        /// What is wrong with it.
+        source: zkverdict_model::ModelError,
+    },
     /// A circuit or proof that is about one sample.
     #[error("it is about one sample, not about a table; make it with `zkverdict audit compile`")]
     NotAudit,

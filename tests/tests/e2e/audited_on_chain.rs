@@ -214,7 +214,7 @@ fn an_audit_of_a_committed_model_on_a_real_chain() {
             sample[1][1] = 1.0 - sample[1][1];
             sample
         },
-        salts: own.salts.clone(),
+        salts: own.salts,
     };
     let context = |audit: u64| {
         let call = IAudits::contextOfCall {

@@ -82,7 +82,7 @@ pub(super) fn run(args: &Verify, printer: &Printer) -> Result<Status> {
 fn expectation<'a>(text: &'a str, values: &'a [PublicValue]) -> Result<(&'a PublicValue, &'a str)> {
     let mut splits = text.match_indices('=').map(|(at, _)| (&text[..at], &text[at + 1..]));
     let found = splits.find_map(|(name, expected)| Some((values.get(public::find(values, name)?)?, expected)));
-    let Some((name, _)) = text.split_once('=') else {
+    let Some((name, _)) = text.rsplit_once('=') else {
         return Err(hinted(
             format!("the expectation {text:?} has no ="),
             "write it as --expect label=1",
@@ -107,7 +107,7 @@ fn unknown(name: &str, values: &[PublicValue]) -> anyhow::Error {
 fn agrees(value: &PublicValue, expected: &str) -> bool {
     let exact = value.value.as_f64().zip(expected.parse().ok());
     value.text() == expected
-        || value.value.to_string() == expected
+        || value.value.as_bool().is_some_and(|holds| expected.parse() == Ok(holds))
         || exact.is_some_and(|(got, expected): (f64, f64)| got == expected)
 }
 

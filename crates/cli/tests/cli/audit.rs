@@ -178,6 +178,11 @@ fn claims_are_shown_with_what_became_of_them() {
         let said = verify(&work, &format!("--expect {expect}"));
         assert_eq!(said.status, status, "{expect}: {said}");
     }
+    let unknown = verify(&work, "--expect accuracy>=0.8=true").stderr;
+    assert!(
+        unknown.contains(r#"error: the proof shows no "accuracy>=0.8""#),
+        "{unknown}"
+    );
     work.run("contract audit.vk --name Audit").expect_status(0);
     let said = work.run("simulate Audit.contract --proof audit.proof").expect_status(0);
     assert!(
@@ -207,14 +212,14 @@ fn what_does_not_fit_the_audit_is_named() {
     work.write("ageless.csv", full.replacen(",67,1", ",old,1", 1));
     work.write("unlabelled.csv", full.replacen(",67,1", ",67,?", 1));
     work.write("nameless.csv", full.replacen("creditability", "truth", 1));
-    work.write("category.csv", full.replacen("0,6,4,3,1169", "9,6,4,3,1169", 1));
+    work.write("category.csv", full.replacen("1,48,2,3,5951", "9,48,2,3,5951", 1));
     work.write("table.npy", "");
     snapshot!(data("longer.csv"), @"error: longer.csv has 13 rows, the audit was compiled for 12; run `zkverdict audit compile` again");
     snapshot!(data("short.csv"), @"error: short.csv: it has 16 columns, but the model takes 17 values a sample; surplus columns must be named as ignored");
     snapshot!(data("text.csv"), @r#"error: text.csv: line 2, column "duration_in_month": "six" is not a number; encode it as the training did"#);
     snapshot!(data("ageless.csv"), @r#"error: ageless.csv, row 0, column "age_in_years": "old" is not age_in_years < 26 or age_in_years >= 26"#);
     snapshot!(data("unlabelled.csv"), @r#"error: unlabelled.csv, row 0, column "creditability": "?" is not 0 or 1"#);
-    snapshot!(data("category.csv"), @"error: input input[0] = 9 is in no category of the model's one-hot encoder; use one of [0, 1, 2, 3]");
+    snapshot!(data("category.csv"), @"error: category.csv, row 1: input input[0] = 9 is in no category of the model's one-hot encoder; use one of [0, 1, 2, 3]");
     snapshot!(data("table.npy"), @"error: table.npy: a .npy file holds one array without a name; use .npz with one array each, .json or .csv");
     assert!(data("nameless.csv").contains(r#"it has no column "creditability""#));
     assert!(!work.path("audit.salt").exists(), "a salt was written for no table");
