@@ -129,7 +129,7 @@ struct Header {
     sender: Address,
 }
 
-#[derive(PartialEq, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct File {
     #[serde(flatten)]
     header: Header,
@@ -212,7 +212,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether the file says what was read or written last.
+    /// Whether the file holds the transactions that were read or written last.
     fn is_current(&self) -> Result<bool, EvmError> {
         let Some(path) = &self.path else {
             return Ok(true);
@@ -221,7 +221,7 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self.transactions.is_empty()),
             read => read.map_err(failed(path))?,
         };
-        Ok(serde_json::from_slice::<File>(&bytes).is_ok_and(|file| file == self.file()))
+        Ok(serde_json::from_slice::<File>(&bytes).is_ok_and(|file| file.transactions == self.file().transactions))
     }
 
     /// Writes a transaction down, on the disk when this returns.
