@@ -6,7 +6,10 @@ use halo2_proofs::{
     plonk::{Advice, Circuit, Column, ConstraintSystem, Error, Fixed},
 };
 
-use crate::{Layout, ModelConfig, Shape, Trace, config::EvaluationColumns, field::from_i128, layout::EvaluationSource};
+use crate::{
+    AdviceColumn, Layout, ModelConfig, Shape, Trace, config::EvaluationColumns, field::from_i128, hashing::Spot,
+    layout::EvaluationSource,
+};
 
 /// The circuit of a laid-out program: with a trace it proves, without one it makes keys.
 #[derive(Debug, Clone)]
@@ -64,9 +67,12 @@ impl ModelCircuit {
                 put(columns.q_evaluate, row, Fr::from(*number));
             }
         }
-        if let Some(column) = config.q_hash {
+        if let Some(columns) = &config.hashes {
             for (row, number) in fixed.q_hash.iter().enumerate() {
-                put(column, row, Fr::from(*number));
+                put(columns.q_hash, row, Fr::from(*number));
+            }
+            for (row, constant) in fixed.hash_constants.iter().enumerate() {
+                put(columns.constants, row, *constant);
             }
         }
         for (index, entry) in self.layout.table.iter().enumerate() {
@@ -98,6 +104,25 @@ impl ModelCircuit {
                 region.assign_advice(column, row, value).cell()
             })
             .collect()
+    }
+
+    /// Hashes in columns of their own, with everything that must be equal there.
+    fn assign_hashes(&self, region: &mut Region<'_, Fr>, config: &ModelConfig, values: &[Cell]) {
+        let own = config.hashes.iter().filter(|_| config.shape.hash_lanes > 0);
+        let boxes = own.flat_map(|columns| &columns.boxes).enumerate();
+        let inputs: Vec<Vec<Cell>> = boxes
+            .map(|(lane, [inputs, powers])| {
+                self.assign_column(region, *powers, |trace| &trace.hashes[lane][1]);
+                self.assign_column(region, *inputs, |trace| &trace.hashes[lane][0])
+            })
+            .collect();
+        let cell = |spot: &Spot| match spot.column {
+            AdviceColumn::Box(lane) => inputs[lane][spot.row],
+            _ => values[spot.row],
+        };
+        for (left, right) in &self.layout.hash_copies {
+            region.constrain_equal(cell(left), cell(right));
+        }
     }
 
     fn assign_lookup_sum(&self, region: &mut Region<'_, Fr>, config: &ModelConfig) {
@@ -184,6 +209,7 @@ impl Circuit<Fr> for ModelCircuit {
                 for (home, copy) in &self.layout.copies {
                     region.constrain_equal(values[*home], values[*copy]);
                 }
+                self.assign_hashes(&mut region, &config, &values);
                 region.next_phase();
                 self.assign_lookup_sum(&mut region, &config);
                 if let Some(columns) = config.evaluation {

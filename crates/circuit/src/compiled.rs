@@ -6,7 +6,7 @@ use zkverdict_model::Program;
 
 use crate::{
     CircuitError, Commitment, Layout, ModelCircuit, ModelCommitment, PublicInputs, Salts, Shape, Side, Trace,
-    Visibility, from_i128, usable_rows,
+    Visibility, Widths, from_i128, usable_rows,
 };
 
 /// Changes whenever the same program would get another constraint system or another layout.
@@ -21,6 +21,9 @@ pub struct CompiledModel {
     pub public: PublicInputs,
     /// Lanes of the shape.
     pub lanes: usize,
+    /// Its lanes of hashes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hash_lanes: usize,
     /// Numbers of the program's convolutions that are proven at a challenge.
     pub combined: Vec<usize>,
     /// Size: `2^k` rows.
@@ -30,7 +33,14 @@ pub struct CompiledModel {
 impl CompiledModel {
     /// The shape.
     pub fn shape(&self) -> Shape {
-        Shape::of(&self.program, self.lanes, &self.combined, self.public)
+        Shape::of(&self.program, self.widths(), &self.combined, self.public)
+    }
+
+    fn widths(&self) -> Widths {
+        Widths {
+            lanes: self.lanes,
+            hash_lanes: self.hash_lanes,
+        }
     }
 
     /// Number of public inputs, the context included.
@@ -85,7 +95,7 @@ impl CompiledModel {
     }
 
     fn layout(&self) -> Result<Layout, CircuitError> {
-        let layout = Layout::new(&self.program, self.lanes, &self.combined, self.public)?;
+        let layout = Layout::new(&self.program, self.widths(), &self.combined, self.public)?;
         let usable = usable_rows(self.shape(), self.k);
         if layout.rows() <= usable {
             return Ok(layout);
@@ -97,4 +107,8 @@ impl CompiledModel {
             suggested: crate::smallest_k(self.shape(), layout.rows())?,
         })
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

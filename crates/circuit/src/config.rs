@@ -49,8 +49,8 @@ pub struct ModelConfig {
     pub tree: Option<TreeColumns>,
     /// Columns for convolutions, in shapes that have them.
     pub evaluation: Option<EvaluationColumns>,
-    /// What the hash does on this row, see [`chips::poseidon`], in shapes that hash.
-    pub q_hash: Option<Column<Fixed>>,
+    /// Columns of hashes, in shapes that have them.
+    pub hashes: Option<HashColumns>,
     /// Public inputs: context, inputs or their commitment, outputs or their commitment.
     pub instance: Column<Instance>,
     /// Separates the summands of the lookup argument.
@@ -66,6 +66,17 @@ pub struct TreeColumns {
     pub memory: Column<Advice>,
     /// What the tree gadgets do on this row, see [`chips::tree`].
     pub q_tree: Column<Fixed>,
+}
+
+/// Columns of hashes.
+#[derive(Debug, Clone)]
+pub struct HashColumns {
+    /// What the hash does on this row, see [`chips::poseidon`].
+    pub q_hash: Column<Fixed>,
+    /// Constants.
+    pub constants: Column<Fixed>,
+    /// The inputs of S-boxes and their fourth powers, lane by lane.
+    pub boxes: Vec<[Column<Advice>; 2]>,
 }
 
 /// Columns for polynomials at a challenge.
@@ -92,6 +103,9 @@ impl ModelConfig {
             memory: meta.advice_column(),
             q_tree: meta.fixed_column(),
         });
+        let boxes: Vec<[Column<Advice>; 2]> = (0..shape.hash_lanes)
+            .map(|_| [meta.advice_column(), meta.advice_column()])
+            .collect();
         let alpha = meta.challenge_usable_after(FirstPhase);
         let gamma = meta.challenge_usable_after(FirstPhase);
         let evaluation = shape.convolutions.then(|| EvaluationColumns {
@@ -99,7 +113,7 @@ impl ModelConfig {
             q_evaluate: meta.fixed_column(),
             point: meta.challenge_usable_after(FirstPhase),
         });
-        let config = Self {
+        let mut config = Self {
             shape,
             value,
             accumulator,
@@ -118,11 +132,22 @@ impl ModelConfig {
             q_lookup: meta.fixed_column(),
             tree,
             evaluation,
-            q_hash: shape.hashes.then(|| meta.fixed_column()),
+            hashes: None,
             instance: meta.instance_column(),
             alpha,
             gamma,
         };
+        config.hashes = shape.hashes.then(|| HashColumns {
+            q_hash: meta.fixed_column(),
+            constants: match shape.hash_lanes {
+                0 => config.weights[0],
+                _ => meta.fixed_column(),
+            },
+            boxes: match shape.hash_lanes {
+                0 => vec![[value, accumulator]],
+                _ => boxes,
+            },
+        });
         meta.enable_equality(config.value);
         meta.enable_equality(config.instance);
         chips::accumulate::configure(meta, &config);
@@ -137,8 +162,11 @@ impl ModelConfig {
             meta.enable_equality(columns.evaluation);
             chips::evaluate::configure(meta, &config, columns);
         }
-        if let Some(column) = config.q_hash {
-            chips::poseidon::configure(meta, &config, column);
+        if let Some(columns) = &config.hashes {
+            for boxes in &columns.boxes {
+                meta.enable_equality(boxes[0]);
+                chips::poseidon::configure(meta, columns, *boxes);
+            }
         }
         config
     }

@@ -18,15 +18,14 @@ pub use combine::ConvolutionRows;
 pub(crate) use combine::{Combined, Evaluation, EvaluationSource, compare};
 
 use crate::{
-    CircuitError, ModelCommitment, PublicInputs, Shape, Side, Visibility,
+    CircuitError, ModelCommitment, PublicInputs, Shape, Side, Visibility, Widths,
     chips::{
         accumulate, gadget, lookup,
         tree::{self, SubtreePlaces},
     },
     combination::{Channel, Combination},
     field::{from_i128, power_of_two},
-    records::RecordRows,
-    sponge::Sponge,
+    hashing::{HashRows, Spot},
     subtree::{Subtree, Subtrees},
 };
 
@@ -100,6 +99,8 @@ pub(crate) struct FixedColumns {
     pub(crate) q_tree: Vec<u64>,
     pub(crate) q_evaluate: Vec<u64>,
     pub(crate) q_hash: Vec<u64>,
+    /// Constants of hashes, where these have columns of their own.
+    pub(crate) hash_constants: Vec<Fr>,
 }
 
 /// A program on rows.
@@ -133,9 +134,11 @@ pub struct Layout {
     /// Evaluations that must be equal.
     ties: Vec<(usize, usize)>,
     /// Commitments, in the order of the public inputs.
-    pub(crate) sponges: Vec<Sponge>,
-    /// The commitment to a table.
-    pub(crate) records: Option<RecordRows>,
+    pub(crate) hashes: Vec<HashRows>,
+    /// Pairs of cells that are equal, of which one at least is in a column of hashes.
+    pub(crate) hash_copies: Vec<(Spot, Spot)>,
+    /// Rows that hashes take in columns of their own.
+    pub(crate) hash_rows: usize,
     /// Rows whose value is the sum beside it.
     pub(crate) link_rows: HashSet<usize>,
     rows: usize,
@@ -154,7 +157,7 @@ impl Layout {
     /// outputs.
     pub fn new(
         program: &Program,
-        lanes: usize,
+        widths: impl Into<Widths>,
         combined: &[usize],
         public: PublicInputs,
     ) -> Result<Self, CircuitError> {
@@ -162,7 +165,7 @@ impl Layout {
         if program.is_committed() != (public.model == Visibility::Committed) {
             return Err(CircuitError::OtherVisibility);
         }
-        let shape = Shape::of(program, lanes, combined, public).check()?;
+        let shape = Shape::of(program, widths.into(), combined, public).check()?;
         let mut builder = Builder::new(program, shape)?;
         builder.prepare(combined)?;
         for (index, step) in program.steps.iter().enumerate() {
@@ -180,15 +183,13 @@ impl Layout {
                         public_rows.push(builder.home(cell)?);
                     }
                 }
-                Visibility::Committed if side == Side::Input && program.records.is_some() => {
-                    let (records, root) = builder.records(program.records.unwrap_or(1))?;
-                    public_rows.push(root);
-                    builder.layout.records = Some(records);
-                }
                 Visibility::Committed => {
-                    let sponge = builder.sponge(side)?;
-                    public_rows.push(sponge.result_row());
-                    builder.layout.sponges.push(sponge);
+                    let hashes = match program.records {
+                        Some(rows) if side == Side::Input => builder.records(rows)?,
+                        _ => builder.sponge(side)?,
+                    };
+                    public_rows.push(hashes.public_row);
+                    builder.layout.hashes.push(hashes);
                 }
                 Visibility::Private => {}
             }
@@ -201,9 +202,15 @@ impl Layout {
         self.shape
     }
 
-    /// Rows needed: the longer of content and table, and what the lookup argument needs around them.
+    /// Rows needed: the longest of content, hashes, and table, and what the lookup argument needs around them.
     pub fn rows(&self) -> usize {
-        self.rows.max(FIRST_ROW + self.table.len()) + CLOSING_ROWS
+        let content = self.rows.max(self.hash_rows);
+        content.max(FIRST_ROW + self.table.len()) + CLOSING_ROWS
+    }
+
+    /// Rows of all permutations of hashes, one below the other, wherever they stand.
+    pub fn hash_rows(&self) -> usize {
+        self.hashes.iter().map(HashRows::permutation_rows).sum()
     }
 
     /// Rows that the content takes, whatever the table does.
@@ -341,8 +348,7 @@ impl Layout {
             cells.extend([AdviceColumn::Value, AdviceColumn::Key, AdviceColumn::Entry].map(|column| (column, row)));
         }
         cells.extend(self.surplus_rows().map(|row| (AdviceColumn::Accumulator, row)));
-        cells.extend(self.sponges.iter().flat_map(|sponge| sponge.bound_cells(lanes)));
-        cells.extend(self.records.iter().flat_map(|records| records.bound_cells(lanes)));
+        cells.extend(self.hashes.iter().flat_map(|hashes| hashes.bound_cells(self.shape)));
         cells.extend(self.memory_rows.clone().map(|row| (AdviceColumn::Memory, row)));
         cells.extend((0..self.table.len()).map(|index| (AdviceColumn::Multiplicity, FIRST_ROW + index)));
         cells
@@ -361,15 +367,11 @@ impl Layout {
         &self.parameters
     }
 
-    /// The rows of all commitments; they come last.
+    /// The rows of all commitments beside the program's; they come last.
     pub fn commitment_rows(&self) -> Range<usize> {
-        let sponges = self.sponges.iter().map(|sponge| sponge.tag.load_row);
-        let records = self.records.iter().filter_map(|records| records.links.first());
-        let first = sponges
-            .chain(records.map(|link| link.load_row))
-            .min()
-            .unwrap_or(self.rows);
-        first..self.rows
+        let first = self.hashes.iter().flat_map(|hashes| &hashes.links);
+        let first = first.map(|link| link.load_row).min();
+        first.unwrap_or(self.rows)..self.rows
     }
 
     /// Number of public inputs, context included.
@@ -395,6 +397,10 @@ pub enum AdviceColumn {
     Multiplicity,
     /// `memory`
     Memory,
+    /// Inputs of S-boxes, in a lane of hashes with columns of its own.
+    Box(usize),
+    /// Their fourth powers.
+    Power(usize),
 }
 
 /// A table row without an entry.
@@ -461,8 +467,9 @@ impl<'a> Builder<'a> {
             combined: Vec::new(),
             evaluations: Vec::new(),
             ties: Vec::new(),
-            sponges: Vec::new(),
-            records: None,
+            hashes: Vec::new(),
+            hash_copies: Vec::new(),
+            hash_rows: 0,
             link_rows: HashSet::new(),
             rows: FIRST_ROW,
         };
@@ -934,6 +941,22 @@ impl FixedColumns {
 
     pub(crate) fn set_hash(&mut self, row: usize, kind: u64) {
         Self::set(&mut self.q_hash, row, kind);
+    }
+
+    /// A constant of a hash: in the first column of weights, or in one of its own.
+    pub(crate) fn set_hash_constant(&mut self, shape: Shape, row: usize, constant: Fr) {
+        match shape.hash_lanes {
+            0 => self.set_weight(0, row, constant),
+            _ => Self::set(&mut self.hash_constants, row, constant),
+        }
+    }
+
+    /// A constant of a hash.
+    pub(crate) fn hash_constant(&self, shape: Shape, row: usize) -> Fr {
+        match shape.hash_lanes {
+            0 => self.weight(0, row),
+            _ => self.hash_constants.get(row).copied().unwrap_or_default(),
+        }
     }
 
     fn set_tag(&mut self, row: usize, tag: u64) {

@@ -18,6 +18,7 @@
 //! | `parameters` | the parameters of a committed model: their cells, and the commitment to them |
 //! | `sponge` | the rows of a commitment, and their values |
 //! | `records` | commitments to tables |
+//! | `hashing` | the rows of permutations |
 //! | `poseidon` | the permutation and the sponge, and the linear forms of their gadget |
 //! | `trace` | cells → advice columns |
 //! | `circuit` | halo2's `Circuit` over both |
@@ -33,6 +34,7 @@ mod compiled;
 mod config;
 mod error;
 mod field;
+mod hashing;
 mod layout;
 mod parameters;
 mod plan;
@@ -57,6 +59,6 @@ pub use plan::{
 };
 pub use poseidon::{RATE, WIDTH, permute, sponge};
 pub use records::{ARITY, RecordTree, record_salt, root_of_path};
-pub use shape::Shape;
+pub use shape::{Shape, Widths};
 pub use trace::Trace;
 pub use visibility::{PublicInputs, Side, Visibility};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use zkverdict_model::Program;
 
 use crate::{
-    CircuitError, CompiledModel, DEGREE, Layout, PublicInputs, Shape, constraint_system,
+    CircuitError, CompiledModel, DEGREE, Layout, PublicInputs, Shape, Widths, constraint_system,
     layout::{ConvolutionRows, compare},
     usable_rows,
 };
@@ -94,6 +94,9 @@ pub struct Candidate {
     pub rows: usize,
     /// Of the table.
     pub table_rows: usize,
+    /// Of all permutations of hashes, one below the other.
+    #[serde(default)]
+    pub hash_rows: usize,
     /// Advice columns.
     pub advice_columns: usize,
     /// Fixed columns.
@@ -149,9 +152,18 @@ pub fn candidates(
         let combined = worthwhile(&convolution_rows(program, lanes)?);
         ways.extend((!combined.is_empty()).then_some(combined));
         for combined in ways {
-            match Candidate::new(program, lanes, combined, public, max_error) {
-                Ok(candidate) => found.push(candidate),
-                Err(error) => last = Some(error),
+            for hash_lanes in 0..=Shape::MOST_HASH_LANES {
+                let widths = Widths { lanes, hash_lanes };
+                if hash_lanes > 0 && !found.last().is_some_and(Candidate::may_shrink) {
+                    break;
+                }
+                match Candidate::new(program, widths, combined.clone(), public, max_error) {
+                    Ok(candidate) => found.push(candidate),
+                    Err(error) => {
+                        last = Some(error);
+                        break;
+                    }
+                }
             }
         }
     }
@@ -178,21 +190,21 @@ pub fn worthwhile(rows: &[ConvolutionRows]) -> Vec<usize> {
 }
 
 impl Candidate {
-    /// What a program takes over `lanes` with these of its convolutions at a challenge.
+    /// What a program takes over these widths with these of its convolutions at a challenge.
     ///
     /// # Errors
     /// A program or choice that cannot be laid out so.
     pub fn new(
         program: &Program,
-        lanes: usize,
+        widths: impl Into<Widths>,
         combined: Vec<usize>,
         public: PublicInputs,
         max_error: Option<f64>,
     ) -> Result<Self, CircuitError> {
-        let layout = Layout::new(program, lanes, &combined, public)?;
+        let layout = Layout::new(program, widths, &combined, public)?;
         let shape = layout.shape();
         if layout.has_idle_column() {
-            return Err(CircuitError::IdleColumn { lanes });
+            return Err(CircuitError::IdleColumn { lanes: shape.lanes });
         }
         let k = smallest_k(shape, layout.rows())?;
         let system = constraint_system(shape);
@@ -215,6 +227,7 @@ impl Candidate {
             k,
             rows: layout.rows(),
             table_rows: layout.table_rows(),
+            hash_rows: layout.hash_rows(),
             advice_columns: system.num_advice_columns(),
             fixed_columns: system.num_fixed_columns(),
             equality_columns: equality,
@@ -234,12 +247,21 @@ impl Candidate {
         })
     }
 
+    /// Whether one more lane of hashes could make it smaller.
+    fn may_shrink(&self) -> bool {
+        let lanes = self.shape.hash_lanes + 1;
+        let others = if lanes > 1 { 0 } else { self.rows - self.hash_rows };
+        let least = others.max(self.table_rows).max(self.hash_rows / lanes);
+        self.hash_rows > 0 && smallest_k(self.shape, least).is_ok_and(|k| k < self.k)
+    }
+
     /// The compiled model of this candidate.
     pub fn compile(&self, program: Program, public: PublicInputs) -> CompiledModel {
         CompiledModel {
             program,
             public,
             lanes: self.shape.lanes,
+            hash_lanes: self.shape.hash_lanes,
             combined: self.combined.clone(),
             k: self.k,
         }
@@ -360,7 +382,11 @@ impl CostModel {
     ) -> u64 {
         let execution = self.gas_base
             + if shape.trees { self.gas_of_trees } else { 0.0 }
-            + if shape.hashes { self.gas_of_hashes } else { 0.0 }
+            + if shape.hashes {
+                self.gas_of_hashes * shape.hash_lanes.max(1) as f64
+            } else {
+                0.0
+            }
             + self.gas_per_multiplication * multiplications as f64
             + self.gas_per_evaluation * evaluations as f64
             + self.gas_per_public_input * public_inputs as f64;
@@ -380,7 +406,11 @@ impl CostModel {
         } else {
             0.0
         };
-        let hashes = if shape.hashes { self.code_of_hashes } else { 0.0 };
+        let hashes = match shape.hash_lanes {
+            _ if !shape.hashes => 0.0,
+            0 => self.code_of_hashes,
+            lanes => self.code_of_hashes * lanes as f64,
+        };
         (self.code_base + self.code_per_lane * lanes + trees + committed_trees + convolutions + hashes) as usize
     }
 

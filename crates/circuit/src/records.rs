@@ -7,11 +7,10 @@ use halo2_proofs::halo2curves::{
 use sha2::{Digest, Sha512};
 
 use crate::{
-    AdviceColumn, CircuitError, Commitment, Side,
-    chips::poseidon::{BOX_ROWS, ROWS, fixed_rows},
+    CircuitError, Commitment, Side,
+    hashing::{Absorbed, Hash, HashRows, LAST, Spot, Waiting, padded},
     layout::Builder,
     poseidon::{self, RATE, WIDTH, parameters},
-    sponge::Link,
 };
 
 /// Children of a node.
@@ -133,137 +132,62 @@ impl Commitment {
     }
 }
 
-/// Where an element of a permutation's first state comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Absorbed {
-    /// A row of the value column.
-    Row(usize),
-    /// The salt of a row of the table, a free value.
-    Salt(usize),
-}
-
-/// One permutation on rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Permutation {
-    pub(crate) row: usize,
-    pub(crate) state: [Absorbed; WIDTH],
-}
-
-impl Permutation {
-    pub(crate) fn result_row(&self) -> usize {
-        self.row + BOX_ROWS
-    }
-}
-
-/// A commitment to a table on rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RecordRows {
-    /// Tags, the zero that fills up, and packed values.
-    pub(crate) links: Vec<Link>,
-    pub(crate) permutations: Vec<Permutation>,
-}
-
-impl RecordRows {
-    /// As [`Layout::bound_cells`](crate::Layout::bound_cells); salts are free.
-    pub(crate) fn bound_cells(&self, lanes: usize) -> Vec<(AdviceColumn, usize)> {
-        let mut cells = Vec::new();
-        for link in &self.links {
-            cells.extend(link.bound_cells(lanes));
-        }
-        for permutation in &self.permutations {
-            cells.extend((permutation.row..permutation.row + ROWS).map(|row| (AdviceColumn::Value, row)));
-            cells.extend((permutation.row..permutation.row + BOX_ROWS).map(|row| (AdviceColumn::Accumulator, row)));
-        }
-        cells
-    }
-}
-
 impl Builder<'_> {
-    /// Lays out the commitment to the inputs of a table with so many rows; returns the row of the root too.
-    pub(crate) fn records(&mut self, rows: usize) -> Result<(RecordRows, usize), CircuitError> {
+    /// Lays out the commitment to the inputs of a table with so many rows.
+    pub(crate) fn records(&mut self, rows: usize) -> Result<HashRows, CircuitError> {
         let lanes = self.layout.shape.lanes;
         let constants = parameters().constants[0];
+        // Of the place where a child stands.
+        let added = |child: usize| constants[1 + child % ARITY % RATE];
         let commitment = Commitment::of(self.program, Side::Input)?;
         let cells = Side::Input.cells(self.program);
         let elements = commitment.elements();
-        let mut found = RecordRows::default();
-        let zero = self.fixed_link(Fr::ZERO, WIDTH - 1, &mut found)?;
-        let tag = self.fixed_link(commitment.tag(), 0, &mut found)?;
+        let mut found = HashRows::new(Side::Input);
+        let zero = self.fixed_spot(Fr::ZERO, WIDTH - 1, &mut found)?;
+        let tag = self.fixed_spot(commitment.tag(), 0, &mut found)?;
         // The salt comes first, so elements stand at the second place, the first, the second, …
-        let mut hashes = Vec::with_capacity(rows);
+        let mut leaves = Waiting::default();
         for (row, cells) in cells.chunks(commitment.values.len()).enumerate() {
-            let mut absorbed = vec![Absorbed::Salt(row)];
+            let mut absorbed = vec![Absorbed::Salt(Some(row))];
             for (index, places) in elements.iter().enumerate() {
                 let values = places.iter().map(|(value, bit)| (cells[*value], *bit)).collect();
                 let link = self.packed_link(values, 1 + (1 + index) % RATE)?;
-                absorbed.push(Absorbed::Row(link.row(lanes)));
+                absorbed.push(Absorbed::Copy(Spot::value(link.row(lanes))));
                 found.links.push(link);
             }
-            let place = 1 + row % ARITY % RATE;
-            hashes.push(self.hash(tag, &absorbed, zero, constants[place], &mut found));
+            let hash = Hash {
+                tag,
+                absorbed: padded(absorbed, zero),
+                added: added(row),
+            };
+            self.hash(hash, &mut leaves, &mut found);
         }
+        let mut hashes = self.hashed(leaves, &mut found);
         for level in 1..=height(rows) {
             let known = nodes(rows, level);
-            let mut tags: Vec<((usize, usize), usize)> = Vec::new();
-            let mut parents = Vec::with_capacity(known.len());
+            let mut tags: Vec<((usize, usize), Spot)> = Vec::new();
+            let mut parents = Waiting::default();
             for (number, (children, node)) in hashes.chunks(ARITY).zip(&known).enumerate() {
                 let tag = match tags.iter().find(|(known, _)| known == node) {
-                    Some((_, row)) => *row,
+                    Some((_, tag)) => *tag,
                     None => {
-                        let row = self.fixed_link(node_tag(level as usize, node.0, node.1), 0, &mut found)?;
-                        tags.push((*node, row));
-                        row
+                        let tag = self.fixed_spot(node_tag(level as usize, node.0, node.1), 0, &mut found)?;
+                        tags.push((*node, tag));
+                        tag
                     }
                 };
-                let absorbed: Vec<Absorbed> = children.iter().map(|row| Absorbed::Row(*row)).collect();
                 let is_root = known.len() == 1;
-                let added = if is_root {
-                    Fr::ZERO
-                } else {
-                    constants[1 + number % ARITY % RATE]
+                let hash = Hash {
+                    tag,
+                    absorbed: padded(children.iter().map(|child| Absorbed::Copy(*child)).collect(), zero),
+                    added: if is_root { LAST } else { added(number) },
                 };
-                parents.push(self.hash(tag, &absorbed, zero, added, &mut found));
+                self.hash(hash, &mut parents, &mut found);
             }
-            hashes = parents;
+            hashes = self.hashed(parents, &mut found);
         }
-        Ok((found, hashes[0]))
-    }
-
-    /// A value that is fixed, for a place of the state.
-    fn fixed_link(&mut self, value: Fr, place: usize, found: &mut RecordRows) -> Result<usize, CircuitError> {
-        let link = self.constant_link(value, place)?;
-        found.links.push(link);
-        Ok(link.row(self.layout.shape.lanes))
-    }
-
-    /// The permutations of one hash; returns the row of the result, to which `added` is added.
-    fn hash(&mut self, tag: usize, absorbed: &[Absorbed], zero: usize, added: Fr, found: &mut RecordRows) -> usize {
-        let carry = parameters().constants[0][0];
-        let mut carried = tag;
-        let count = absorbed.len().div_ceil(RATE);
-        for (number, pair) in absorbed.chunks(RATE).enumerate() {
-            let second = pair.get(1).copied().unwrap_or(Absorbed::Row(zero));
-            let row = self.take_rows(ROWS);
-            let permutation = Permutation {
-                row,
-                state: [Absorbed::Row(carried), pair[0], second],
-            };
-            let added = if number + 1 == count { added } else { carry };
-            for (row, (kind, constant)) in (row..).zip(fixed_rows(added)) {
-                if kind != 0 {
-                    self.layout.fixed.set_hash(row, kind);
-                }
-                self.layout.fixed.set_weight(0, row, constant);
-            }
-            for (place, source) in permutation.state.iter().enumerate() {
-                if let Absorbed::Row(source) = source {
-                    self.layout.copies.push((*source, row + place));
-                }
-            }
-            carried = permutation.result_row();
-            found.permutations.push(permutation);
-        }
-        carried
+        self.show(hashes[0], &mut found);
+        Ok(found)
     }
 }
 

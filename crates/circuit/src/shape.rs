@@ -27,18 +27,38 @@ pub struct Shape {
     /// Whether there are gates for hashing.
     #[serde(default)]
     pub hashes: bool,
+    /// Pairs of columns for hashes alone; where there are none, hashes stand among the other rows.
+    #[serde(default)]
+    pub hash_lanes: usize,
+}
+
+/// How many columns there are of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Widths {
+    /// Products per row.
+    pub lanes: usize,
+    /// Pairs of columns for hashes alone.
+    pub hash_lanes: usize,
+}
+
+impl From<usize> for Widths {
+    /// Lanes of products; hashes stand among the other rows.
+    fn from(lanes: usize) -> Self {
+        Self { lanes, hash_lanes: 0 }
+    }
 }
 
 impl Shape {
-    /// The shape of a program over `lanes`, with these convolutions at a challenge.
-    pub(crate) fn of(program: &Program, lanes: usize, combined: &[usize], public: PublicInputs) -> Self {
+    /// The shape of a program over these widths, with these convolutions at a challenge.
+    pub(crate) fn of(program: &Program, widths: Widths, combined: &[usize], public: PublicInputs) -> Self {
         Self {
-            lanes,
+            lanes: widths.lanes,
             limb_bits: program.limb_bits,
             trees: program.compares_floats(),
             committed_trees: program.has_committed_trees(),
             convolutions: !combined.is_empty(),
             hashes: public.commits(),
+            hash_lanes: if public.commits() { widths.hash_lanes } else { 0 },
         }
     }
 
@@ -55,6 +75,7 @@ impl Shape {
         }
         let hides_trees = !self.committed_trees || (self.trees && self.hashes);
         if hides_trees
+            && self.hash_lanes <= if self.hashes { Self::MOST_HASH_LANES } else { 0 }
             && (self.fewest_lanes()..=self.most_lanes()).contains(&self.lanes)
             && (self.smallest_limb()..=self.largest_limb()).contains(&self.limb_bits)
         {
@@ -69,6 +90,17 @@ impl Shape {
 }
 
 impl Shape {
+    /// Pairs of columns for hashes that a shape may have.
+    pub const MOST_HASH_LANES: usize = 2;
+
+    /// How many columns there are of each kind.
+    pub fn widths(self) -> Widths {
+        Widths {
+            lanes: self.lanes,
+            hash_lanes: self.hash_lanes,
+        }
+    }
+
     /// Four limbs must hold a `float32`.
     fn smallest_limb(self) -> u32 {
         if self.trees { 8 } else { 5 }
@@ -99,13 +131,17 @@ impl std::fmt::Display for Shape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "c{}l{}{}{}{}{}",
+            "c{}l{}{}{}{}{}{}",
             self.lanes,
             self.limb_bits,
             if self.trees { "t" } else { "" },
             if self.committed_trees { "s" } else { "" },
             if self.convolutions { "r" } else { "" },
-            if self.hashes { "h" } else { "" }
+            if self.hashes { "h" } else { "" },
+            match self.hash_lanes {
+                0 => String::new(),
+                lanes => lanes.to_string(),
+            }
         )
     }
 }

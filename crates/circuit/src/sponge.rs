@@ -5,13 +5,11 @@ use zkverdict_model::CellId;
 
 use crate::{
     AdviceColumn, CircuitError, Commitment, Side,
-    chips::{
-        accumulate,
-        poseidon::{BOX_ROWS, ROWS, fixed_rows},
-    },
+    chips::accumulate,
     field::power_of_two,
+    hashing::{Absorbed, Hash, HashRows, LAST, Spot, Waiting},
     layout::Builder,
-    poseidon::{RATE, WIDTH, parameters},
+    poseidon::{RATE, parameters},
 };
 
 /// A sum that becomes a value.
@@ -35,38 +33,6 @@ impl Link {
     }
 }
 
-/// A commitment on rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sponge {
-    pub(crate) side: Side,
-    /// The tag.
-    pub(crate) tag: Link,
-    /// Packed values; where they leave half of the last permutation empty, a zero.
-    pub(crate) elements: Vec<Link>,
-    /// First rows of the permutations. The first one absorbs the salt, a free value, and one element.
-    pub(crate) permutations: Vec<usize>,
-}
-
-impl Sponge {
-    /// Row of the value that is the commitment.
-    pub(crate) fn result_row(&self) -> usize {
-        self.permutations.last().map_or(0, |first| first + BOX_ROWS)
-    }
-
-    /// As [`Layout::bound_cells`](crate::Layout::bound_cells); the copies of cells are among the layout's values.
-    pub(crate) fn bound_cells(&self, lanes: usize) -> Vec<(AdviceColumn, usize)> {
-        let mut cells = Vec::new();
-        for link in std::iter::once(&self.tag).chain(&self.elements) {
-            cells.extend(link.bound_cells(lanes));
-        }
-        for first in &self.permutations {
-            cells.extend((*first..first + ROWS).map(|row| (AdviceColumn::Value, row)));
-            cells.extend((*first..first + BOX_ROWS).map(|row| (AdviceColumn::Accumulator, row)));
-        }
-        cells
-    }
-}
-
 /// What is committed to: a value, or a cell of parameters.
 #[derive(Debug, Clone, Copy)]
 enum Content {
@@ -84,7 +50,7 @@ struct Packed {
 
 impl Builder<'_> {
     /// Lays out the commitment to one side.
-    pub(crate) fn sponge(&mut self, side: Side) -> Result<Sponge, CircuitError> {
+    pub(crate) fn sponge(&mut self, side: Side) -> Result<HashRows, CircuitError> {
         let (tag, elements) = match side {
             Side::Model => (self.model.tag(), self.model.elements()),
             Side::Input | Side::Output => {
@@ -118,15 +84,25 @@ impl Builder<'_> {
         for block in packed.chunks(lanes) {
             links.extend(self.links(block)?);
         }
-        let elements = links.split_off(1);
-        let sponge = Sponge {
-            side,
-            tag: links[0],
-            elements,
-            permutations: (0..permutations).map(|_| self.take_rows(ROWS)).collect(),
+        let mut absorbed = vec![Absorbed::Salt(None)];
+        let copies = links[1..]
+            .iter()
+            .map(|link| Absorbed::Copy(Spot::value(link.row(lanes))));
+        absorbed.extend(copies);
+        let hash = Hash {
+            tag: Spot::value(links[0].row(lanes)),
+            absorbed,
+            added: LAST,
         };
-        self.permute(&sponge, first_constants[0]);
-        Ok(sponge)
+        let mut found = HashRows {
+            links,
+            ..HashRows::new(side)
+        };
+        let mut waiting = Waiting::default();
+        self.hash(hash, &mut waiting, &mut found);
+        let results = self.hashed(waiting, &mut found);
+        self.show(results[0], &mut found);
+        Ok(found)
     }
 
     /// A link to a fixed value, for a place of the state.
@@ -192,29 +168,5 @@ impl Builder<'_> {
             links.push(link);
         }
         Ok(links)
-    }
-
-    /// Fixed values of the permutations, and copies of what they absorb and carry on.
-    fn permute(&mut self, sponge: &Sponge, added: Fr) {
-        let lanes = self.layout.shape.lanes;
-        let mut carried = sponge.tag.row(lanes);
-        let mut elements = sponge.elements.iter();
-        for (number, first) in sponge.permutations.iter().enumerate() {
-            let is_last = number + 1 == sponge.permutations.len();
-            let carry = if is_last { Fr::ZERO } else { added };
-            for (row, (kind, constant)) in (*first..).zip(fixed_rows(carry)) {
-                if kind != 0 {
-                    self.layout.fixed.set_hash(row, kind);
-                }
-                self.layout.fixed.set_weight(0, row, constant);
-            }
-            self.layout.copies.push((carried, *first));
-            carried = first + BOX_ROWS;
-            // The first permutation's second place is the salt's.
-            let free = usize::from(number == 0);
-            for (place, element) in (1 + free..WIDTH).zip(elements.by_ref()) {
-                self.layout.copies.push((element.row(lanes), first + place));
-            }
-        }
     }
 }

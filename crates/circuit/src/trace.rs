@@ -14,11 +14,12 @@ use crate::{
     },
     combination::Group,
     field::from_i128,
+    hashing::{Absorbed, HashRows, Permutation, Spot},
     layout::{CLOSING_ROWS, Combined, Evaluation, EvaluationSource, Lane, Placement},
     parameters::ParameterCell,
     poseidon,
-    records::{Absorbed, RecordRows, record_salt},
-    sponge::{Link, Sponge},
+    records::record_salt,
+    sponge::Link,
     subtree::joined,
 };
 
@@ -39,6 +40,8 @@ pub struct Trace {
     pub multiplicity: Vec<Fr>,
     /// `memory`
     pub memory: Vec<Fr>,
+    /// Inputs of S-boxes and their fourth powers, for each lane of hashes with columns of its own.
+    pub hashes: Vec<[Vec<Fr>; 2]>,
     /// What is added to evaluations of the second phase, by row: nothing, unless somebody cheats.
     pub forged_evaluations: Vec<(usize, Fr)>,
 }
@@ -61,6 +64,7 @@ impl Trace {
             entry: zeros(),
             multiplicity: zeros(),
             memory: zeros(),
+            hashes: (0..layout.shape.hash_lanes).map(|_| [zeros(), zeros()]).collect(),
             forged_evaluations: Vec::new(),
         };
         let commitment = ModelCommitment::of(program);
@@ -78,11 +82,8 @@ impl Trace {
             committed: committed.unwrap_or_default(),
         };
         filler.fill();
-        for sponge in &layout.sponges {
-            filler.sponge(sponge, salts.of(sponge.side));
-        }
-        if let Some(records) = &layout.records {
-            filler.records(records, salts.input);
+        for hashes in &layout.hashes {
+            filler.hashes(hashes, salts.of(hashes.side));
         }
         trace.count_lookups(layout);
         trace
@@ -98,6 +99,16 @@ impl Trace {
             AdviceColumn::Entry => &mut self.entry,
             AdviceColumn::Multiplicity => &mut self.multiplicity,
             AdviceColumn::Memory => &mut self.memory,
+            AdviceColumn::Box(lane) => &mut self.hashes[lane][0],
+            AdviceColumn::Power(lane) => &mut self.hashes[lane][1],
+        }
+    }
+
+    /// A cell with copies.
+    fn at(&self, spot: Spot) -> Fr {
+        match spot.column {
+            AdviceColumn::Box(lane) => self.hashes[lane][0][spot.row],
+            _ => self.value[spot.row],
         }
     }
 
@@ -371,55 +382,42 @@ impl Filler<'_> {
         sum
     }
 
-    fn sponge(&mut self, sponge: &Sponge, salt: Fr) {
+    /// Fills the hashes of a commitment; the salts of a table's rows follow from `salt`.
+    fn hashes(&mut self, hashes: &HashRows, salt: Fr) {
         let lanes = self.layout.shape.lanes;
-        let mut absorbed = Vec::with_capacity(1 + sponge.elements.len());
-        absorbed.push(salt);
-        let tag = self.link(&sponge.tag, lanes);
-        for element in &sponge.elements {
-            absorbed.push(self.link(element, lanes));
-        }
-        let mut carried = tag;
-        for (first, absorbed) in sponge.permutations.iter().zip(absorbed.chunks(poseidon::RATE)) {
-            carried = self.permutation(*first, poseidon::state(carried, absorbed));
-        }
-    }
-
-    /// Fills a permutation; returns its result.
-    fn permutation(&mut self, first: usize, state: poseidon::State) -> Fr {
-        let values = chips::poseidon::values(state);
-        let carry = first + chips::poseidon::BOX_ROWS - poseidon::WIDTH;
-        let carry = self.layout.fixed.weight(0, carry);
-        for (row, value) in (first..).zip(&values) {
-            self.trace.value[row] = *value;
-        }
-        for row in first..first + chips::poseidon::BOX_ROWS {
-            self.trace.accumulator[row] = self.trace.value[row].square().square();
-        }
-        let result = first + chips::poseidon::BOX_ROWS;
-        let carried = self.trace.value[result];
-        self.trace.value[result] += carry;
-        carried
-    }
-
-    /// Fills the commitment to a table, its rows' salts from a seed.
-    fn records(&mut self, records: &RecordRows, seed: Fr) {
-        let lanes = self.layout.shape.lanes;
-        for link in &records.links {
+        for link in &hashes.links {
             self.link(link, lanes);
         }
-        let constants = poseidon::parameters().constants[0];
-        for permutation in &records.permutations {
-            let mut state = constants;
-            for (element, source) in state.iter_mut().zip(permutation.state) {
-                *element = match source {
-                    // The round constant of the place is in it.
-                    Absorbed::Row(row) => self.trace.value[row] - *element,
-                    Absorbed::Salt(row) => record_salt(seed, row),
-                };
-            }
-            self.permutation(permutation.row, state);
+        for permutation in &hashes.permutations {
+            self.permutation(permutation, salt);
         }
+        self.trace.value[hashes.public_row] = self.trace.at(hashes.result);
+    }
+
+    fn permutation(&mut self, permutation: &Permutation, salt: Fr) {
+        let Permutation {
+            lane,
+            row: first,
+            state,
+        } = *permutation;
+        let mut input = poseidon::parameters().constants[0];
+        for (element, source) in input.iter_mut().zip(state) {
+            *element = match source {
+                Absorbed::Copy(spot) => self.trace.at(spot) - *element,
+                Absorbed::Salt(None) => salt,
+                Absorbed::Salt(Some(row)) => record_salt(salt, row),
+                Absorbed::Nothing => Fr::zero(),
+            };
+        }
+        let values = chips::poseidon::values(input);
+        let shape = self.layout.shape;
+        let (inputs, powers) = shape.boxes(lane);
+        let result = first + chips::poseidon::BOX_ROWS;
+        for (row, value) in (first..result).zip(&values) {
+            self.trace.column_mut(powers)[row] = value.square().square();
+        }
+        self.trace.column_mut(inputs)[first..first + values.len()].copy_from_slice(&values);
+        self.trace.column_mut(inputs)[result] += self.layout.fixed.hash_constant(shape, result - poseidon::WIDTH);
     }
 
     /// Fills a link; returns the sum.

@@ -85,6 +85,7 @@ mod tests {
             k: 20,
             rows: 1 << 19,
             table_rows: 300,
+            hash_rows: 0,
             advice_columns: 7,
             fixed_columns: 8,
             equality_columns: 2,

@@ -6,7 +6,7 @@ use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rand::Rng;
 use zkverdict::{
     AuditOptions, CalibrationFile, CompileOptions, Error, GroupRule, Keys, RowOpening, SecretModel,
-    circuits::{AdviceColumn, Commitment, PublicInputs, Side, Visibility},
+    circuits::{AdviceColumn, Commitment, PublicInputs, Side, Visibility, Widths, chips::poseidon},
     compile, compile_audit,
     models::{Audit, Calibration, Claim, Comparison, Graph, ModelError, Op, OutputKind, Program},
     prove,
@@ -241,15 +241,15 @@ fn claims_hold_exactly_where_the_fractions_do() {
     }
 }
 
-fn case(rows: usize, lanes: usize, claims: &[&str]) -> Case {
-    Case::showing(model().audit(&audit(rows, true, claims)).unwrap(), lanes, TABLE)
+fn case(rows: usize, widths: impl Into<Widths>, claims: &[&str]) -> Case {
+    Case::showing(model().audit(&audit(rows, true, claims)).unwrap(), widths, TABLE)
 }
 
 #[test]
 fn audits_are_proven_in_every_width() {
-    for lanes in [1, 2, 4] {
+    for (lanes, hash_lanes) in [(1, 0), (2, 0), (4, 0), (1, 1), (1, 2), (2, 2)] {
         for claims in [&[][..], &["accuracy>=0.5", "four-fifths", "opportunity<=0.1"]] {
-            let case = case(18, lanes, claims);
+            let case = case(18, Widths { lanes, hash_lanes }, claims);
             let cells = case.cells(&Table::random(18, 4).sample(true));
             let instance = case.instance(&cells);
             assert_eq!(
@@ -331,21 +331,68 @@ fn counts_that_do_not_add_up_are_rejected() {
 /// Every cell of the hashes, one after the other; salts are the prover's to choose.
 #[test]
 fn perturbed_cells_of_the_tree_are_rejected() {
-    let case = case(3, 1, &["accuracy>=0.5"]);
-    let honest = case.cells(&Table::random(3, 2).sample(true));
-    let (trace, instance) = (case.trace(&honest), case.instance(&honest));
-    let hashed = case.layout.commitment_rows();
-    let cells: Vec<_> = case.layout.bound_cells();
-    let cells = cells.into_iter().filter(|(_, row)| hashed.contains(row));
-    let cells: Vec<_> = cells
-        .filter(|(column, _)| *column != AdviceColumn::Multiplicity)
-        .collect();
-    assert!(cells.len() > 500);
-    for (column, row) in cells.iter().step_by(5) {
-        let mut forged = trace.clone();
-        forged.column_mut(*column)[*row] += Fr::ONE;
-        assert!(case.accepts(forged, instance.clone()).is_err(), "{column:?} {row}");
+    for (rows, hash_lanes) in [(3, 0), (3, 1), (5, 2)] {
+        let case = case(rows, Widths { lanes: 1, hash_lanes }, &["accuracy>=0.5"]);
+        let honest = case.cells(&Table::random(rows, 2).sample(true));
+        let (trace, instance) = (case.trace(&honest), case.instance(&honest));
+        let hashed = case.layout.commitment_rows();
+        let mut cells = case.layout.bound_cells();
+        cells.retain(|(column, row)| match column {
+            AdviceColumn::Multiplicity => false,
+            AdviceColumn::Box(_) | AdviceColumn::Power(_) => true,
+            _ => hashed.contains(row),
+        });
+        assert!(cells.len() > 500);
+        for (column, row) in cells.iter().step_by(5) {
+            let mut forged = trace.clone();
+            forged.column_mut(*column)[*row] += Fr::ONE;
+            assert!(case.accepts(forged, instance.clone()).is_err(), "{column:?} {row}");
+        }
     }
+}
+
+/// Hashes that stand beside one another: a whole permutation swapped with its neighbour, or replaced by another that is
+/// right in itself, is not the one whose result goes on. A lane without a hash may permute what it likes.
+#[test]
+fn lanes_of_hashes_do_not_mix() {
+    let case = case(
+        5,
+        Widths {
+            lanes: 1,
+            hash_lanes: 2,
+        },
+        &["accuracy>=0.5"],
+    );
+    let honest = case.cells(&Table::random(5, 2).sample(true));
+    let (trace, instance) = (case.trace(&honest), case.instance(&honest));
+    let permutations = case.layout.bound_cells().into_iter();
+    let last = permutations.filter_map(|(column, row)| (column == AdviceColumn::Box(0)).then_some(row));
+    let permutations = last.max().unwrap().div_ceil(poseidon::ROWS);
+    let rows = |number: usize| number * poseidon::ROWS..(number + 1) * poseidon::ROWS;
+    let mut idle = 0;
+    for number in 0..permutations {
+        let mut swapped = trace.clone();
+        let [left, right] = &mut swapped.hashes[..] else {
+            panic!("two lanes")
+        };
+        for (left, right) in left.iter_mut().zip(right) {
+            left[rows(number)].swap_with_slice(&mut right[rows(number)]);
+        }
+        assert!(case.accepts(swapped, instance.clone()).is_err(), "swapped {number}");
+        for lane in 0..2 {
+            // Another permutation of the same lane, with its own constants behind it.
+            let mut replaced = trace.clone();
+            let from = rows((number + 1) % permutations);
+            for column in &mut replaced.hashes[lane] {
+                column.copy_within(from.clone(), number * poseidon::ROWS);
+            }
+            let rejected = case.accepts(replaced, instance.clone()).is_err();
+            idle += usize::from(!rejected);
+            assert!(rejected || lane == 1, "replaced {number} in lane {lane}");
+        }
+    }
+    report!("{idle} of {permutations} permutations keep another one company");
+    assert!(idle < permutations / 2);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use rand::{Rng, RngCore};
 use zkverdict::{
     CircuitFile, ContractFile, Error, Keys, Opening, Role, SaltFile, Style,
     circuits::{
-        AdviceColumn, CIRCUIT_VERSION, CircuitError, Commitment, CommittedValue, Layout, Objective, PublicInputs,
-        Salts, Side, Trace, Visibility, candidates, chips::poseidon, choose, sponge,
+        AdviceColumn, CIRCUIT_VERSION, Candidate, CircuitError, Commitment, CommittedValue, Layout, Objective,
+        PublicInputs, Salts, Side, Trace, Visibility, Widths, candidates, chips::poseidon, choose, sponge,
     },
     evm::Simulator,
     models::{AffineRow, Calibration, Format, Graph, Op, OutputKind, Program},
@@ -83,8 +83,10 @@ fn committed_circuits_accept_the_truth() {
         forest(3, 3, 3, &mut rng(3)),
     ] {
         for public in [INPUTS, OUTPUTS, BOTH] {
-            for lanes in [1, 2, 4, 8] {
-                let case = Case::graph_showing(&graph, 8, lanes, public);
+            let products = [1, 2, 4, 8].map(Widths::from);
+            let beside = [(1, 1), (2, 2)].map(|(lanes, hash_lanes)| Widths { lanes, hash_lanes });
+            for widths in products.into_iter().chain(beside) {
+                let case = Case::graph_showing(&graph, 8, widths, public);
                 for sample in samples(&graph, 2, &mut rng(42)) {
                     let cells = case.cells(&sample);
                     case.assert_accepts(case.trace(&cells), case.instance(&cells));
@@ -102,9 +104,9 @@ struct Honest {
 }
 
 impl Honest {
-    fn new(graph: &Graph, lanes: usize, public: PublicInputs) -> Self {
+    fn new(graph: &Graph, widths: impl Into<Widths>, public: PublicInputs) -> Self {
         let limb_bits = if public.committed().count() == 2 { 8 } else { 6 };
-        let case = Case::graph_showing(graph, limb_bits, lanes, public);
+        let case = Case::graph_showing(graph, limb_bits, widths, public);
         let cells = case.cells(&samples(graph, 1, &mut rng(42))[0]);
         Self::of(case, cells)
     }
@@ -143,6 +145,7 @@ fn with_commitments_of(trace: &Trace, other: &Trace, layout: &Layout) -> Trace {
         mixed.value[row] = other.value[row];
         mixed.accumulator[row] = other.accumulator[row];
     }
+    mixed.hashes.clone_from(&other.hashes);
     mixed
 }
 
@@ -150,11 +153,22 @@ fn with_commitments_of(trace: &Trace, other: &Trace, layout: &Layout) -> Trace {
 #[test]
 fn perturbed_cells_of_commitments_are_rejected() {
     let graphs = [mlp(3, &[2], &mut rng(8)), forest(3, 2, 2, &mut rng(3))];
-    for (graph, lanes, thin) in [(&graphs[0], 1, 2), (&graphs[0], 2, 7), (&graphs[1], 1, 7)] {
-        let honest = Honest::new(graph, lanes, BOTH);
+    for (graph, lanes, hash_lanes, thin) in [
+        (&graphs[0], 1, 0, 2),
+        (&graphs[0], 2, 0, 7),
+        (&graphs[1], 1, 0, 7),
+        (&graphs[0], 1, 1, 2),
+        (&graphs[0], 2, 2, 5),
+        (&graphs[1], 1, 2, 7),
+    ] {
+        let honest = Honest::new(graph, Widths { lanes, hash_lanes }, BOTH);
         let rows = honest.case.layout.commitment_rows();
         let mut cells = honest.case.layout.bound_cells();
-        cells.retain(|(column, row)| rows.contains(row) && *column != AdviceColumn::Multiplicity);
+        cells.retain(|(column, row)| match column {
+            AdviceColumn::Multiplicity => false,
+            AdviceColumn::Box(_) | AdviceColumn::Power(_) => true,
+            _ => rows.contains(row),
+        });
         cells.sort_unstable();
         cells.dedup();
         assert!(cells.len() > 2 * (poseidon::ROWS + poseidon::BOX_ROWS));
@@ -187,7 +201,13 @@ fn a_wrong_hash_is_rejected() {
 /// The model runs on one input, the commitment is to another: changed, swapped, or of the other side.
 #[test]
 fn a_commitment_to_another_input_is_rejected() {
-    let honest = Honest::new(&mlp(3, &[2], &mut rng(8)), 1, BOTH);
+    for hash_lanes in 0..=2 {
+        other_inputs_are_rejected(Widths { lanes: 1, hash_lanes });
+    }
+}
+
+fn other_inputs_are_rejected(widths: Widths) {
+    let honest = Honest::new(&mlp(3, &[2], &mut rng(8)), widths, BOTH);
     let (case, layout) = (&honest.case, &honest.case.layout);
     let [first, second, ..] = honest.inputs()[..] else {
         panic!("three inputs")
@@ -381,6 +401,21 @@ fn many_values_fit_one_contract() {
     let dear = deployable(shown).unwrap();
     assert!(dear.verify_gas > 2 * plan.verify_gas, "1085 public inputs");
     assert_eq!(plan.public_inputs, 3);
+    is_proven_and_checked(&graph, program.clone(), &plan, &samples);
+    // Hashes in columns of their own: with one lane the circuit is half as long.
+    for hash_lanes in [1, 2] {
+        let widths = Widths {
+            lanes: plan.shape.lanes,
+            hash_lanes,
+        };
+        let beside = Candidate::new(&program, widths, vec![], BOTH, None).unwrap();
+        assert!(beside.rows < plan.rows);
+        is_proven_and_checked(&graph, program.clone(), &beside, &samples);
+    }
+}
+
+/// A proof of a circuit with both sides committed, natively and on chain, and what was predicted of it.
+fn is_proven_and_checked(graph: &Graph, program: Program, plan: &Candidate, samples: &[Sample]) {
     let circuit = CircuitFile {
         circuit_version: CIRCUIT_VERSION,
         name: "many".to_owned(),
@@ -418,7 +453,8 @@ fn many_values_fit_one_contract() {
     let gas = chain.verify(&proof.proof, &proof.words()).unwrap().transaction_gas;
     let code = chain.code().len();
     report!(
-        "784 committed inputs, 300 outputs: {} rows, k = {}, {gas} gas, {code} bytes",
+        "784 committed inputs, 300 outputs: {}, {} rows, k = {}, {gas} gas, {code} bytes",
+        plan.shape,
         plan.rows,
         plan.k
     );
@@ -426,6 +462,12 @@ fn many_values_fit_one_contract() {
     let off = |predicted: f64, measured: f64| (predicted / measured - 1.0).abs();
     assert!(off(plan.verify_gas as f64, gas as f64) < 0.02);
     assert!(off(plan.code_bytes as f64, code as f64) < 0.05);
+    for word in (0..proof.proof.len() / 32).step_by(7) {
+        let mut changed = proof.proof.clone();
+        changed[32 * word + 31] ^= 1;
+        let outcome = chain.verify(&changed, &proof.words()).unwrap().outcome;
+        assert!(!outcome.is_accepted(), "word {word} of {}", plan.shape);
+    }
     let mut replayed = proof.words();
     replayed.swap(1, 2);
     let outcome = chain.verify(&proof.proof, &replayed).unwrap().outcome;

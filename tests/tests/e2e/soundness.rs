@@ -45,13 +45,14 @@ fn catalogue() -> impl Iterator<Item = Shape> {
         .into_iter()
         .flat_map(|lanes| (7..=12).map(move |limb_bits| (lanes, limb_bits)))
         .flat_map(|(lanes, limb_bits)| {
-            (0..16).map(move |features| Shape {
+            (0..48).map(move |features| Shape {
                 lanes,
                 limb_bits,
                 trees: features & 1 != 0,
                 convolutions: features & 2 != 0,
                 hashes: features & 4 != 0,
                 committed_trees: features & 8 != 0,
+                hash_lanes: features >> 4,
             })
         })
         .filter(|shape| shape.check().is_ok())
@@ -163,7 +164,7 @@ fn challenges_follow_what_they_check() {
                 // With trees, the memory and the value beside it, both first phase.
                 let memory = config.tree.map(|columns| [columns.memory, config.value]);
                 // With hashes, the value of a link and the sum beside it.
-                let link = config.q_hash.map(|_| [config.value, config.accumulator]);
+                let link = config.hashes.as_ref().map(|_| [config.value, config.accumulator]);
                 let special = memory.into_iter().chain(link).flatten();
                 let mut expected = expected.into_iter().chain(special);
                 assert!(
@@ -176,8 +177,8 @@ fn challenges_follow_what_they_check() {
         let equal: Vec<_> = system.permutation().get_columns();
         assert_eq!(
             equal.len(),
-            2 + usize::from(evaluation.is_some()),
-            "{shape}: the values, the instance, the evaluations"
+            2 + usize::from(evaluation.is_some()) + shape.hash_lanes,
+            "{shape}: the values, the instance, the evaluations, the inputs of S-boxes"
         );
     }
     // The verifier squeezes in that order: six commitments, then two challenges, then the running sum.
@@ -420,9 +421,10 @@ fn no_polynomial_is_queried_twice_at_a_point() {
         }
         shapes += 1;
     }
-    // Five lane counts, six limb sizes; with trees five limb sizes; with convolutions three lane counts; all of these with
-    // and without hashes. With committed trees four lane counts, two with convolutions, and two limb sizes.
-    assert_eq!(shapes, 2 * (55 + 33) + 2 * (4 + 2));
+    // Five lane counts, six limb sizes; with trees five limb sizes; with convolutions three lane counts; all of these without
+    // hashes and with, in no columns of their own or in one lane or two. With committed trees four lane counts, two with
+    // convolutions, and two limb sizes.
+    assert_eq!(shapes, 4 * (55 + 33) + 3 * 2 * (4 + 2));
     for example in Example::SMALL {
         let keyed = example.keyed();
         let protocol = &keyed.keys.verifying.key.protocol;

@@ -60,7 +60,7 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig) {
         let is_special = q.clone() * other(ACTIVE) * other(EDGE);
         let mut edge = q.clone() * (q.clone() - one) * sum_prev;
         let mut constraints = vec![("running sum", q.clone() * step)];
-        let link = config.q_hash.map(|_| {
+        let link = config.hashes.as_ref().map(|_| {
             let value = meta.query_advice(config.value, Rotation::cur());
             let sum = meta.query_advice(config.accumulator, Rotation::cur());
             value - sum - meta.query_fixed(config.weights[0], Rotation::cur())

@@ -2,12 +2,12 @@
 
 use halo2_proofs::{
     halo2curves::{bn256::Fr, ff::Field},
-    plonk::{Column, ConstraintSystem, Expression, Fixed},
+    plonk::{Advice, Column, ConstraintSystem, Expression},
     poly::Rotation,
 };
 
 use crate::{
-    ModelConfig,
+    config::HashColumns,
     poseidon::{self, Form, HALF_FULL_ROUNDS, INPUTS, PARTIAL_ROUNDS, POWERS, State, WIDTH},
 };
 
@@ -67,7 +67,7 @@ pub(crate) fn values(input: State) -> Vec<Fr> {
     values
 }
 
-pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, q_hash: Column<Fixed>) {
+pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, columns: &HashColumns, boxes: [Column<Advice>; 2]) {
     // Rows i to i+5. With p = q(i), n = q(i+1), m = q(i+4), v_j = x(i+j)·a(i+j), M Poseidon's matrix and F, E, L linear:
     //   p·(a(i+j) − x(i+j)^4) = 0,  j < 3
     //   p·(p − 1)·(x(i+3) − F_0(v)) = 0
@@ -78,10 +78,10 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, q
     // docs/spec/commitment.md
     meta.create_gate("poseidon", |meta| {
         let rotations = [0, 1, 2, 3, 4, 5].map(Rotation);
-        let x = rotations.map(|rotation| meta.query_advice(config.value, rotation));
-        let fourth = [0, 1, 2, 3, 4].map(|row| meta.query_advice(config.accumulator, rotations[row]));
-        let constants = [0, 1, 2].map(|row| meta.query_fixed(config.weights[0], rotations[row]));
-        let [p, n, m] = [0, 1, 4].map(|row| meta.query_fixed(q_hash, rotations[row]));
+        let x = rotations.map(|rotation| meta.query_advice(boxes[0], rotation));
+        let fourth = [0, 1, 2, 3, 4].map(|row| meta.query_advice(boxes[1], rotations[row]));
+        let constants = [0, 1, 2].map(|row| meta.query_fixed(columns.constants, rotations[row]));
+        let [p, n, m] = [0, 1, 4].map(|row| meta.query_fixed(columns.q_hash, rotations[row]));
         let powers = [0, 1, 2, 3, 4].map(|row| x[row].clone() * fourth[row].clone());
         let less = |column: &Expression<Fr>, kind: u64| column.clone() - Expression::Constant(Fr::from(kind));
         let next = |place: usize, form: &Form| {

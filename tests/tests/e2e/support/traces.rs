@@ -15,7 +15,7 @@ use halo2_proofs::{
 use rand::{SeedableRng, rngs::StdRng};
 use zkverdict::{
     circuits::{
-        AdviceColumn, CompiledModel, Layout, ModelCircuit, PublicInputs, Salts, Shape, Trace, chips::tree,
+        AdviceColumn, CompiledModel, Layout, ModelCircuit, PublicInputs, Salts, Shape, Trace, Widths, chips::tree,
         convolution_rows, prove_ranges, smallest_k, usable_rows,
     },
     models::{Calibration, CellId, Finish, Graph, Program, Step},
@@ -41,13 +41,13 @@ impl Case {
     }
 
     /// With another visibility, and random salts.
-    pub(crate) fn showing(program: Program, lanes: usize, public: PublicInputs) -> Self {
-        Self::laid_out(program, lanes, &[], public)
+    pub(crate) fn showing(program: Program, widths: impl Into<Widths>, public: PublicInputs) -> Self {
+        Self::laid_out(program, widths, &[], public)
     }
 
-    fn laid_out(mut program: Program, lanes: usize, combined: &[usize], public: PublicInputs) -> Self {
+    fn laid_out(mut program: Program, widths: impl Into<Widths>, combined: &[usize], public: PublicInputs) -> Self {
         prove_ranges(&mut program, public);
-        let layout = Arc::new(Layout::new(&program, lanes, combined, public).unwrap());
+        let layout = Arc::new(Layout::new(&program, widths, combined, public).unwrap());
         let k = smallest_k(layout.shape(), layout.rows()).unwrap();
         let usable = usable_rows(layout.shape(), k);
         Self {
@@ -69,7 +69,7 @@ impl Case {
             .filter_map(|(number, rows)| rows.combined.map(|_| number))
             .collect();
         assert!(!combined.is_empty());
-        Self::laid_out(self.program, self.layout.shape().lanes, &combined, self.public)
+        Self::laid_out(self.program, self.layout.shape().widths(), &combined, self.public)
     }
 
     /// Calibrated on 64 random samples.
@@ -78,10 +78,19 @@ impl Case {
     }
 
     /// As [`Case::from_graph`], with another visibility.
-    pub(crate) fn graph_showing(graph: &Graph, limb_bits: u32, lanes: usize, public: PublicInputs) -> Self {
+    pub(crate) fn graph_showing(
+        graph: &Graph,
+        limb_bits: u32,
+        widths: impl Into<Widths>,
+        public: PublicInputs,
+    ) -> Self {
         let samples = graphs::samples(graph, 64, &mut StdRng::seed_from_u64(1));
         let calibration = Calibration::measure(graph, &samples, 1.5).unwrap();
-        Self::showing(Program::compile(graph, &calibration, limb_bits).unwrap(), lanes, public)
+        Self::showing(
+            Program::compile(graph, &calibration, limb_bits).unwrap(),
+            widths,
+            public,
+        )
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -105,6 +114,7 @@ impl Case {
             program: self.program.clone(),
             public: self.public,
             lanes: self.shape().lanes,
+            hash_lanes: self.shape().hash_lanes,
             combined: self.combined.clone(),
             k: self.k,
         }
@@ -375,6 +385,7 @@ fn empty(rows: usize) -> Trace {
         entry: zeros(),
         multiplicity: zeros(),
         memory: zeros(),
+        hashes: vec![],
         forged_evaluations: vec![],
     }
 }
