@@ -105,7 +105,7 @@ fn steps_by_cell(program: &Program) -> Vec<usize> {
             Step::Witness { cells, .. } => cells.clone(),
             Step::Layer(layer) => layer.sums.iter().filter_map(|sum| sum.finish.output()).collect(),
             Step::Bin { output, .. } | Step::Curve { output, .. } => vec![*output],
-            Step::Tree(path) => path.outputs.clone(),
+            Step::Tree(path) => path.outputs.concat(),
         };
         for cell in results {
             steps[cell.index()] = number;

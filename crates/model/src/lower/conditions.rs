@@ -236,13 +236,9 @@ impl Lowering<'_> {
         let mut conditions = Conditions::default();
         for (feature, origin) in self.origins.operand(node).iter().enumerate() {
             let compared = self.compared(node, feature, origin)?;
-            let (cell, domain) = (compared.cell, compared.domain);
+            let cell = compared.cell;
             conditions.compared.insert(feature, compared);
             if let Entry::Vacant(place) = conditions.bins.entry(cell) {
-                if domain == Domain::Float32 {
-                    // Its only bin holds all numbers.
-                    self.bin(cell, &[]);
-                }
                 place.insert((self.address(node, cell)?, None));
             }
         }
