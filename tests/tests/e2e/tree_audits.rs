@@ -150,19 +150,18 @@ fn a_feature_beyond_the_rows_bank_is_rejected() {
     let table = Table::random(2, 5);
     let mut forger = honest.clone();
     let banks: Vec<Vec<CellId>> = honest.program.banks().map(<[CellId]>::to_vec).collect();
-    // As if the memory were one: behind each row the other one.
-    forger.program.memory = [0, 1, 1, 0]
-        .iter()
-        .flat_map(|row: &usize| banks[*row].clone())
-        .collect();
     for path in trees(&mut forger.program) {
         for node in path.levels.iter_mut().flatten() {
             node.feature += features;
         }
     }
+    forger.layout = Arc::new(Layout::new(&forger.program, 1, &[], forger.public).unwrap());
+    // As if the memory were one: behind each row the other one.
+    forger.program.memory = [0, 1, 1, 0].map(|row: usize| banks[row].clone()).concat();
     let cells = forger.cells(&table.sample(false));
     let instance = forger.instance(&cells);
-    honest.assert_only_lookup_rejects("a feature of the next row", forger.trace(&cells), instance);
+    let trace = forger.trace(&cells);
+    honest.assert_only_lookup_rejects("a feature of the next row", trace, instance);
 }
 
 /// Every cell that a gadget binds, one after the other: numbers, memory, entries, walks, bins, hashes.
