@@ -248,7 +248,8 @@ impl Lowering<'_> {
             if questions.any(|(question, _, _)| matches!(question, Question::Within { .. })) {
                 return Err(unsupported(
                     node,
-                    "asks whether a number equals a constant, or not; of committed trees only comparisons are proven: use                      model=public, or one-hot encode the feature"
+                    "asks whether a number equals a constant, or not; of committed trees only comparisons are proven: use \
+                     model=public, or one-hot encode the feature"
                         .to_owned(),
                 ));
             }
