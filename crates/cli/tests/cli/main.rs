@@ -1,6 +1,7 @@
 //! The command as a user sees it: the real binary, real files, snapshots of what it prints.
 
 mod attest;
+mod audits;
 mod bench;
 mod chain;
 mod commitments;
