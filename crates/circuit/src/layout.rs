@@ -476,6 +476,7 @@ pub(crate) struct Builder<'a> {
     /// The number of each block's first cell of parameters.
     first_parameters: Vec<usize>,
     parameter_homes: Vec<Option<usize>>,
+    /// Cells that are not proven to lie below `2^(2L)` where they stand.
     unchecked: Vec<bool>,
     next_row: usize,
     /// First rows that still have room for one more gadget, by the gadget's length.
@@ -653,6 +654,7 @@ impl<'a> Builder<'a> {
         self.define(cell, row);
         match range {
             CellRange::Wide => {
+                self.unchecked[cell.index()] = true;
                 self.layout.fixed.set_tree(row, tree::NUMBER);
                 self.layout.placements.push(Placement::Number { cell, row });
             }

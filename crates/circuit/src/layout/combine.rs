@@ -163,12 +163,12 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Cells without a range of their own, as laying out the steps would find them.
+    /// Cells that are not bounded as sums need it, as laying out the steps would find them.
     fn find_unchecked(&mut self) {
         for step in &self.program.steps {
             if let Step::Witness {
                 cells,
-                range: CellRange::Unchecked,
+                range: CellRange::Unchecked | CellRange::Wide,
                 ..
             } = step
             {
