@@ -241,6 +241,7 @@ fn proven_bits(program: &Program) -> Vec<Option<u32>> {
                 let proven = match range {
                     Range::Cell => Some(program.cell_bits()),
                     Range::Bit => Some(1),
+                    Range::Wide => Some(2 * program.cell_bits()),
                     Range::Unchecked => None,
                 };
                 cells.iter().for_each(|cell| bits[cell.index()] = proven);
@@ -271,7 +272,10 @@ fn proven_bits(program: &Program) -> Vec<Option<u32>> {
             }
             Step::Tree(path) => {
                 let weight = crate::chips::tree::WEIGHT_LIMBS * program.limb_bits;
-                path.outputs.iter().for_each(|cell| bits[cell.index()] = Some(weight));
+                path.outputs
+                    .iter()
+                    .flatten()
+                    .for_each(|cell| bits[cell.index()] = Some(weight));
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Changes whenever the same program would get another constraint system or another layout.
-pub const CIRCUIT_VERSION: u32 = 5;
+pub const CIRCUIT_VERSION: u32 = 6;
 
 /// A program with the circuit that was chosen for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -54,8 +54,15 @@ pub(crate) enum Placement {
     Digit { step: usize, sum: usize, row: usize },
     /// The bin of a number.
     Bin { table: TableId, input: CellId, row: usize },
-    /// A walk through the tree of a step, for one of its outputs.
-    Walk { step: usize, output: usize, row: usize },
+    /// A number and its four limbs.
+    Number { cell: CellId, row: usize },
+    /// A walk through the tree of a step over one bank of the memory, for one of the weights of its leaves.
+    Walk {
+        step: usize,
+        bank: usize,
+        output: usize,
+        row: usize,
+    },
 }
 
 /// Sums packed into one accumulator.
@@ -123,8 +130,9 @@ pub struct Layout {
     positions: HashMap<(u64, i64), usize>,
     /// Trees by step.
     pub(crate) trees: HashMap<usize, Subtrees>,
-    /// Rows whose table entry is the value beside it: bins, then the entries of committed trees.
-    pub(crate) memory_rows: Range<usize>,
+    /// Rows whose table entry is the value beside it, in rising order: what walks read by address, then the entries of
+    /// committed trees.
+    pub(crate) memory_rows: Vec<usize>,
     /// Row of the value that is zero, where there are evaluations.
     zero_row: Option<usize>,
     /// Convolutions at the challenge.
@@ -172,8 +180,11 @@ impl Layout {
             builder.combine(index)?;
             builder.step(index, step)?;
         }
-        for (row, cell) in builder.layout.memory_rows.clone().zip(&program.memory) {
-            builder.copy(*cell, row)?;
+        for (place, cell) in program.memory.iter().enumerate() {
+            let row = builder.layout.memory_rows[place];
+            if builder.home(*cell)? != row {
+                builder.copy(*cell, row)?;
+            }
         }
         let mut public_rows = Vec::with_capacity(public.count(program));
         for side in Side::ALL {
@@ -233,6 +244,39 @@ impl Layout {
         self.table.len()
     }
 
+    /// Rows for what walks read by address, a tag for each bank; returns those that are the homes of numbers of four
+    /// limbs, which take a gadget each. The lanes interleave.
+    fn banks(&mut self, program: &Program, first_tag: u64) -> HashMap<CellId, usize> {
+        let lanes = self.shape.lanes;
+        let witnesses = program.steps.iter().filter_map(|step| match step {
+            Step::Witness {
+                cells,
+                range: CellRange::Wide,
+                ..
+            } => Some(cells),
+            _ => None,
+        });
+        let mut numbers: HashSet<CellId> = witnesses.flatten().copied().collect();
+        let mut homes = HashMap::new();
+        for (tag, bank) in (first_tag..).zip(program.banks()) {
+            let places = (0..).zip(bank.iter().map(|cell| (*cell, numbers.remove(cell))));
+            let places: Vec<(i64, (CellId, bool))> = places.collect();
+            for alike in places.chunk_by(|(_, (_, left)), (_, (_, right))| left == right) {
+                for block in alike.chunks(lanes) {
+                    let first = FIRST_ROW + self.table.len();
+                    self.add_memory(tag, block.iter().map(|(address, _)| *address));
+                    if let [(_, (_, true)), ..] = block {
+                        homes.extend((first..).zip(block).map(|(row, (_, (cell, _)))| (*cell, row)));
+                        // The rows of the other limbs hold one of the range table's once more.
+                        let others = tree::NUMBER_ROWS * lanes - block.len();
+                        self.add_table(0, std::iter::repeat_n(nothing(0), others));
+                    }
+                }
+            }
+        }
+        homes
+    }
+
     /// Tables of committed trees, their entries beside them. Trees of one number share them.
     fn committed_tables(
         &mut self,
@@ -246,13 +290,12 @@ impl Layout {
             let mut table = |level: &[Subtree]| {
                 let tag = *next_tag;
                 *next_tag += 1;
-                self.memory_rows.end += level.len();
-                self.add_table(tag, level.iter().map(|subtree| nothing(subtree.index.into())));
+                self.add_memory(tag, level.iter().map(|subtree| subtree.index.into()));
                 tag
             };
             let (last, upper) = subtrees.split();
             let upper = upper.iter().map(|level| table(level)).collect();
-            let last = path.outputs.iter().map(|_| table(last)).collect();
+            let last = (0..path.weights()).map(|_| table(last)).collect();
             tables.insert(tree.id, TreeTables { upper, last });
         }
         Ok(tables)
@@ -262,6 +305,14 @@ impl Layout {
         for (key, entry) in entries {
             self.positions.insert((tag, key), self.table.len());
             self.table.push(TableRow { tag, key, entry });
+        }
+    }
+
+    /// Table rows whose entries are the values beside them.
+    fn add_memory(&mut self, tag: u64, keys: impl IntoIterator<Item = i64>) {
+        for key in keys {
+            self.memory_rows.push(FIRST_ROW + self.table.len());
+            self.add_table(tag, [nothing(key)]);
         }
     }
 
@@ -275,7 +326,7 @@ impl Layout {
         match row {
             0 => 0,
             _ if row == FIRST_ROW || row + 1 == usable => lookup::EDGE,
-            _ if self.memory_rows.contains(&row) => lookup::MEMORY,
+            _ if self.memory_rows.binary_search(&row).is_ok() => lookup::MEMORY,
             _ if self.link_rows.contains(&row) => lookup::LINK,
             _ if row < usable => lookup::ACTIVE,
             _ => 0,
@@ -310,6 +361,10 @@ impl Layout {
                 }
                 Placement::Bin { row, .. } => {
                     let rows = (0..tree::BIN_ROWS).map(|step| row + lanes * step);
+                    cells.extend(rows.flat_map(gadget_cells));
+                }
+                Placement::Number { row, .. } => {
+                    let rows = (0..tree::NUMBER_ROWS).map(|step| row + lanes * step);
                     cells.extend(rows.flat_map(gadget_cells));
                 }
                 Placement::Walk { row, step, .. } => {
@@ -349,7 +404,7 @@ impl Layout {
         }
         cells.extend(self.surplus_rows().map(|row| (AdviceColumn::Accumulator, row)));
         cells.extend(self.hashes.iter().flat_map(|hashes| hashes.bound_cells(self.shape)));
-        cells.extend(self.memory_rows.clone().map(|row| (AdviceColumn::Memory, row)));
+        cells.extend(self.memory_rows.iter().map(|row| (AdviceColumn::Memory, *row)));
         cells.extend((0..self.table.len()).map(|index| (AdviceColumn::Multiplicity, FIRST_ROW + index)));
         cells
     }
@@ -427,6 +482,7 @@ pub(crate) struct Builder<'a> {
     /// The number of each block's first cell of parameters.
     first_parameters: Vec<usize>,
     parameter_homes: Vec<Option<usize>>,
+    /// Cells that are not proven to lie below `2^(2L)` where they stand.
     unchecked: Vec<bool>,
     next_row: usize,
     /// First rows that still have room for one more gadget, by the gadget's length.
@@ -439,7 +495,10 @@ pub(crate) struct Builder<'a> {
     channels: HashMap<Channel, usize>,
     bit_tag: u64,
     zero_tag: u64,
+    /// Of the first bank.
     memory_tag: u64,
+    /// Rows of the memory that are the homes of the numbers there.
+    memory_homes: HashMap<CellId, usize>,
     /// First tag that no table has.
     next_tag: u64,
     /// Tables of committed trees by number.
@@ -462,7 +521,7 @@ impl<'a> Builder<'a> {
             parameters: Vec::new(),
             positions: HashMap::new(),
             trees: HashMap::new(),
-            memory_rows: FIRST_ROW..FIRST_ROW,
+            memory_rows: Vec::new(),
             zero_row: None,
             combined: Vec::new(),
             evaluations: Vec::new(),
@@ -476,16 +535,16 @@ impl<'a> Builder<'a> {
         let functions = program.tables.len() as u64;
         let [bit_tag, zero_tag, memory_tag] = [1, 2, 3].map(|offset| functions + offset);
         let mut next_row = FIRST_ROW;
-        let mut next_tag = memory_tag + 1;
+        let mut next_tag = memory_tag + program.banks().count() as u64;
         let model = ModelCommitment::of(program);
         let mut committed = HashMap::new();
+        let mut memory_homes = HashMap::new();
         if shape.trees {
             // The first row closes the running sum and can hold no memory: a row of the range table takes it.
             layout.add_table(0, [(0, Fr::zero())]);
-            layout.memory_rows = FIRST_ROW + 1..FIRST_ROW + 1 + program.memory.len();
-            layout.add_table(memory_tag, (0..program.memory.len() as i64).map(nothing));
+            memory_homes = layout.banks(program, memory_tag);
             committed = layout.committed_tables(program, &mut next_tag)?;
-            next_row = layout.memory_rows.end;
+            next_row = FIRST_ROW + layout.table.len();
         }
         let first_limb = i64::from(shape.trees);
         layout.add_table(0, (first_limb..1 << shape.limb_bits).map(nothing));
@@ -510,12 +569,19 @@ impl<'a> Builder<'a> {
             bit_tag,
             zero_tag,
             memory_tag,
+            memory_homes,
             next_tag,
             committed,
             layout,
         };
         // The entries of committed trees are the last of the parameters.
-        let entries = builder.layout.memory_rows.clone().skip(program.memory.len());
+        let entries: Vec<usize> = builder
+            .layout
+            .memory_rows
+            .iter()
+            .skip(program.memory.len())
+            .copied()
+            .collect();
         for (index, row) in (builder.model.layer_cells()..).zip(entries) {
             builder.parameter_homes[index] = Some(row);
             builder.layout.parameters.push((row, index));
@@ -585,9 +651,20 @@ impl<'a> Builder<'a> {
     }
 
     fn witness(&mut self, cell: CellId, range: CellRange) {
-        let row = self.take_rows(1);
+        let row = match range {
+            CellRange::Wide => {
+                let home = self.memory_homes.remove(&cell);
+                home.unwrap_or_else(|| self.slot(tree::NUMBER_ROWS))
+            }
+            CellRange::Cell | CellRange::Bit | CellRange::Unchecked => self.take_rows(1),
+        };
         self.define(cell, row);
         match range {
+            CellRange::Wide => {
+                self.unchecked[cell.index()] = true;
+                self.layout.fixed.set_tree(row, tree::NUMBER);
+                self.layout.placements.push(Placement::Number { cell, row });
+            }
             CellRange::Unchecked => {
                 self.unchecked[cell.index()] = true;
                 self.layout.placements.push(Placement::Free { cell, row });
@@ -641,8 +718,8 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// One walk per output: its subtrees, then the leaf. Every level of subtrees is a table of its own; the last level,
-    /// which holds the weights, one per output.
+    /// One walk per bank of the memory and weight of a leaf: its subtrees, then the leaf. Every level of subtrees is a
+    /// table of its own; the last level, which holds the weights, one per weight. All banks share the tables.
     fn tree(&mut self, step: usize, path: &TreePath) -> Result<(), CircuitError> {
         let Shape { lanes, limb_bits, .. } = self.layout.shape;
         let subtrees = Subtrees::new(path, limb_bits)?;
@@ -652,27 +729,31 @@ impl<'a> Builder<'a> {
         };
         let split_limbs = self.layout.shape.split_limbs();
         let subtree_rows = SubtreePlaces::new(split_limbs).rows;
-        for (output, (cell, last)) in path.outputs.iter().zip(tables.last).enumerate() {
+        let banked = path.outputs.iter().enumerate();
+        let walks = banked.flat_map(|(bank, cells)| (0..).zip(cells).map(move |(output, cell)| (bank, output, *cell)));
+        for (bank, output, cell) in walks {
+            let memory_tag = self.memory_tag + bank as u64;
             let first = self.slot(subtree_rows * subtrees.levels.len() + tree::LEAF_ROWS);
             let mut row = first;
-            for tag in tables.upper.iter().copied().chain([last]) {
+            for tag in tables.upper.iter().chain([&tables.last[output]]) {
                 let fixed = &mut self.layout.fixed;
                 fixed.set_tree(row, tree::SUBTREE);
-                fixed.set_tag(row, tag);
-                fixed.set_tag(row + lanes, self.memory_tag);
-                fixed.set_tag(row + 2 * lanes, self.memory_tag);
+                fixed.set_tag(row, *tag);
+                fixed.set_tag(row + lanes, memory_tag);
+                fixed.set_tag(row + 2 * lanes, memory_tag);
                 row += subtree_rows * lanes;
             }
             let bottom = row - subtree_rows * lanes;
             let fixed = &mut self.layout.fixed;
             fixed.set_weight(0, bottom, power_of_two(tree::nodes_limbs(split_limbs) * limb_bits));
             fixed.set_tree(row, tree::LEAF);
-            self.define(*cell, row);
+            self.define(cell, row);
             // The leaf's directions are the last subtree's.
             let directions = [(bottom, row + lanes), (bottom + lanes, row + 2 * lanes)];
             self.layout.copies.extend(directions);
             self.layout.placements.push(Placement::Walk {
                 step,
+                bank,
                 output,
                 row: first,
             });
@@ -691,7 +772,7 @@ impl<'a> Builder<'a> {
         };
         TreeTables {
             upper: upper.iter().map(|level| table(level, 0)).collect(),
-            last: (0..path.outputs.len()).map(|output| table(last, output)).collect(),
+            last: (0..path.weights()).map(|output| table(last, output)).collect(),
         }
     }
 

@@ -195,7 +195,7 @@ impl CommittedForest {
             let one = Self {
                 trees: 1,
                 depth: tree.depth,
-                outputs: path.outputs.len(),
+                outputs: path.weights(),
                 limb_bits: program.limb_bits,
                 weights: tree.format,
             };
@@ -218,7 +218,7 @@ impl CommittedForest {
             }),
             levels: Vec::new(),
             leaves: Vec::new(),
-            outputs: vec![CellId(0); self.outputs],
+            outputs: vec![vec![CellId(0); self.outputs]],
         };
         match parameters {
             Some(parameters) => path.with_nodes(parameters),

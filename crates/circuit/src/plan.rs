@@ -344,8 +344,14 @@ struct CostModel {
     /// Per row, divided by `k`: the full-size commitments, whose number every shape shares.
     cpu_per_row_s: f64,
     memory_base: f64,
+    /// Of the first [`FEW_CELLS`].
     memory_per_cell: f64,
+    /// Of the others.
+    memory_per_further_cell: f64,
 }
+
+/// Cells up to which memory grows fastest: those of some `2^16` rows.
+const FEW_CELLS: f64 = 1.5e6;
 
 impl Default for CostModel {
     fn default() -> Self {
@@ -367,6 +373,7 @@ impl Default for CostModel {
             cpu_per_row_s: 1.19e-3,
             memory_base: 15.0e6,
             memory_per_cell: 205.0,
+            memory_per_further_cell: 142.0,
         }
     }
 }
@@ -415,6 +422,8 @@ impl CostModel {
     }
 
     fn memory_bytes(&self, rows: f64, columns: f64) -> u64 {
-        (self.memory_base + self.memory_per_cell * rows * columns) as u64
+        let cells = rows * columns;
+        let few = cells.min(FEW_CELLS);
+        (self.memory_base + self.memory_per_cell * few + self.memory_per_further_cell * (cells - few)) as u64
     }
 }

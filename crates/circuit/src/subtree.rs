@@ -1,7 +1,7 @@
 //! A decision tree as the circuit walks it: two levels at a time.
 
 use halo2_proofs::halo2curves::bn256::Fr;
-use zkverdict_model::{LeafNode, Program, SplitNode, TreePath};
+use zkverdict_model::{CellId, LeafNode, SplitNode, TreePath};
 
 use crate::{
     CircuitError,
@@ -114,17 +114,17 @@ impl Subtrees {
     pub(crate) fn entries(&self, path: &TreePath, limb_bits: u32) -> Vec<Fr> {
         let (last, upper) = self.split();
         let upper = upper.iter().flatten().map(|subtree| subtree.entry(path, 0, limb_bits));
-        let outputs = 0..path.outputs.len();
+        let outputs = 0..path.weights();
         let last = outputs.flat_map(|output| last.iter().map(move |subtree| subtree.entry(path, output, limb_bits)));
         upper.chain(last).collect()
     }
 
-    /// The subtrees that a walk passes.
+    /// The subtrees that a walk over the cells of a bank passes.
     ///
     /// # Panics
     /// If the program's tree lacks a node that one of its nodes leads to.
-    pub(crate) fn walk(&self, program: &Program, cells: &[i64]) -> Vec<Visit<'_>> {
-        let bin = |node: Split| cells[program.memory[node.feature as usize].index()];
+    pub(crate) fn walk(&self, bank: &[CellId], cells: &[i64]) -> Vec<Visit<'_>> {
+        let bin = |node: Split| cells[bank[node.feature as usize].index()];
         let goes_below = |node: Split| bin(node) <= i64::from(node.split);
         let mut index = 0;
         let mut visits = Vec::with_capacity(self.levels.len());

@@ -242,8 +242,8 @@ impl Filler<'_> {
         for (row, index) in &self.layout.parameters {
             self.trace.value[*row] = self.committed[*index];
         }
-        for row in self.layout.memory_rows.clone() {
-            self.trace.memory[row] = self.trace.value[row];
+        for row in &self.layout.memory_rows {
+            self.trace.memory[*row] = self.trace.value[*row];
         }
         for placement in &self.layout.placements {
             match placement {
@@ -275,7 +275,20 @@ impl Filler<'_> {
                     }
                 }
                 Placement::Bin { table, input, row } => self.bin(*table, self.cells[input.index()], *row),
-                Placement::Walk { step, output, row } => self.walk(*step, *output, *row),
+                Placement::Number { cell, row } => {
+                    let lanes = self.layout.shape.lanes;
+                    let [a, b, c, d] = self.limbs(self.cells[cell.index()]);
+                    for (row, key, limb) in [(*row, a, b), (row + lanes, c, d)] {
+                        self.key(row, key, 0);
+                        self.limb(row, limb);
+                    }
+                }
+                Placement::Walk {
+                    step,
+                    bank,
+                    output,
+                    row,
+                } => self.walk(*step, *bank, *output, *row),
             }
         }
         for combined in &self.layout.combined {
@@ -443,12 +456,14 @@ impl Filler<'_> {
         }
     }
 
-    fn walk(&mut self, step: usize, output: usize, first: usize) {
+    fn walk(&mut self, step: usize, bank: usize, output: usize, first: usize) {
         let (Step::Tree(path), Some(subtrees)) = (&self.program.steps[step], self.layout.trees.get(&step)) else {
             return;
         };
+        let features = self.program.features();
+        let bank = &self.program.memory[bank * features..(bank + 1) * features];
         let Shape { lanes, limb_bits, .. } = self.layout.shape;
-        let visits = subtrees.walk(self.program, self.cells);
+        let visits = subtrees.walk(bank, self.cells);
         let places = SubtreePlaces::new(self.layout.shape.split_limbs());
         let mut row = first;
         for visit in &visits {

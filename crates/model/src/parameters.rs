@@ -376,7 +376,7 @@ impl Program {
         let blank = |path: &TreePath| {
             path.committed.map(|tree| TreeParameters {
                 nodes: vec![(0, u32::MAX); (1 << tree.depth) - 1],
-                leaves: vec![vec![tree.format.zero; path.outputs.len()]; 1 << tree.depth],
+                leaves: vec![vec![tree.format.zero; path.weights()]; 1 << tree.depth],
             })
         };
         self.with_parameters(&ModelParameters {
@@ -463,7 +463,7 @@ impl Program {
             let is_same = first.committed == path.committed
                 && first.levels == path.levels
                 && first.leaves == path.leaves
-                && first.outputs.len() == path.outputs.len();
+                && first.weights() == path.weights();
             if !is_same {
                 return Err("walks through one committed tree differ");
             }

@@ -251,6 +251,8 @@ pub enum Range {
     Cell,
     /// `{0, 1}`.
     Bit,
+    /// `[0, 2^(4L))`: numbers that committed trees compare.
+    Wide,
     /// Nothing: the sums that follow bound the cell. Such sums stand alone in the circuit.
     Unchecked,
 }
@@ -260,7 +262,7 @@ pub enum Range {
 pub struct SplitNode {
     /// Position in the level of the complete tree: the children are `2·index` (below) and `2·index + 1`.
     pub index: u32,
-    /// Address in [`Program::memory`].
+    /// Address in the [bank](Program::banks) of whichever row is decided on.
     pub feature: u32,
     /// Largest bin that goes below.
     pub split: u32,
@@ -300,11 +302,16 @@ pub struct TreePath {
     pub levels: Vec<Vec<SplitNode>>,
     /// The leaves, by index.
     pub leaves: Vec<LeafNode>,
-    /// The reached leaf's weights.
-    pub outputs: Vec<CellId>,
+    /// The reached leaf's weights, for each row of a table; there is one where nothing is said of a table.
+    pub outputs: Vec<Vec<CellId>>,
 }
 
 impl TreePath {
+    /// Weights of a leaf.
+    pub fn weights(&self) -> usize {
+        self.outputs.first().map_or(0, Vec::len)
+    }
+
     /// The largest split: every number is at most this.
     pub fn always(&self, limb_bits: u32) -> u32 {
         match self.committed {
@@ -329,7 +336,7 @@ impl TreePath {
                 };
                 let leaf = |index| LeafNode {
                     index,
-                    weights: vec![0; self.outputs.len()],
+                    weights: vec![0; self.weights()],
                 };
                 let mut path = self.clone();
                 path.levels = (0..committed.depth)
@@ -477,7 +484,7 @@ pub struct Program {
     pub cells: usize,
     /// Function tables.
     pub tables: Vec<Table>,
-    /// Cells that trees read by address.
+    /// Cells that trees read by address, bank by bank: as many for every row of a table.
     pub memory: Vec<CellId>,
     /// Numbers whose format ends before all they could be, by node.
     pub limited: Vec<Limited>,
@@ -634,9 +641,11 @@ impl Program {
                 }
                 Step::Tree(path) if path.lacks_nodes() => return Err(ModelError::NoParameters),
                 Step::Tree(path) => {
-                    let leaf = self.leaf(path, &cells);
-                    for (output, weight) in path.outputs.iter().zip(&leaf.weights) {
-                        cells[output.index()] = *weight;
+                    for (bank, outputs) in self.banks().zip(&path.outputs) {
+                        let leaf = self.leaf(path, bank, &cells);
+                        for (output, weight) in outputs.iter().zip(&leaf.weights) {
+                            cells[output.index()] = *weight;
+                        }
                     }
                 }
             }
@@ -699,16 +708,27 @@ impl Program {
         above.saturating_sub(1).min(table.domain().saturating_sub(1))
     }
 
-    /// The leaf a tree's walk ends at.
+    /// Cells that trees read by address, for each row of a table.
+    pub fn banks(&self) -> impl Iterator<Item = &[CellId]> {
+        let features = self.features();
+        (0..self.records.unwrap_or(1)).map(move |row| &self.memory[row * features..(row + 1) * features])
+    }
+
+    /// Cells that trees read about one row.
+    pub fn features(&self) -> usize {
+        self.memory.len() / self.records.unwrap_or(1).max(1)
+    }
+
+    /// The leaf a tree's walk ends at, over the cells of this [bank](Program::banks).
     ///
     /// # Panics
     /// If the path lacks a node that one of its nodes leads to.
-    pub fn leaf<'p>(&self, path: &'p TreePath, cells: &[i64]) -> &'p LeafNode {
+    pub fn leaf<'p>(&self, path: &'p TreePath, bank: &[CellId], cells: &[i64]) -> &'p LeafNode {
         let mut index = 0;
         for level in &path.levels {
             let place = level.binary_search_by_key(&index, |node| node.index);
             let node = level[place.expect("paths are closed")];
-            let bin = cells[self.memory[node.feature as usize].index()];
+            let bin = cells[bank[node.feature as usize].index()];
             index = 2 * index + u32::from(bin > i64::from(node.split));
         }
         let place = path.leaves.binary_search_by_key(&index, |leaf| leaf.index);

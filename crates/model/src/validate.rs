@@ -1,9 +1,9 @@
 //! Checks of a program that comes from a file: every index in range, every cell computed once and before its use.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::{
-    CellId, Combination, Finish, Format, Layer, ModelError, Program, Source, Step, SumIndex, TableId, TreePath,
+    CellId, Combination, Finish, Format, Layer, ModelError, Program, Range, Source, Step, SumIndex, TableId, TreePath,
 };
 
 type Check = Result<(), &'static str>;
@@ -42,6 +42,24 @@ impl Program {
             )?;
         }
         require(self.cells <= MAX_CELLS, "there are too many cells")?;
+        require(
+            self.records.is_none_or(|rows| {
+                rows > 0
+                    && [&self.inputs.len(), &self.memory.len()]
+                        .iter()
+                        .all(|count| count.is_multiple_of(rows))
+            }),
+            "its inputs or its memory are no whole rows",
+        )?;
+        let is_committed = self.has_committed_trees();
+        require(
+            self.steps.iter().all(|step| match step {
+                Step::Witness { range, .. } => is_committed || *range != Range::Wide,
+                Step::Bin { .. } => !is_committed,
+                Step::Layer(_) | Step::Tree(_) | Step::Curve { .. } => true,
+            }),
+            "a number is proven as those are that other trees compare",
+        )?;
         let mut defined = vec![false; self.cells];
         for step in &self.steps {
             self.check_step(step, &mut defined)?;
@@ -60,11 +78,6 @@ impl Program {
                 "an input lies outside of its tensor",
             )?;
         }
-        require(
-            self.records
-                .is_none_or(|rows| rows > 0 && self.inputs.len().is_multiple_of(rows)),
-            "its inputs are no whole rows",
-        )?;
         self.outputs
             .iter()
             .try_for_each(|output| check_format(&output.format))?;
@@ -169,7 +182,13 @@ impl Program {
             )?;
             self.memory.iter().try_for_each(|cell| read(*cell, defined))?;
         }
+        require(
+            path.outputs.len() == self.records.unwrap_or(1)
+                && path.outputs.iter().all(|weights| weights.len() == path.weights()),
+            "a tree has not one result for each row",
+        )?;
         let path = path.complete();
+        let mut features = BTreeSet::new();
         let always = path.always(self.limb_bits);
         let mut indices = vec![0];
         for level in &path.levels {
@@ -179,11 +198,7 @@ impl Program {
             )?;
             indices.clear();
             for node in level {
-                let cell = self
-                    .memory
-                    .get(node.feature as usize)
-                    .ok_or("a tree reads an address that is not there")?;
-                read(*cell, defined)?;
+                features.insert(node.feature as usize);
                 let below = node.index.checked_mul(2).ok_or("a tree is too deep")?;
                 indices.push(below);
                 if path.committed.is_some() || node.split < always {
@@ -191,16 +206,25 @@ impl Program {
                 }
             }
         }
+        for bank in self.banks() {
+            for feature in &features {
+                let cell = bank.get(*feature).ok_or("a tree reads an address that is not there")?;
+                read(*cell, defined)?;
+            }
+        }
         require(
             path.leaves.iter().map(|leaf| leaf.index).eq(indices),
             "a tree's leaves have gaps",
         )?;
-        let complete = path.leaves.iter().all(|leaf| leaf.weights.len() == path.outputs.len());
+        let complete = path.leaves.iter().all(|leaf| leaf.weights.len() == path.weights());
         require(
             complete,
             "a leaf has another number of weights than the tree has outputs",
         )?;
-        path.outputs.iter().try_for_each(|cell| define(*cell, defined))
+        path.outputs
+            .iter()
+            .flatten()
+            .try_for_each(|cell| define(*cell, defined))
     }
 
     fn table(&self, table: TableId) -> Result<usize, &'static str> {

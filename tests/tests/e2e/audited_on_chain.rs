@@ -286,7 +286,7 @@ fn an_audit_of_a_committed_model_on_a_real_chain() {
         receipt.gas_used
     );
     let statements = view(&anvil, audits, &statementsOfCall { auditId: U256::from(1) });
-    let (decided, labels) = trained(ROWS);
+    let (decided, labels) = trained("logreg", ROWS);
     let right = decided
         .iter()
         .zip(&labels)

@@ -8,20 +8,18 @@ use zkverdict::{
     AuditOptions, CalibrationFile, CompileOptions, Error, GroupRule, Keys, RowOpening, SecretModel,
     circuits::{AdviceColumn, Commitment, PublicInputs, Side, Visibility, Widths, chips::poseidon},
     compile, compile_audit,
-    models::{Audit, Calibration, Claim, Comparison, Graph, ModelError, Op, OutputKind, Program},
+    models::{
+        Audit, Calibration, Claim, Comparison, ForestBounds, Graph, ModelError, Op, OutputKind, ParameterFormats,
+        Program,
+    },
     prove,
 };
 
 use crate::support::{
     Example, Sample, development_srs,
-    graphs::{CATEGORIES, GraphBuilder, forest, rng, samples},
+    graphs::{CATEGORIES, GraphBuilder, forest, rng, samples, tree_classifier},
     report, repository,
     traces::Case,
-};
-
-const TABLE: PublicInputs = PublicInputs {
-    inputs: Visibility::Committed,
-    ..PublicInputs::DEFAULT
 };
 
 /// Decides between two classes, behind an encoder.
@@ -40,16 +38,83 @@ fn classifier() -> Graph {
     builder.finish()
 }
 
+/// A model to audit, and whether it is committed to.
+#[derive(Debug, Clone)]
+pub(crate) struct Audited {
+    pub(crate) program: Program,
+    pub(crate) model: Visibility,
+}
+
+impl Audited {
+    fn calibration(graph: &Graph) -> Calibration {
+        Calibration::measure(graph, &samples(graph, 64, &mut rng(1)), 1.5).unwrap()
+    }
+
+    fn public(graph: &Graph) -> Self {
+        Self {
+            program: Program::compile(graph, &Self::calibration(graph), 8).unwrap(),
+            model: Visibility::Public,
+        }
+    }
+
+    pub(crate) fn committed(graph: &Graph, formats: ParameterFormats<'_>) -> Self {
+        Self {
+            program: Program::compile_committed(graph, &Self::calibration(graph), 8, &[], formats).unwrap(),
+            model: Visibility::Committed,
+        }
+    }
+
+    pub(crate) fn public_trees() -> Self {
+        Self::public(&trees())
+    }
+
+    pub(crate) fn committed_trees() -> Self {
+        Self::committed(&trees(), MEASURED)
+    }
+
+    /// One of each kind; all read the same tables.
+    fn all() -> [Self; 3] {
+        [
+            Self::public(&classifier()),
+            Self::public_trees(),
+            Self::committed_trees(),
+        ]
+    }
+
+    pub(crate) fn case(&self, audit: &Audit, widths: impl Into<Widths>) -> Case {
+        let public = PublicInputs {
+            inputs: Visibility::Committed,
+            model: self.model,
+            ..PublicInputs::DEFAULT
+        };
+        Case::showing(self.program.audit(audit).unwrap(), widths, public)
+    }
+
+    /// The public input that is the table's root.
+    pub(crate) fn root(&self) -> usize {
+        1 + usize::from(self.model == Visibility::Committed)
+    }
+}
+
+pub(crate) const MEASURED: ParameterFormats<'_> = ParameterFormats::Measured {
+    weight_bits: 8,
+    forest: ForestBounds { trees: 0, depth: 0 },
+};
+
+fn trees() -> Graph {
+    tree_classifier(3, 2, 3, &mut rng(6))
+}
+
 /// A table of the classifier: rows, labels, groups.
 #[derive(Debug, Clone)]
-struct Table {
-    rows: Vec<Sample>,
-    labels: Vec<f64>,
-    groups: Vec<f64>,
+pub(crate) struct Table {
+    pub(crate) rows: Vec<Sample>,
+    pub(crate) labels: Vec<f64>,
+    pub(crate) groups: Vec<f64>,
 }
 
 impl Table {
-    fn random(rows: usize, seed: u64) -> Self {
+    pub(crate) fn random(rows: usize, seed: u64) -> Self {
         let mut rng = rng(seed);
         Self {
             rows: samples(&classifier(), rows, &mut rng),
@@ -59,7 +124,7 @@ impl Table {
     }
 
     /// As one sample of the audit.
-    fn sample(&self, grouped: bool) -> Sample {
+    pub(crate) fn sample(&self, grouped: bool) -> Sample {
         let mut sample = vec![
             self.rows.iter().flat_map(|row| row[0].clone()).collect(),
             self.labels.clone(),
@@ -70,13 +135,10 @@ impl Table {
 }
 
 fn model() -> Program {
-    let graph = classifier();
-    let samples = samples(&graph, 64, &mut rng(1));
-    let calibration = Calibration::measure(&graph, &samples, 1.5).unwrap();
-    Program::compile(&graph, &calibration, 8).unwrap()
+    Audited::public(&classifier()).program
 }
 
-fn audit(rows: usize, grouped: bool, claims: &[&str]) -> Audit {
+pub(crate) fn audit(rows: usize, grouped: bool, claims: &[&str]) -> Audit {
     Audit {
         rows,
         label: "label of the table".to_owned(),
@@ -85,7 +147,7 @@ fn audit(rows: usize, grouped: bool, claims: &[&str]) -> Audit {
     }
 }
 
-fn outputs(program: &Program, cells: &[i64]) -> BTreeMap<String, Vec<i64>> {
+pub(crate) fn outputs(program: &Program, cells: &[i64]) -> BTreeMap<String, Vec<i64>> {
     let named = program.outputs.iter().map(|output| {
         let values = output.cells.iter().map(|cell| cells[cell.index()]);
         (output.name.clone(), values.collect())
@@ -94,7 +156,7 @@ fn outputs(program: &Program, cells: &[i64]) -> BTreeMap<String, Vec<i64>> {
 }
 
 /// Confusion of decisions and labels, plainly counted: true positives, false positives, false negatives, true negatives.
-fn confusion(decisions: &[bool], labels: &[bool]) -> [i64; 4] {
+pub(crate) fn confusion(decisions: &[bool], labels: &[bool]) -> [i64; 4] {
     let count = |decided: bool, right: bool| {
         let pairs = decisions.iter().zip(labels);
         pairs.filter(|pair| *pair == (&decided, &right)).count() as i64
@@ -107,7 +169,7 @@ fn confusion(decisions: &[bool], labels: &[bool]) -> [i64; 4] {
     ]
 }
 
-fn decisions(model: &Program, table: &Table) -> Vec<bool> {
+pub(crate) fn decisions(model: &Program, table: &Table) -> Vec<bool> {
     let decide = |row: &Sample| {
         let cells = model.execute(&model.quantize(row).unwrap()).unwrap();
         cells[model.outputs[0].cells[0].index()] == 1
@@ -143,21 +205,22 @@ fn holds(claim: Claim, decisions: &[bool], labels: &[bool], groups: &[bool]) -> 
     }
 }
 
-fn bits(numbers: &[f64]) -> Vec<bool> {
+pub(crate) fn bits(numbers: &[f64]) -> Vec<bool> {
     numbers.iter().map(|number| *number == 1.0).collect()
 }
 
 #[test]
 fn counts_are_those_of_the_rows() {
-    let model = model();
-    for (rows, grouped) in [(1, false), (7, false), (23, true)] {
+    let tables = [(1, false), (7, false), (23, true)];
+    let models = Audited::all().map(|audited| audited.program);
+    for (model, (rows, grouped)) in models.iter().flat_map(|model| tables.map(|table| (model, table))) {
         let table = Table::random(rows, rows as u64);
         let program = model.audit(&audit(rows, grouped, &[])).unwrap();
         let cells = program
             .execute(&program.quantize(&table.sample(grouped)).unwrap())
             .unwrap();
         let found = outputs(&program, &cells);
-        let (decided, labels, groups) = (decisions(&model, &table), bits(&table.labels), bits(&table.groups));
+        let (decided, labels, groups) = (decisions(model, &table), bits(&table.labels), bits(&table.groups));
         let all = confusion(&decided, &labels);
         assert_eq!(found["rows"], [rows as i64]);
         assert_eq!(found["correct"], [all[0] + all[3]]);
@@ -183,7 +246,12 @@ fn counts_are_those_of_the_rows() {
 /// Random tables, one with an empty group, and bounds on both sides of the truth.
 #[test]
 fn claims_hold_exactly_where_the_fractions_do() {
-    let model = model();
+    for audited in Audited::all() {
+        claims_hold_exactly(&audited.program);
+    }
+}
+
+fn claims_hold_exactly(model: &Program) {
     let claims = [
         "accuracy>=0",
         "accuracy>=0.5",
@@ -209,7 +277,7 @@ fn claims_hold_exactly_where_the_fractions_do() {
             1 => table.groups = vec![1.0; rows],
             2 => table.labels = vec![0.0; rows],
             3 => {
-                table.labels = decisions(&model, &table)
+                table.labels = decisions(model, &table)
                     .into_iter()
                     .map(|bit| f64::from(u8::from(bit)))
                     .collect()
@@ -221,7 +289,7 @@ fn claims_hold_exactly_where_the_fractions_do() {
             .unwrap();
         let found = outputs(&program, &cells);
         assert_eq!(found.len(), 1 + claims.len(), "claims show no counts");
-        let (decided, labels, groups) = (decisions(&model, &table), bits(&table.labels), bits(&table.groups));
+        let (decided, labels, groups) = (decisions(model, &table), bits(&table.labels), bits(&table.groups));
         for text in claims {
             let claim: Claim = text.parse().unwrap();
             let expected = holds(claim, &decided, &labels, &groups);
@@ -241,26 +309,19 @@ fn claims_hold_exactly_where_the_fractions_do() {
     }
 }
 
-fn case(rows: usize, widths: impl Into<Widths>, claims: &[&str]) -> Case {
-    Case::showing(model().audit(&audit(rows, true, claims)).unwrap(), widths, TABLE)
-}
-
 #[test]
 fn audits_are_proven_in_every_width() {
-    for (lanes, hash_lanes) in [(1, 0), (2, 0), (4, 0), (1, 1), (1, 2), (2, 2)] {
+    let widths = [(1, 0), (2, 0), (4, 0), (1, 1), (1, 2), (2, 2)];
+    for (audited, (lanes, hash_lanes)) in Audited::all()
+        .iter()
+        .flat_map(|audited| widths.map(|widths| (audited, widths)))
+    {
         for claims in [&[][..], &["accuracy>=0.5", "four-fifths", "opportunity<=0.1"]] {
-            let case = case(18, Widths { lanes, hash_lanes }, claims);
+            let case = audited.case(&audit(18, true, claims), Widths { lanes, hash_lanes });
             let cells = case.cells(&Table::random(18, 4).sample(true));
             let instance = case.instance(&cells);
-            assert_eq!(
-                instance.len(),
-                2 + case
-                    .program
-                    .outputs
-                    .iter()
-                    .map(|output| output.cells.len())
-                    .sum::<usize>()
-            );
+            let outputs = case.program.outputs.iter().map(|output| output.cells.len());
+            assert_eq!(instance.len(), 1 + audited.root() + outputs.sum::<usize>());
             case.assert_accepts(case.trace(&cells), instance);
         }
     }
@@ -270,10 +331,7 @@ fn audits_are_proven_in_every_width() {
 #[test]
 fn other_rows_than_the_committed_ones_are_rejected() {
     let rows = 6;
-    let case = case(rows, 1, &[]);
     let agreed = Table::random(rows, 8);
-    let honest = case.cells(&agreed.sample(true));
-    let root = case.instance(&honest)[1];
     type Lie = fn(&mut Table);
     let lies: [(&str, Lie); 5] = [
         ("a row counted twice", |table| table.rows[1] = table.rows[0].clone()),
@@ -290,26 +348,30 @@ fn other_rows_than_the_committed_ones_are_rejected() {
             table.groups.reverse();
         }),
     ];
-    for (what, lie) in lies {
-        let mut table = agreed.clone();
-        lie(&mut table);
-        let cells = case.cells(&table.sample(true));
-        let mut instance = case.instance(&cells);
-        assert_ne!(instance[1], root, "{what}");
-        case.assert_accepts(case.trace(&cells), instance.clone());
-        instance[1] = root;
-        assert!(
-            case.accepts(case.trace(&cells), instance).is_err(),
-            "{what} was accepted"
-        );
+    for audited in Audited::all() {
+        let (case, root) = (audited.case(&audit(rows, true, &[]), 1), audited.root());
+        let honest = case.instance(&case.cells(&agreed.sample(true)))[root];
+        for (what, lie) in lies {
+            let mut table = agreed.clone();
+            lie(&mut table);
+            let cells = case.cells(&table.sample(true));
+            let mut instance = case.instance(&cells);
+            assert_ne!(instance[root], honest, "{what}");
+            case.assert_accepts(case.trace(&cells), instance.clone());
+            instance[root] = honest;
+            assert!(
+                case.accepts(case.trace(&cells), instance).is_err(),
+                "{what} was accepted"
+            );
+        }
     }
 }
 
 #[test]
 fn counts_that_do_not_add_up_are_rejected() {
-    for claims in [&[][..], &["four-fifths"]] {
-        let case = case(4, 1, claims);
-        let honest = case.cells(&Table::random(4, 21).sample(true));
+    for (audited, claims) in Audited::all().iter().zip([&[][..], &["four-fifths"], &[]]) {
+        let case = audited.case(&audit(3, true, claims), 1);
+        let honest = case.cells(&Table::random(3, 21).sample(true));
         let trace = case.trace(&honest);
         let instance = case.instance(&honest);
         for place in 1..instance.len() {
@@ -332,7 +394,8 @@ fn counts_that_do_not_add_up_are_rejected() {
 #[test]
 fn perturbed_cells_of_the_tree_are_rejected() {
     for (rows, hash_lanes) in [(3, 0), (3, 1), (5, 2)] {
-        let case = case(rows, Widths { lanes: 1, hash_lanes }, &["accuracy>=0.5"]);
+        let audit = audit(rows, true, &["accuracy>=0.5"]);
+        let case = Audited::public(&classifier()).case(&audit, Widths { lanes: 1, hash_lanes });
         let honest = case.cells(&Table::random(rows, 2).sample(true));
         let (trace, instance) = (case.trace(&honest), case.instance(&honest));
         let hashed = case.layout.commitment_rows();
@@ -355,14 +418,11 @@ fn perturbed_cells_of_the_tree_are_rejected() {
 /// right in itself, is not the one whose result goes on. A lane without a hash may permute what it likes.
 #[test]
 fn lanes_of_hashes_do_not_mix() {
-    let case = case(
-        5,
-        Widths {
-            lanes: 1,
-            hash_lanes: 2,
-        },
-        &["accuracy>=0.5"],
-    );
+    let widths = Widths {
+        lanes: 1,
+        hash_lanes: 2,
+    };
+    let case = Audited::public(&classifier()).case(&audit(5, true, &["accuracy>=0.5"]), widths);
     let honest = case.cells(&Table::random(5, 2).sample(true));
     let (trace, instance) = (case.trace(&honest), case.instance(&honest));
     let permutations = case.layout.bound_cells().into_iter();
@@ -421,11 +481,8 @@ fn what_no_audit_can_be_made_of_is_refused() {
     assert!(refused(&model, &audit(0, false, &[])).contains("rows"));
     assert!(refused(&model, &audit(1 << 16, false, &[])).contains("rows"));
     assert!(refused(&model, &audit(3, false, &["four-fifths"])).contains("groups"));
-    let trees = forest(3, 2, 2, &mut rng(1));
-    let samples = samples(&trees, 32, &mut rng(2));
-    let calibration = Calibration::measure(&trees, &samples, 1.5).unwrap();
-    let trees = Program::compile(&trees, &calibration, 8).unwrap();
-    assert!(refused(&trees, &audit(3, false, &[])).contains("trees"));
+    let places = Audited::public(&forest(3, 2, 2, &mut rng(1))).program;
+    assert!(refused(&places, &audit(3, false, &[])).contains("class"));
     let mut numbers = model.clone();
     numbers.outputs.remove(0);
     assert!(refused(&numbers, &audit(3, false, &[])).contains("class"));
@@ -470,15 +527,15 @@ pub(crate) fn by_age(claims: &[&str]) -> AuditOptions {
     }
 }
 
-/// What scikit-learn and ONNX Runtime said when the example was trained.
-pub(crate) fn trained(rows: usize) -> (Vec<bool>, Vec<bool>) {
+/// What the training library and ONNX Runtime said when an example was trained, and the table's labels.
+pub(crate) fn trained(model: &str, rows: usize) -> (Vec<bool>, Vec<bool>) {
     let text = std::fs::read_to_string(repository().join("examples/credit/expected.json")).unwrap();
     let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
     let bits = |values: &serde_json::Value| {
         let values = values.as_array().unwrap().iter().take(rows);
         values.map(|value| value.as_i64().unwrap() == 1).collect::<Vec<_>>()
     };
-    (bits(&expected["logreg"]["label"]), bits(&expected["target"]))
+    (bits(&expected[model]["label"]), bits(&expected["target"]))
 }
 
 #[test]
@@ -497,7 +554,7 @@ fn german_credit_is_counted_as_by_scikit_learn() {
     let sample = table.sample(&path, &pipeline.model.graph, &[]).unwrap();
     let cells = program.execute(&program.quantize(&sample).unwrap()).unwrap();
     let found = outputs(&program, &cells);
-    let (decided, labels) = trained(1000);
+    let (decided, labels) = trained("logreg", 1000);
     let [tp, fp, fn_, tn] = confusion(&decided, &labels);
     assert_eq!(found["correct"], [tp + tn]);
     assert_eq!(found["false positives"].iter().sum::<i64>(), fp);
@@ -529,7 +586,7 @@ fn proven(rows: usize, claims: &[&str]) -> (usize, u64) {
         circuit.data_root(&sample, &secret.salts).unwrap(),
         proof.public_inputs[1]
     );
-    let (decided, labels) = trained(rows);
+    let (decided, labels) = trained("logreg", rows);
     let [tp, _, _, tn] = confusion(&decided, &labels);
     let expected = (tp + tn) * 10 >= 7 * rows as i64;
     assert_eq!(secret.public_inputs[2], Fr::from(rows as u64));

@@ -7,7 +7,7 @@ use zkverdict::{
     CalibrationFile, CompileOptions, Keys, Model, SecretModel,
     circuits::{
         AdviceColumn, Layout, PublicInputs, Trace, Visibility,
-        chips::tree::{LEAF, SUBTREE, SubtreePlaces, split_limbs},
+        chips::tree::{LEAF, NUMBER, NUMBER_ROWS, SUBTREE, SubtreePlaces, split_limbs},
     },
     compile,
     models::{
@@ -334,7 +334,7 @@ impl Honest {
 
     /// Rows whose value is the entry of a committed tree: behind the features' memory.
     fn entries(&self) -> std::ops::Range<usize> {
-        let first = 2 + self.case.program.memory.len();
+        let first = 2 + NUMBER_ROWS * self.case.program.memory.len();
         let trees = self.case.program.committed_trees().len();
         first..first + trees
     }
@@ -500,6 +500,38 @@ fn an_entry_has_one_reading() {
             trace.limb[row + 1] -= sign;
             honest.rejects("a carried leaf", &trace);
         }
+    }
+}
+
+/// A number that is other than its limbs say, or whose limbs are none, everywhere it stands.
+#[test]
+fn a_number_is_its_limbs() {
+    let twins = Twins::new(2);
+    let honest = Honest::of(&twins.ours, &twins.samples()[2]);
+    let homes = honest.case.layout.tree_rows(NUMBER);
+    assert_eq!(homes.len(), FEATURES);
+    for (home, feature) in homes.into_iter().zip(&honest.case.program.inputs) {
+        let other = |amount: Fr| {
+            let mut trace = honest.trace.clone();
+            for row in honest.case.rows_of(feature.cell) {
+                trace.value[row] += amount;
+            }
+            trace.memory[home] += amount;
+            trace
+        };
+        for amount in [Fr::one(), -Fr::one(), power_of_two(32), -power_of_two(32)] {
+            honest.rejects("a number without its limbs", &other(amount));
+        }
+        // Beyond four limbs, and below zero: the highest limb is none.
+        for sign in [Fr::one(), -Fr::one()] {
+            let mut trace = other(sign * power_of_two(32));
+            trace.limb[home + 1] += sign * power_of_two(8);
+            honest.rejects("a number of more than four limbs", &trace);
+        }
+        let mut trace = honest.trace.clone();
+        trace.limb[home + 1] -= Fr::one();
+        trace.key[home + 1] += power_of_two(8);
+        honest.rejects("a limb that is none", &trace);
     }
 }
 

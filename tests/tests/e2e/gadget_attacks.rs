@@ -121,7 +121,7 @@ fn wrong_intermediate_results_are_rejected() {
         let outputs = program.steps.iter().flat_map(|step| match step {
             Step::Witness { .. } => vec![],
             Step::Curve { output, .. } | Step::Bin { output, .. } => vec![*output],
-            Step::Tree(path) => path.outputs.clone(),
+            Step::Tree(path) => path.outputs.concat(),
             Step::Layer(layer) => layer
                 .sums
                 .iter()

@@ -27,5 +27,6 @@ mod snapshots;
 mod soundness;
 mod support;
 mod tree_attacks;
+mod tree_audits;
 mod trees;
 mod widths;

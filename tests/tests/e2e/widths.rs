@@ -198,6 +198,7 @@ impl Ranges {
                 Step::Witness { cells, range, source } => {
                     for cell in cells {
                         ranges.max[cell.index()] = match range {
+                            Range::Wide => (1 << (4 * program.limb_bits)) - 1,
                             Range::Cell => full - 1,
                             Range::Bit => 1,
                             Range::Unchecked => 0,
@@ -223,7 +224,7 @@ impl Ranges {
                     ranges.max[output.index()] = program.tables[table.index()].domain() as i64 - 1;
                 }
                 Step::Tree(path) => {
-                    for (number, output) in path.outputs.iter().enumerate() {
+                    for (number, output) in path.outputs.iter().flat_map(|outputs| outputs.iter().enumerate()) {
                         let weights = path.leaves.iter().map(|leaf| leaf.weights[number]);
                         ranges.max[output.index()] = weights.max().unwrap();
                     }

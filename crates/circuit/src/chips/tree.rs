@@ -18,12 +18,16 @@ pub const SUBTREE: u64 = 1;
 pub const LEAF: u64 = 2;
 /// The bin of a number: five rows.
 pub const BIN: u64 = 3;
+/// Where trees are committed to, which have no bins: a number and its limbs, two rows.
+pub const NUMBER: u64 = 3;
 const KINDS: u64 = 3;
 
 /// Gadget rows of a leaf.
 pub const LEAF_ROWS: usize = 6;
 /// Gadget rows of a bin.
 pub const BIN_ROWS: usize = 5;
+/// Gadget rows of a number.
+pub const NUMBER_ROWS: usize = 2;
 /// Limbs of a leaf's weight.
 pub const WEIGHT_LIMBS: u32 = 3;
 /// Limbs of what nodes of committed trees compare with: a `float32` in their order. Others compare with a bin, one limb.
@@ -210,6 +214,33 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, c
             ],
         )
     });
+    if config.shape.committed_trees {
+        number(meta, config, columns);
+    } else {
+        bin(meta, config, columns);
+    }
+}
+
+fn number(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, columns: TreeColumns) {
+    // Rows i and i+C:
+    //   x(i) = key(i) + B·limb(i) + B²·key(i+C) + B³·limb(i+C)
+    // docs/spec/tree.md
+    meta.create_gate("number", |meta| {
+        let q = meta.query_fixed(columns.q_tree, Rotation::cur());
+        let value = meta.query_advice(config.value, Rotation::cur());
+        let mut limbs = Vec::new();
+        for place in 0..NUMBER_ROWS {
+            limbs.push(config.below(meta, config.key, place));
+            limbs.push(config.below(meta, config.limb, place));
+        }
+        Constraints::with_selector(
+            is_kind(q, NUMBER, KINDS),
+            [("number is its limbs", value - joined(config, &limbs))],
+        )
+    });
+}
+
+fn bin(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig, columns: TreeColumns) {
     // Rows i to i+4C. With β = key(i), lo = entry(i), hi = entry(i+C), four limbs each for the distances:
     //   key(i+C) = β + 1,   x(i+C) = β
     //   x(i) − lo = limb(i), limb(i+C), key(i+2C), limb(i+2C)

@@ -105,7 +105,7 @@ fn steps_by_cell(program: &Program) -> Vec<usize> {
             Step::Witness { cells, .. } => cells.clone(),
             Step::Layer(layer) => layer.sums.iter().filter_map(|sum| sum.finish.output()).collect(),
             Step::Bin { output, .. } | Step::Curve { output, .. } => vec![*output],
-            Step::Tree(path) => path.outputs.clone(),
+            Step::Tree(path) => path.outputs.concat(),
         };
         for cell in results {
             steps[cell.index()] = number;
@@ -163,12 +163,12 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Cells without a range of their own, as laying out the steps would find them.
+    /// Cells that are not bounded as sums need it, as laying out the steps would find them.
     fn find_unchecked(&mut self) {
         for step in &self.program.steps {
             if let Step::Witness {
                 cells,
-                range: CellRange::Unchecked,
+                range: CellRange::Unchecked | CellRange::Wide,
                 ..
             } = step
             {

@@ -13,3 +13,4 @@ mod help;
 mod pipeline;
 mod settings;
 mod srs;
+mod tree_audits;

@@ -185,7 +185,7 @@ impl Lowering<'_> {
             }),
             levels,
             leaves,
-            outputs: outputs.clone(),
+            outputs: vec![outputs.clone()],
         }));
         Ok(outputs.into_iter().map(Expression::cell).collect())
     }

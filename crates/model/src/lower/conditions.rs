@@ -236,13 +236,9 @@ impl Lowering<'_> {
         let mut conditions = Conditions::default();
         for (feature, origin) in self.origins.operand(node).iter().enumerate() {
             let compared = self.compared(node, feature, origin)?;
-            let (cell, domain) = (compared.cell, compared.domain);
+            let cell = compared.cell;
             conditions.compared.insert(feature, compared);
             if let Entry::Vacant(place) = conditions.bins.entry(cell) {
-                if domain == Domain::Float32 {
-                    // Its only bin holds all numbers.
-                    self.bin(cell, &[]);
-                }
                 place.insert((self.address(node, cell)?, None));
             }
         }
@@ -252,7 +248,8 @@ impl Lowering<'_> {
             if questions.any(|(question, _, _)| matches!(question, Question::Within { .. })) {
                 return Err(unsupported(
                     node,
-                    "asks whether a number equals a constant, or not; of committed trees only comparisons are proven: use                      model=public, or one-hot encode the feature"
+                    "asks whether a number equals a constant, or not; of committed trees only comparisons are proven: use \
+                     model=public, or one-hot encode the feature"
                         .to_owned(),
                 ));
             }

@@ -276,8 +276,13 @@ impl Lowering<'_> {
             }
             self.values.push(expressions);
         }
-        // A bin proves the range of what trees compare.
-        for (cells, range) in [(numbers, Range::Cell), (floats, Range::Unchecked)] {
+        // A bin proves the range of what trees compare; those that are committed to have none.
+        let of_floats = if self.secret.is_some() {
+            Range::Wide
+        } else {
+            Range::Unchecked
+        };
+        for (cells, range) in [(numbers, Range::Cell), (floats, of_floats)] {
             if !cells.is_empty() {
                 self.program.steps.push(Step::Witness {
                     cells,

@@ -59,7 +59,7 @@ impl Secret {
             Formats::Given {
                 blocks: layers.filter_map(|layer| layer.parameters.clone()).collect(),
                 trees: trees
-                    .filter_map(|path| Some((path.committed?, path.outputs.len())))
+                    .filter_map(|path| Some((path.committed?, path.weights())))
                     .collect(),
             }
         };

@@ -239,9 +239,10 @@ impl Lowering<'_> {
         }
         let largest = path.leaves.iter().flat_map(|leaf| &leaf.weights).max();
         let largest = largest.copied().unwrap_or(0);
-        path.outputs = self.new_cells(weights.targets.len(), format, largest);
-        let outputs = path.outputs.iter().map(|cell| Expression::cell(*cell));
-        let results = weights.targets.iter().copied().zip(outputs).collect();
+        let outputs = self.new_cells(weights.targets.len(), format, largest);
+        let leaf_cells = outputs.iter().map(|cell| Expression::cell(*cell));
+        let results = weights.targets.iter().copied().zip(leaf_cells).collect();
+        path.outputs = vec![outputs];
         self.program.steps.push(Step::Tree(path));
         Ok(results)
     }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use zkverdict_model::{
-    Aggregate, BranchMode, Calibration, Graph, Op, OutputKind, Program, SingleRow, TreeEnsemble, TreeNode,
+    Aggregate, BranchMode, Calibration, ForestBounds, Graph, Op, OutputKind, ParameterFormats, Program, SingleRow,
+    TreeEnsemble, TreeNode,
 };
 use zkverdict_onnx::import;
 
@@ -66,18 +67,53 @@ fn decisions_equal_onnx_runtimes() {
     assert!(rows > 3_000, "{rows} rows only");
 }
 
-/// The integer program decides as ONNX Runtime does on every row without missing values: labels exactly, scores within
-/// what the calibrated range leaves of a cell.
+/// The rows without missing values, and ranges measured on them.
+fn calibrated<'c>(graph: &Graph, cases: &'c [Case]) -> (Vec<&'c Case>, Calibration) {
+    let provable: Vec<&Case> = cases.iter().filter(|case| !case.has_missing()).collect();
+    let samples: Vec<Vec<Vec<f64>>> = provable.iter().map(|case| case.inputs.clone()).collect();
+    (provable, Calibration::measure(graph, &samples, 1.5).unwrap())
+}
+
+/// Labels exactly, scores within what the calibrated range leaves of a cell.
+fn decides_as_onnx_runtime(name: &str, graph: &Graph, program: &Program, provable: &[&Case]) {
+    let limb_bits = program.limb_bits;
+    for case in provable {
+        let inputs = program.quantize(&case.inputs).unwrap();
+        let cells = program
+            .execute(&inputs)
+            .unwrap_or_else(|error| panic!("{name}: {:?}: {error}", case.inputs));
+        let outputs = program.dequantize_outputs(&cells);
+        for ((output, cells), (got, expected)) in graph
+            .outputs
+            .iter()
+            .zip(&program.outputs)
+            .zip(outputs.iter().zip(&case.outputs))
+        {
+            let place = || format!("{name} at {limb_bits}: {} of {:?}", output.name, case.inputs);
+            match (read(output, got), &output.kind) {
+                (Err(labels), _) => assert_eq!(Value::from(labels), *expected, "{}", place()),
+                (Ok(got), OutputKind::Real) => {
+                    // Two steps of the output's cells; the tables of curves are off by 5e-4 at eight bits.
+                    let slack = 2.0 / cells.format.step() + 5e-4 * f64::powi(4.0, 8 - limb_bits as i32);
+                    for (got, expected) in got.iter().zip(list(expected)) {
+                        assert!((got - expected).abs() <= slack, "{}: {got}, {expected}", place());
+                    }
+                }
+                (Ok(got), _) => assert_eq!(got, list(expected), "{}", place()),
+            }
+        }
+    }
+}
+
+/// The integer program decides as ONNX Runtime does on every row without missing values.
 #[test]
 fn programs_decide_as_onnx_runtime() {
     let (mut rows, mut refused) = (0, 0);
     for (name, cases) in made() {
         let graph = import(&model(&format!("{name}.onnx"))).unwrap();
         let cases: Vec<Case> = cases.as_array().unwrap().iter().map(Case::new).collect();
-        let provable: Vec<&Case> = cases.iter().filter(|case| !case.has_missing()).collect();
+        let (provable, calibration) = calibrated(&graph, &cases);
         refused += cases.len() - provable.len();
-        let samples: Vec<Vec<Vec<f64>>> = provable.iter().map(|case| case.inputs.clone()).collect();
-        let calibration = Calibration::measure(&graph, &samples, 1.5).unwrap_or_else(|error| panic!("{name}: {error}"));
         for limb_bits in [8, 11] {
             let program = Program::compile(&graph, &calibration, limb_bits)
                 .unwrap_or_else(|error| panic!("{name} at {limb_bits}: {error}"));
@@ -85,37 +121,43 @@ fn programs_decide_as_onnx_runtime() {
             for case in cases.iter().filter(|case| case.has_missing()) {
                 assert!(program.quantize(&case.inputs).is_err(), "{name}");
             }
-            for case in &provable {
-                let inputs = program.quantize(&case.inputs).unwrap();
-                let cells = program
-                    .execute(&inputs)
-                    .unwrap_or_else(|error| panic!("{name}: {:?}: {error}", case.inputs));
-                let outputs = program.dequantize_outputs(&cells);
-                for ((output, cells), (got, expected)) in graph
-                    .outputs
-                    .iter()
-                    .zip(&program.outputs)
-                    .zip(outputs.iter().zip(&case.outputs))
-                {
-                    let place = || format!("{name} at {limb_bits}: {} of {:?}", output.name, case.inputs);
-                    match (read(output, got), &output.kind) {
-                        (Err(labels), _) => assert_eq!(Value::from(labels), *expected, "{}", place()),
-                        (Ok(got), OutputKind::Real) => {
-                            // Two steps of the output's cells; the tables of curves are off by 5e-4 at eight bits.
-                            let slack = 2.0 / cells.format.step() + 5e-4 * f64::powi(4.0, 8 - limb_bits as i32);
-                            for (got, expected) in got.iter().zip(list(expected)) {
-                                assert!((got - expected).abs() <= slack, "{}: {got}, {expected}", place());
-                            }
-                        }
-                        (Ok(got), _) => assert_eq!(got, list(expected), "{}", place()),
-                    }
-                }
-                rows += 1;
-            }
+            decides_as_onnx_runtime(&name, &graph, &program, &provable);
+            rows += provable.len();
         }
     }
     assert!(rows > 5_000, "{rows} rows only");
     assert!(refused > 100, "{refused} rows with missing values only");
+}
+
+/// Ensembles that are committed to decide alike, those of every library among them; what cannot be committed to is refused
+/// for a reason that is its own.
+#[test]
+fn committed_programs_decide_as_onnx_runtime() {
+    let mut committed = Vec::new();
+    for (name, cases) in made() {
+        let graph = import(&model(&format!("{name}.onnx"))).unwrap();
+        let cases: Vec<Case> = cases.as_array().unwrap().iter().map(Case::new).collect();
+        let (provable, calibration) = calibrated(&graph, &cases);
+        for limb_bits in [8, 9] {
+            let formats = ParameterFormats::Measured {
+                weight_bits: limb_bits,
+                forest: ForestBounds::default(),
+            };
+            match Program::compile_committed(&graph, &calibration, limb_bits, &[], formats) {
+                Ok(program) => {
+                    decides_as_onnx_runtime(&name, &graph, &program, &provable);
+                    committed.push(name.clone());
+                }
+                Err(refusal) => assert!(refusal.to_string().contains("use model=public"), "{name}: {refusal}"),
+            }
+        }
+    }
+    for library in ["xgboost", "lightgbm", "catboost", "boosting", "forest"] {
+        for kind in ["binary", "regressor"] {
+            let name = format!("{library}_{kind}");
+            assert!(committed.contains(&name), "{name} is not committed to");
+        }
+    }
 }
 
 /// In exact arithmetic some rows beside a threshold would fall on the other side: float32's rounding before the trees is

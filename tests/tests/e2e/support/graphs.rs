@@ -380,6 +380,34 @@ pub(crate) fn forest(features: usize, trees: usize, depth: usize, rng: &mut StdR
     builder.finish()
 }
 
+/// Trees that decide between two classes, the first feature encoded one-hot.
+pub(crate) fn tree_classifier(features: usize, trees: usize, depth: usize, rng: &mut StdRng) -> Graph {
+    let mut builder = GraphBuilder::new(features);
+    let encoded = builder.encode_first(CATEGORIES.to_vec());
+    let features = builder.len(encoded);
+    let mut ensemble = TreeEnsemble {
+        trees: (0..trees).map(|_| random_tree(features, depth, rng)).collect(),
+        targets: 1,
+        aggregate: Aggregate::Sum,
+        base: vec![0.125],
+    };
+    for node in ensemble.trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
+        if let TreeNode::Leaf { weights } = node {
+            weights.truncate(1);
+        }
+    }
+    let score = builder.node(Op::TreeEnsemble(ensemble), encoded, 1);
+    let probability = builder.map(Op::Sigmoid, score);
+    let compare = Op::Compare {
+        comparison: Comparison::Greater,
+        thresholds: vec![0.0],
+    };
+    let label = builder.map(compare, score);
+    builder.output("label", label, OutputKind::Bool);
+    builder.output("probability", probability, OutputKind::Real);
+    builder.finish()
+}
+
 fn random_tree(features: usize, depth: usize, rng: &mut StdRng) -> Tree {
     let mut nodes = vec![];
     grow(features, depth, rng, &mut nodes);

@@ -343,9 +343,11 @@ impl Case {
                     set(&mut cells, *output, value);
                 }
                 Step::Tree(path) => {
-                    let weights = program.leaf(path, &cells).weights.clone();
-                    for (output, weight) in path.outputs.iter().zip(weights) {
-                        set(&mut cells, *output, weight);
+                    for (bank, outputs) in program.banks().zip(&path.outputs) {
+                        let weights = program.leaf(path, bank, &cells).weights.clone();
+                        for (output, weight) in outputs.iter().zip(weights) {
+                            set(&mut cells, *output, weight);
+                        }
                     }
                 }
             }

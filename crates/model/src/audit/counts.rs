@@ -1,0 +1,327 @@
+//! What is counted over the rows of a table, and what follows from the counts.
+
+use crate::{
+    CellId, Claim, Finish, Format, Fraction, Layer, OutputCells, OutputKind, Step, Sum, Table, TableId,
+    audit::{Auditor, RowBits},
+};
+
+/// What is known of the rows of one group, or of all: cells of counts.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    rows: CellId,
+    selected: CellId,
+    positives: CellId,
+    true_positives: CellId,
+}
+
+/// A sum of counts: cells with their weights, and a constant.
+#[derive(Debug, Clone, Default)]
+struct Total {
+    terms: Vec<(CellId, i64)>,
+    constant: i64,
+}
+
+impl Total {
+    fn count(cell: CellId) -> Self {
+        Self {
+            terms: vec![(cell, 1)],
+            constant: 0,
+        }
+    }
+
+    fn minus(mut self, cell: CellId) -> Self {
+        self.terms.push((cell, -1));
+        self
+    }
+
+    fn plus(mut self, cell: CellId) -> Self {
+        self.terms.push((cell, 1));
+        self
+    }
+}
+
+/// A number that is compared with zero: products of counts with their weights, and a sum of counts.
+#[derive(Debug, Clone, Default)]
+struct Difference {
+    products: Vec<(i64, CellId, CellId)>,
+    terms: Vec<(CellId, i64)>,
+    constant: i64,
+}
+
+/// How a number is compared with zero.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Comparison {
+    pub(super) table: TableId,
+    pub(super) offset: i128,
+}
+
+impl Auditor<'_> {
+    pub(super) fn table(&mut self, table: Table) -> TableId {
+        let tables = &mut self.program.tables;
+        let index = tables.iter().position(|known| *known == table).unwrap_or_else(|| {
+            tables.push(table);
+            tables.len() - 1
+        });
+        TableId(u32::try_from(index).expect("few tables"))
+    }
+
+    pub(super) fn layer(&mut self, name: &str, inputs: Vec<CellId>, sums: Vec<Sum>) {
+        self.program.steps.push(Step::Layer(Layer {
+            name: name.to_owned(),
+            inputs,
+            sums,
+            parameters: None,
+        }));
+    }
+
+    /// A number in whole counts, from 0 to the number of rows.
+    fn whole(&mut self, name: &str, total: &Total) -> CellId {
+        // One step of the result is 2^(2L) of the sum: nothing is rounded.
+        let unit = self.program.cell_max();
+        let table = self.table(Table::clamp(0, 1, unit));
+        let output = self.new_cell();
+        let sum = Sum {
+            weights: total.terms.iter().map(|(_, weight)| weight * unit).collect(),
+            products: Vec::new(),
+            bias: i128::from(total.constant) * i128::from(unit),
+            finish: Finish::Lookup { table, output },
+        };
+        self.layer(name, total.terms.iter().map(|(cell, _)| *cell).collect(), vec![sum]);
+        output
+    }
+
+    fn sum_of(&mut self, name: &str, cells: impl Iterator<Item = CellId>) -> CellId {
+        let terms = cells.map(|cell| (cell, 1)).collect();
+        self.whole(name, &Total { terms, constant: 0 })
+    }
+
+    /// A step table for numbers between `−bound` and `bound`, and what is added to them.
+    pub(super) fn comparison_table(&mut self, bound: i128) -> Comparison {
+        let bits = 2 * self.program.cell_bits();
+        let origin = usize::try_from(bound >> bits).expect("differences of counts are small") + 1;
+        Comparison {
+            table: self.table(Table::step(origin, 2 * origin)),
+            offset: (origin as i128) << bits,
+        }
+    }
+
+    /// A bit: whether a number is not negative.
+    fn holds(&mut self, name: &str, difference: Difference) -> CellId {
+        let rows = self.audit.rows as i64;
+        // As many times a count as a cell holds: products have no weights.
+        let most = (self.program.cell_max() - 1) / rows;
+        let mut terms = difference.terms;
+        let mut products = Vec::new();
+        let mut bound = i128::from(difference.constant.unsigned_abs());
+        for (weight, left, right) in difference.products {
+            bound += i128::from(weight.unsigned_abs()) * i128::from(rows) * i128::from(rows);
+            let factor = if weight < 0 {
+                // −w·x·y = w·(rows − x)·y − w·rows·y
+                terms.push((right, weight * rows));
+                Total {
+                    terms: vec![(left, -1)],
+                    constant: rows,
+                }
+            } else {
+                Total::count(left)
+            };
+            let weight = weight.abs();
+            for (times, copies) in [(most, weight / most), (weight % most, 1)] {
+                if times > 0 && copies > 0 {
+                    let scaled = Total {
+                        terms: factor.terms.iter().map(|(cell, sign)| (*cell, sign * times)).collect(),
+                        constant: factor.constant * times,
+                    };
+                    let scaled = self.whole(name, &scaled);
+                    products.extend((0..copies).map(|_| (scaled, right)));
+                }
+            }
+        }
+        bound += terms
+            .iter()
+            .map(|(_, weight)| i128::from(weight.unsigned_abs()) * i128::from(rows))
+            .sum::<i128>();
+        // The products of negative weights are added before they are taken away.
+        let Comparison { table, offset } = self.comparison_table(2 * bound);
+        let output = self.new_cell();
+        let sum = Sum {
+            weights: terms.iter().map(|(_, weight)| *weight).collect(),
+            products,
+            bias: offset + i128::from(difference.constant),
+            finish: Finish::Lookup { table, output },
+        };
+        self.layer(name, terms.iter().map(|(cell, _)| *cell).collect(), vec![sum]);
+        output
+    }
+
+    fn all_hold(&mut self, name: &str, bits: &[CellId]) -> CellId {
+        let difference = Difference {
+            terms: bits.iter().map(|bit| (*bit, 1)).collect(),
+            constant: -(bits.len() as i64),
+            ..Difference::default()
+        };
+        self.holds(name, difference)
+    }
+
+    fn output(&mut self, name: &str, kind: OutputKind, cells: Vec<CellId>) {
+        self.program.outputs.push(OutputCells {
+            name: name.to_owned(),
+            shape: vec![cells.len()],
+            kind,
+            cells,
+            format: Format::INTEGER,
+            exact: true,
+        });
+    }
+
+    pub(super) fn outputs(&mut self, rows: &[RowBits]) {
+        let number = rows.len() as i64;
+        let count_all = self.whole(
+            "rows",
+            &Total {
+                terms: vec![(rows[0].positive, 0)],
+                constant: number,
+            },
+        );
+        self.output("rows", OutputKind::Index, vec![count_all]);
+        let all = Counts {
+            rows: count_all,
+            selected: self.sum_of("selected", rows.iter().map(|row| row.selected)),
+            positives: self.sum_of("positives", rows.iter().map(|row| row.positive)),
+            true_positives: self.sum_of("true positives", rows.iter().map(|row| row.true_positive)),
+        };
+        // rows − selected − positives + 2·(true positives)
+        let correct = self.whole(
+            "correct",
+            &Total {
+                terms: vec![(all.selected, -1), (all.positives, -1), (all.true_positives, 2)],
+                constant: number,
+            },
+        );
+        let groups = self.audit.group.is_some().then(|| self.groups(rows, &all));
+        if self.audit.claims.is_empty() {
+            self.output("correct", OutputKind::Index, vec![correct]);
+            let counted = groups.map_or(vec![all], Vec::from);
+            self.confusion(&counted);
+            return;
+        }
+        for claim in self.audit.claims.clone() {
+            let name = claim.to_string();
+            let bit = match (claim, groups) {
+                (Claim::Accuracy(least), _) => self.holds(
+                    &name,
+                    Difference {
+                        terms: vec![(correct, i64::from(least.denominator))],
+                        constant: -i64::from(least.numerator) * number,
+                        ..Difference::default()
+                    },
+                ),
+                (Claim::FourFifths, Some([first, second])) => {
+                    let rates = [(first.selected, first.rows), (second.selected, second.rows)];
+                    self.rates(&name, rates, |[(a, b), (c, d)]| vec![(5, a, d), (-4, c, b)])
+                }
+                (Claim::Parity(most), Some([first, second])) => {
+                    let rates = [(first.selected, first.rows), (second.selected, second.rows)];
+                    self.gap(&name, rates, most)
+                }
+                (Claim::Opportunity(most), Some([first, second])) => {
+                    let rates = [
+                        (first.true_positives, first.positives),
+                        (second.true_positives, second.positives),
+                    ];
+                    self.gap(&name, rates, most)
+                }
+                // `Program::audit` refuses claims about groups that are not there.
+                (_, None) => continue,
+            };
+            self.output(&name, OutputKind::Bool, vec![bit]);
+        }
+    }
+
+    /// The counts of both groups.
+    fn groups(&mut self, rows: &[RowBits], all: &Counts) -> [Counts; 2] {
+        let second = Counts {
+            rows: self.sum_of("rows of the group", rows.iter().filter_map(|row| row.group)),
+            selected: self.sum_of(
+                "selected of the group",
+                rows.iter().filter_map(|row| row.selected_in_group),
+            ),
+            positives: self.sum_of(
+                "positives of the group",
+                rows.iter().filter_map(|row| row.positive_in_group),
+            ),
+            true_positives: self.sum_of(
+                "true positives of the group",
+                rows.iter().filter_map(|row| row.true_positive_in_group),
+            ),
+        };
+        let mut rest = |name: &str, all: CellId, second: CellId| self.whole(name, &Total::count(all).minus(second));
+        let first = Counts {
+            rows: rest("rows of the other group", all.rows, second.rows),
+            selected: rest("selected of the other group", all.selected, second.selected),
+            positives: rest("positives of the other group", all.positives, second.positives),
+            true_positives: rest(
+                "true positives of the other group",
+                all.true_positives,
+                second.true_positives,
+            ),
+        };
+        [first, second]
+    }
+
+    /// Shows how decisions and labels go together, group by group.
+    fn confusion(&mut self, counted: &[Counts]) {
+        let mut shown = |name: &str, total: &dyn Fn(&Counts) -> Total| {
+            let cells = counted.iter().map(|counts| self.whole(name, &total(counts))).collect();
+            self.output(name, OutputKind::Index, cells);
+        };
+        shown("true positives", &|counts| Total::count(counts.true_positives));
+        shown("false positives", &|counts| {
+            Total::count(counts.selected).minus(counts.true_positives)
+        });
+        shown("false negatives", &|counts| {
+            Total::count(counts.positives).minus(counts.true_positives)
+        });
+        shown("true negatives", &|counts| {
+            let others = Total::count(counts.rows).minus(counts.selected).minus(counts.positives);
+            others.plus(counts.true_positives)
+        });
+    }
+
+    /// Whether neither rate, as a share of something that is there, is too far from the other.
+    fn rates(
+        &mut self,
+        name: &str,
+        rates: [(CellId, CellId); 2],
+        difference: impl Fn([(CellId, CellId); 2]) -> Vec<(i64, CellId, CellId)>,
+    ) -> CellId {
+        let [first, second] = rates;
+        let mut bits = Vec::new();
+        for pair in [[first, second], [second, first]] {
+            let products = difference(pair);
+            bits.push(self.holds(
+                name,
+                Difference {
+                    products,
+                    ..Difference::default()
+                },
+            ));
+            // A share of nothing is none.
+            bits.push(self.holds(
+                name,
+                Difference {
+                    terms: vec![(pair[0].1, 1)],
+                    constant: -1,
+                    ..Difference::default()
+                },
+            ));
+        }
+        self.all_hold(name, &bits)
+    }
+
+    /// Whether rates `a/b` and `c/d` differ by at most `e/f`: `e·b·d ≥ f·(a·d − c·b)`, and the other way round.
+    fn gap(&mut self, name: &str, rates: [(CellId, CellId); 2], most: Fraction) -> CellId {
+        let (e, f) = (i64::from(most.numerator), i64::from(most.denominator));
+        self.rates(name, rates, |[(a, b), (c, d)]| vec![(e, b, d), (-f, a, d), (f, c, b)])
+    }
+}
