@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use zkverdict_model::Program;
+use zkverdict_model::{Program, Step};
 
 use crate::{
     CircuitError, DEGREE, PublicInputs,
@@ -27,6 +27,30 @@ pub struct Shape {
     /// Whether there are gates for hashing.
     #[serde(default)]
     pub hashes: bool,
+    /// The columns of a linked model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkColumns>,
+}
+
+/// The columns of a [linked](crate::chips::link) model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LinkColumns {
+    /// Columns that the model stands in: one per lane for sums, one for the tables of trees.
+    pub models: usize,
+    /// Fixed columns of weights: one per lane, or only the first where no sum has weights that everybody knows.
+    pub weights: usize,
+}
+
+impl LinkColumns {
+    fn of(program: &Program, lanes: usize, has_weights: bool) -> Self {
+        let has_sums = !program.parameter_layers().is_empty();
+        let is_known = |step: &Step| matches!(step, Step::Layer(layer) if layer.parameters.is_none());
+        let has_weights = has_weights || program.steps.iter().any(is_known);
+        Self {
+            models: if has_sums { lanes } else { 1 },
+            weights: if has_weights { lanes } else { 1 },
+        }
+    }
 }
 
 impl Shape {
@@ -39,7 +63,15 @@ impl Shape {
             committed_trees: program.has_committed_trees(),
             convolutions: !combined.is_empty(),
             hashes: public.commits(),
+            link: public
+                .is_linked()
+                .then(|| LinkColumns::of(program, lanes, public.commits() || !combined.is_empty())),
         }
+    }
+
+    /// Fixed columns of weights.
+    pub(crate) fn weight_columns(self) -> usize {
+        self.link.map_or(self.lanes, |link| link.weights)
     }
 
     /// Checks the bounds of the catalogue, and that nothing changes the circuit's degree behind its back.
@@ -53,8 +85,12 @@ impl Shape {
         {
             return Err(CircuitError::DegreeClamped { value });
         }
-        let hides_trees = !self.committed_trees || (self.trees && self.hashes);
+        let hides_trees = !self.committed_trees || (self.trees && (self.hashes || self.link.is_some()));
+        let is_known = |columns: usize| columns == 1 || columns == self.lanes;
         if hides_trees
+            && self
+                .link
+                .is_none_or(|link| is_known(link.models) && is_known(link.weights))
             && (self.fewest_lanes()..=self.most_lanes()).contains(&self.lanes)
             && (self.smallest_limb()..=self.largest_limb()).contains(&self.limb_bits)
         {
@@ -99,13 +135,16 @@ impl std::fmt::Display for Shape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "c{}l{}{}{}{}{}",
+            "c{}l{}{}{}{}{}{}",
             self.lanes,
             self.limb_bits,
             if self.trees { "t" } else { "" },
             if self.committed_trees { "s" } else { "" },
             if self.convolutions { "r" } else { "" },
-            if self.hashes { "h" } else { "" }
+            if self.hashes { "h" } else { "" },
+            self.link
+                .map(|link| format!("m{}w{}", link.models, link.weights))
+                .unwrap_or_default()
         )
     }
 }

@@ -9,7 +9,7 @@ use zkverdict_model::{CellId, Digit, Finish, Layer, Program, Step, TableId};
 use crate::{
     AdviceColumn, Layout, ModelCommitment, Salts, Shape,
     chips::{
-        self, accumulate, evaluate,
+        self, accumulate, evaluate, link,
         tree::{self, Place, SubtreePlaces},
     },
     combination::Group,
@@ -39,6 +39,8 @@ pub struct Trace {
     pub multiplicity: Vec<Fr>,
     /// `memory`
     pub memory: Vec<Fr>,
+    /// The columns of a linked model.
+    pub models: Vec<Vec<Fr>>,
     /// What is added to evaluations of the second phase, by row: nothing, unless somebody cheats.
     pub forged_evaluations: Vec<(usize, Fr)>,
 }
@@ -61,6 +63,7 @@ impl Trace {
             entry: zeros(),
             multiplicity: zeros(),
             memory: zeros(),
+            models: Vec::new(),
             forged_evaluations: Vec::new(),
         };
         let commitment = ModelCommitment::of(program);
@@ -68,6 +71,7 @@ impl Trace {
         let committed = parameters
             .as_ref()
             .and_then(|parameters| commitment.values(parameters).ok());
+        trace.models = layout.model_columns(program, committed.as_deref().unwrap_or_default(), usable);
         let parameters = parameters.and_then(|parameters| commitment.cells(&parameters).ok());
         let mut filler = Filler {
             trace: &mut trace,
@@ -98,6 +102,7 @@ impl Trace {
             AdviceColumn::Entry => &mut self.entry,
             AdviceColumn::Multiplicity => &mut self.multiplicity,
             AdviceColumn::Memory => &mut self.memory,
+            AdviceColumn::Model(column) => &mut self.models[column],
         }
     }
 
@@ -202,6 +207,53 @@ impl Trace {
             evaluations[*row] += error;
         }
         evaluations
+    }
+}
+
+impl Trace {
+    /// Fills the running sums of layers again, from values and weights that may have changed. The digits stay: returns the
+    /// rows of those whose sum changed, and by how much.
+    pub fn run_sums(&mut self, layout: &Layout) -> Vec<(usize, Fr)> {
+        let mut changed = Vec::new();
+        for placement in &layout.placements {
+            let Placement::Lane(lane) = placement else { continue };
+            let sum = self.accumulate(layout, lane.load_row, lane.accumulate_steps);
+            let before = std::mem::replace(&mut self.accumulator[lane.digit_row], sum);
+            changed.extend((sum != before).then_some((lane.digit_row, sum - before)));
+        }
+        changed
+    }
+
+    /// Fills the running sum that is loaded on a row and goes on for some steps; returns what it comes to.
+    fn accumulate(&mut self, layout: &Layout, load_row: usize, steps: usize) -> Fr {
+        let lanes = layout.shape.lanes;
+        let fixed = &layout.fixed;
+        let kind = |kinds: &[u64], row: usize| kinds.get(row).copied().unwrap_or_default();
+        let mut sum = fixed.weight(0, load_row);
+        if kind(&fixed.q_model, load_row) == link::LOAD {
+            sum += self.models[0][load_row];
+        }
+        for row in (1..=steps).map(|step| load_row + lanes * step) {
+            self.accumulator[row] = sum;
+            if layout.link_rows.contains(&row) {
+                self.value[row] = sum + fixed.weight(0, row);
+            }
+            if kind(&fixed.q_model, row) == link::DOT {
+                for (column, model) in self.models.iter().enumerate() {
+                    sum += model[row] * self.value[row + column];
+                }
+            } else if kind(&fixed.q_accumulate, row) == accumulate::PRODUCT {
+                sum += self.value[row] * self.value[row + lanes];
+            } else {
+                for column in 0..lanes {
+                    let factor = fixed.weight(column, row);
+                    if !bool::from(factor.is_zero()) {
+                        sum += factor * self.value[row + column];
+                    }
+                }
+            }
+        }
+        sum
     }
 }
 
@@ -312,7 +364,7 @@ impl Filler<'_> {
             return;
         };
         let Shape { lanes, limb_bits, .. } = self.layout.shape;
-        let mut accumulator = self.accumulate(lane.load_row, lane.accumulate_steps);
+        let mut accumulator = self.trace.accumulate(self.layout, lane.load_row, lane.accumulate_steps);
         for (position, sum) in lane.sums.iter().enumerate() {
             let row = lane.digit_row + 3 * lanes * position;
             self.trace.accumulator[row] = accumulator;
@@ -345,30 +397,6 @@ impl Filler<'_> {
         };
         self.low_limbs(row, digit.middle, digit.remainder);
         digit
-    }
-
-    /// Fills the running sum that is loaded on a row and goes on for some steps; returns what it comes to.
-    fn accumulate(&mut self, load_row: usize, steps: usize) -> Fr {
-        let lanes = self.layout.shape.lanes;
-        let fixed = &self.layout.fixed;
-        let mut sum = fixed.weight(0, load_row);
-        for row in (1..=steps).map(|step| load_row + lanes * step) {
-            self.trace.accumulator[row] = sum;
-            if self.layout.link_rows.contains(&row) {
-                self.trace.value[row] = sum + fixed.weight(0, row);
-            }
-            if fixed.q_accumulate[row] == accumulate::PRODUCT {
-                sum += self.trace.value[row] * self.trace.value[row + lanes];
-            } else {
-                for column in 0..lanes {
-                    let factor = fixed.weight(column, row);
-                    if !bool::from(factor.is_zero()) {
-                        sum += factor * self.trace.value[row + column];
-                    }
-                }
-            }
-        }
-        sum
     }
 
     fn sponge(&mut self, sponge: &Sponge, salt: Fr) {
@@ -424,7 +452,7 @@ impl Filler<'_> {
 
     /// Fills a link; returns the sum.
     fn link(&mut self, link: &Link, lanes: usize) -> Fr {
-        let sum = self.accumulate(link.load_row, link.steps);
+        let sum = self.trace.accumulate(self.layout, link.load_row, link.steps);
         let row = link.row(lanes);
         self.trace.accumulator[row] = sum;
         self.trace.value[row] = sum + self.layout.fixed.weight(0, row);

@@ -112,6 +112,11 @@ pub fn public_schema(model: &CompiledModel) -> Result<Vec<Field>, CircuitError> 
                 let committed = Committed { commitment, fields };
                 schema.push(Field::without_format(name, Role::commitment(side), Some(committed)));
             }
+            Visibility::Linked => schema.push(Field::without_format(
+                format!("{side} commitment"),
+                Role::commitment(side),
+                None,
+            )),
             Visibility::Private => {}
         }
     }

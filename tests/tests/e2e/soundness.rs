@@ -27,7 +27,9 @@ use halo2_proofs::{
 };
 use snark_verifier::{loader::native::NativeLoader, system::halo2::transcript::evm::EvmTranscript};
 use zkverdict::{
-    circuits::{CircuitError, DEGREE, Layout, ModelCircuit, ModelConfig, PublicInputs, Shape, Trace, from_i128},
+    circuits::{
+        CircuitError, DEGREE, Layout, LinkColumns, ModelCircuit, ModelConfig, PublicInputs, Shape, Trace, from_i128,
+    },
     models::{CellId, Op, OutputKind, Program, Source, Step},
     verifier::VerifyError,
 };
@@ -45,13 +47,17 @@ fn catalogue() -> impl Iterator<Item = Shape> {
         .into_iter()
         .flat_map(|lanes| (7..=12).map(move |limb_bits| (lanes, limb_bits)))
         .flat_map(|(lanes, limb_bits)| {
-            (0..16).map(move |features| Shape {
+            (0..32).map(move |features| Shape {
                 lanes,
                 limb_bits,
                 trees: features & 1 != 0,
                 convolutions: features & 2 != 0,
                 hashes: features & 4 != 0,
                 committed_trees: features & 8 != 0,
+                link: (features & 16 != 0).then_some(LinkColumns {
+                    models: lanes,
+                    weights: if features & 6 == 0 { 1 } else { lanes },
+                }),
             })
         })
         .filter(|shape| shape.check().is_ok())

@@ -97,7 +97,11 @@ impl Case {
     }
 
     pub(crate) fn instance(&self, cells: &[i64]) -> Vec<Fr> {
-        self.compiled().instance(cells, &self.salts, Fr::from(77)).unwrap()
+        let mut instance = self.compiled().instance(cells, &self.salts, Fr::from(77)).unwrap();
+        if self.public.is_linked() {
+            instance.insert(1, Fr::from(78));
+        }
+        instance
     }
 
     pub(crate) fn compiled(&self) -> CompiledModel {
@@ -375,6 +379,7 @@ fn empty(rows: usize) -> Trace {
         entry: zeros(),
         multiplicity: zeros(),
         memory: zeros(),
+        models: vec![],
         forged_evaluations: vec![],
     }
 }
