@@ -1,13 +1,17 @@
 //! Linked models: one circuit for all of an architecture, columns bound outside of it, and owners and provers who lie.
 
-use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use halo2_proofs::{
+    dev::VerifyFailure,
+    halo2curves::{bn256::Fr, ff::Field},
+};
 use zkverdict::{
-    circuits::{AdviceColumn, Layout, PublicInputs, Trace, Visibility},
+    circuits::{AdviceColumn, Layout, PublicInputs, Trace, Visibility, chips::tree::SUBTREE},
     models::{Graph, Program},
 };
 
 use crate::{
     committed_models::{Twins, graphs},
+    committed_trees,
     support::{
         graphs::{mlp, rng, samples},
         traces::{Case, power_of_two},
@@ -27,7 +31,8 @@ struct Honest {
 
 impl Honest {
     fn of(case: Case, graph: &Graph) -> Self {
-        let cells = case.cells(&samples(graph, 1, &mut rng(42))[0]);
+        let sample = samples(graph, 1, &mut rng(42)).remove(0);
+        let cells = case.cells(&sample);
         let (trace, instance) = (case.trace(&cells), case.instance(&cells));
         assert_eq!(case.accepts(trace.clone(), instance.clone()), Ok(()));
         Self { case, trace, instance }
@@ -204,5 +209,107 @@ fn weights_beyond_all_ranges_give_no_proof() {
             }
         }
         assert!(attacks > 4);
+    }
+}
+
+#[test]
+fn linked_trees_are_proven() {
+    for depth in [1, 2, 3, 4] {
+        let twins = committed_trees::Twins::new(depth);
+        for lanes in [1, 2] {
+            for program in [&twins.ours, &twins.theirs] {
+                let case = Case::showing(program.clone(), lanes, LINKED);
+                assert_eq!(case.shape().link.unwrap().models, 1);
+                for sample in twins.samples().iter().take(2) {
+                    let cells = case.cells(sample);
+                    case.assert_accepts(case.trace(&cells), case.instance(&cells));
+                }
+            }
+        }
+    }
+}
+
+/// Every bound cell of linked trees one at a time. Entries that no walk reads are bound by the link alone: with the model's
+/// column the entry may be another, without it not.
+#[test]
+fn perturbed_cells_of_linked_trees_are_rejected() {
+    let twins = committed_trees::Twins::new(2);
+    let honest = Honest::of(Case::showing(twins.ours.clone(), 1, LINKED), &twins.graph);
+    let amounts = [
+        Fr::one(),
+        -Fr::one(),
+        Fr::from(256),
+        power_of_two(40),
+        power_of_two(120),
+    ];
+    let mut cells = honest.case.layout.bound_cells();
+    cells.retain(|(column, _)| *column != AdviceColumn::Multiplicity);
+    cells.sort_unstable();
+    cells.dedup();
+    let entries = honest.case.layout.model_rows();
+    assert!(entries.len() >= twins.ours.committed_trees().len());
+    assert!(cells.len() > 400);
+    for (index, (column, row)) in cells.into_iter().enumerate().step_by(2) {
+        let mut trace = honest.trace.clone();
+        trace.column_mut(column)[row] += amounts[index % amounts.len()];
+        honest.rejects(&format!("{column:?} in row {row} changed"), &trace);
+    }
+    // The model's column, the value and the memory together: each of these trees is walked, so its entry counts.
+    for row in entries {
+        let mut trace = honest.trace.clone();
+        for column in [AdviceColumn::Model(0), AdviceColumn::Value, AdviceColumn::Memory] {
+            trace.column_mut(column)[row] += Fr::one();
+        }
+        honest.rejects(&format!("another entry in row {row}"), &trace);
+    }
+}
+
+/// An owner registers entries all over the field: no 27 limbs are such an entry, so no walk passes it.
+#[test]
+fn entries_beyond_all_ranges_give_no_proof() {
+    let twins = committed_trees::Twins::new(2);
+    let honest = Honest::of(Case::showing(twins.ours.clone(), 1, LINKED), &twins.graph);
+    let lanes = honest.case.shape().lanes;
+    let walks = honest.case.layout.tree_rows(SUBTREE);
+    for (entry, walk) in honest.case.layout.model_rows().into_iter().zip(walks) {
+        for beyond in [power_of_two(240), Fr::from(3).invert().unwrap()] {
+            let mut trace = honest.trace.clone();
+            for column in [AdviceColumn::Model(0), AdviceColumn::Value, AdviceColumn::Memory] {
+                trace.column_mut(column)[entry] += beyond;
+            }
+            trace.entry[walk] += beyond;
+            // The root's split has a limb of what is too much.
+            trace.limb[walk + lanes] += beyond;
+            let failures = honest.case.failures(
+                {
+                    let mut trace = trace.clone();
+                    trace.count_lookups(&honest.case.layout);
+                    trace
+                },
+                honest.instance.clone(),
+            );
+            let is_limb = |failure: &VerifyFailure| failure.to_string().contains("('lookup')");
+            assert!(failures.iter().any(is_limb), "an entry that is no limbs passed");
+        }
+    }
+}
+
+#[test]
+fn all_ensembles_of_a_size_have_one_linked_circuit() {
+    for depth in [2, 3] {
+        let twins = committed_trees::Twins::new(depth);
+        let keys = |program: &Program| {
+            let layout = Layout::new(program, 2, &[], LINKED).unwrap();
+            format!("{layout:?}")
+                .split_once("fixed: ")
+                .unwrap()
+                .1
+                .split_once(", placements")
+                .unwrap()
+                .0
+                .to_owned()
+        };
+        assert_eq!(keys(&twins.ours), keys(&twins.theirs));
+        assert_eq!(keys(&twins.ours), keys(&twins.ours.architecture()));
     }
 }
