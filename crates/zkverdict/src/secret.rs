@@ -35,6 +35,9 @@ pub struct SecretModel {
     salt: Fr,
     /// Weights and biases.
     pub parameters: ModelParameters,
+    /// Whether it is linked, not hashed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    linked: bool,
     /// Of a linked model, once a proving key is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registered: Option<Registered>,
@@ -64,6 +67,7 @@ impl SecretModel {
             circuit: circuit.digest(),
             salt: Fr::random(StdRng::from_entropy()),
             parameters,
+            linked: circuit.compiled.public.is_linked(),
             registered: None,
         }
     }
@@ -115,7 +119,7 @@ impl SecretModel {
     /// # Errors
     /// [`Error::OtherSecretModel`] where weights or their formats differ; [`Error::LinkedElsewhere`].
     pub fn rebound(&self, circuit: &CircuitFile) -> Result<Self, Error> {
-        if self.registered.is_some() || circuit.compiled.public.is_linked() {
+        if self.linked || circuit.compiled.public.is_linked() {
             return Err(Error::LinkedElsewhere);
         }
         let secret = circuit

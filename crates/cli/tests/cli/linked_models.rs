@@ -1,6 +1,6 @@
 //! Linked models, from the compilation to a contract.
 
-use crate::harness::{Work, pipeline, snapshot};
+use crate::harness::{Work, examples, pipeline, snapshot};
 
 /// A circuit with its keys.
 fn linked() -> Work {
@@ -42,7 +42,7 @@ fn a_linked_model_is_registered_proven_and_checked() {
     work.run("verify --verifying-key logreg.vk --proof logreg.proof --expect label=0")
         .expect_status(0);
     // Before it is registered a model proves the same: the points are made again.
-    work.write("logreg.model.secret", &String::from_utf8(secret).unwrap());
+    work.write("logreg.model.secret", String::from_utf8(secret).unwrap());
     let unregistered = work
         .run("prove logreg.circuit --input rejected.json --json")
         .expect_status(0)
@@ -81,8 +81,19 @@ fn what_cannot_be_linked_is_refused() {
     let mut mixed: serde_json::Value = serde_json::from_slice(&work.read("logreg.model.secret")).unwrap();
     let other: serde_json::Value = serde_json::from_slice(&work.read("other.secret")).unwrap();
     mixed["registered"] = other["registered"].clone();
-    work.write("mixed.secret", &mixed.to_string());
+    work.write("mixed.secret", mixed.to_string());
     snapshot!(work.run("prove logreg.circuit --input rejected.json --secret-model mixed.secret"), @r"
+    ");
+    let table = examples().join("credit").join("audit.csv");
+    let audit = format!(
+        "audit compile logreg.onnx --data {} --label creditability",
+        table.display()
+    );
+    snapshot!(work.run(&format!("{audit} --visibility model=linked -o audit.circuit")), @r"
+    ");
+    snapshot!(
+        work.run(&format!("{audit} --visibility model=committed --same-model logreg.model.secret -o audit.circuit --secret-model audit.secret")),
+        @r"
     ");
     work.run("compile logreg.onnx --visibility model=committed --secret-model hashed.secret -o hashed.circuit")
         .expect_status(0);
