@@ -29,8 +29,8 @@ pub enum ProverError {
     Halo2(#[from] halo2_proofs::plonk::Error),
     /// The columns of the proof are not those of the registered model.
     #[error(
-        "the proof's columns are not those of the registered model: the secret model was registered with another \
-         proving key; run `zkverdict commit model` again"
+        "the proof's columns are not those of the registered model: the points in the file of the secret model are of \
+         another one; run `zkverdict commit model` again"
     )]
     NotLinked,
     /// The new proof does not verify: the key belongs to another circuit or another SRS.

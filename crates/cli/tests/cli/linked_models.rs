@@ -65,8 +65,18 @@ fn a_linked_model_is_registered_proven_and_checked() {
 fn what_cannot_be_linked_is_refused() {
     let work = linked();
     snapshot!(work.run("compile logreg.onnx --visibility input=linked --force"), @r"
+    status 2
+    --- stderr
+    error: invalid value 'input=linked' for '--visibility <SIDE=HOW,…>': it takes input=public, private or committed, output=public or committed and model=public, committed or linked, such as input=committed,output=public
+
+    For more information, try '--help'.
     ");
+    work.run("prove logreg.circuit --input rejected.json").expect_status(0);
     snapshot!(work.run("commit check logreg.model.secret --verifying-key logreg.vk --proof logreg.proof"), @r"
+    status 2
+    --- stderr
+    error: logreg.vk is of a linked model, whose commitment no file opens
+    hint: its holder shows the weights and the salt to whom they trust, and that one runs `zkverdict commit model` with the proving key
     ");
     snapshot!(work.run("commit model mlp.onnx --circuit logreg.circuit --secret-model mlp.secret"), @r"
     status 2
@@ -83,20 +93,33 @@ fn what_cannot_be_linked_is_refused() {
     mixed["registered"] = other["registered"].clone();
     work.write("mixed.secret", mixed.to_string());
     snapshot!(work.run("prove logreg.circuit --input rejected.json --secret-model mixed.secret"), @r"
+    status 2
+    --- stderr
+    error: the proof's columns are not those of the registered model: the points in the file of the secret model are of another one; run `zkverdict commit model` again
     ");
     let table = examples().join("credit").join("audit.csv");
     let audit = format!(
         "audit compile logreg.onnx --data {} --label creditability",
         table.display()
     );
-    snapshot!(work.run(&format!("{audit} --visibility model=linked -o audit.circuit")), @r"
+    snapshot!(work.run(&format!("{audit} --group age_in_years>=26 --visibility model=linked -o audit.circuit")), @r"
+    status 2
+    --- stderr
+    error: audits commit to their model in the circuit; use `--visibility model=committed`, or model=public
     ");
     snapshot!(
-        work.run(&format!("{audit} --visibility model=committed --same-model logreg.model.secret -o audit.circuit --secret-model audit.secret")),
+        work.run(&format!("{audit} --group age_in_years>=26 --visibility model=committed --same-model logreg.model.secret -o audit.circuit --secret-model audit.secret")),
         @r"
+    status 2
+    --- stderr
+    error: the commitment to a linked model belongs to one circuit and cannot name the model of an audit; compile both with `--visibility model=committed`, or commit to the model of each by itself
     ");
     work.run("compile logreg.onnx --visibility model=committed --secret-model hashed.secret -o hashed.circuit")
         .expect_status(0);
     snapshot!(work.run("commit model logreg.onnx --circuit hashed.circuit --secret-model hashed.secret --proving-key logreg.pk"), @r"
+    status 2
+    --- stderr
+    error: hashed.circuit commits to its model without a proving key
+    hint: leave --proving-key out, or compile the circuit with --visibility model=linked
     ");
 }
