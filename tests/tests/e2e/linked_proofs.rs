@@ -164,13 +164,18 @@ fn linked_models_share_circuit_key_and_contract() {
             let mixed = [&proof, &replaced].map(Proof::known);
             assert!(!chain.verify_batch(&mixed).unwrap().outcome.is_accepted());
             let report = chain.verify(&proof.proof, &proof.words()).unwrap();
+            let plan = &pair.ours.plan;
+            let code = chain.code().len();
             report!(
-                "linked {}: {} gas (predicted {}), code predicted {}",
-                pair.ours.plan.shape,
+                "linked {}: {} gas (predicted {}), {code} bytes of code (predicted {})",
+                plan.shape,
                 report.transaction_gas,
-                pair.ours.plan.verify_gas,
-                pair.ours.plan.code_bytes
+                plan.verify_gas,
+                plan.code_bytes
             );
+            let close = |got: f64, predicted: f64| (got / predicted - 1.0).abs() < 0.05;
+            assert!(close(report.transaction_gas as f64, plan.verify_gas as f64));
+            assert!(close(code as f64, plan.code_bytes as f64));
         }
         // Another model under the registered commitment.
         let mut replaced = forged.clone();
