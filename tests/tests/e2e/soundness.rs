@@ -427,8 +427,9 @@ fn no_polynomial_is_queried_twice_at_a_point() {
         shapes += 1;
     }
     // Five lane counts, six limb sizes; with trees five limb sizes; with convolutions three lane counts; all of these with
-    // and without hashes. With committed trees four lane counts, two with convolutions, and two limb sizes.
-    assert_eq!(shapes, 2 * (55 + 33) + 2 * (4 + 2));
+    // and without hashes. With committed trees four lane counts, two with convolutions, and two limb sizes. All of them with
+    // columns of a linked model too, and then trees are hidden without hashes.
+    assert_eq!(shapes, 2 * (2 * (55 + 33)) + 3 * (2 * (4 + 2)));
     for example in Example::SMALL {
         let keyed = example.keyed();
         let protocol = &keyed.keys.verifying.key.protocol;
