@@ -790,8 +790,14 @@ impl<'a> Builder<'a> {
         let read: Vec<usize> = (0..layer.inputs.len())
             .filter(|offset| is_linked || sums().any(|sum| layer.sums[*sum].weights[*offset] != 0))
             .collect();
-        let dot_steps = (read.len() + lanes - 1).div_ceil(lanes);
-        let passing_steps = usize::from(is_linked && lanes > 1);
+        // Without an input there is nothing that a window of a linked model may read.
+        let has_windows = !is_linked || !read.is_empty();
+        let dot_steps = if has_windows {
+            (read.len() + lanes - 1).div_ceil(lanes)
+        } else {
+            0
+        };
+        let passing_steps = usize::from(is_linked && has_windows && lanes > 1);
         let products = sums().map(|sum| layer.sums[*sum].products.len()).max();
         let product_steps = 2 * products.unwrap_or(0);
         let digits = chains.iter().map(Vec::len).max().unwrap_or(0);

@@ -20,14 +20,17 @@ use zkverdict_verifier::{ModelLink, point_bytes};
 
 use crate::{ProverError, ProvingKey, progress::ObservedTranscript};
 
-/// What hides column `column` of a model with this salt: it stands in the first row that no constraint reads.
-fn hiding(salt: Fr, column: usize) -> Fr {
-    let mut hash = Sha512::new_with_prefix(format!("zkverdict linked model 1\ncolumn {column}\n"));
-    hash.update(salt.to_repr());
-    Fr::from_uniform_bytes(&hash.finalize().into())
-}
-
 impl ProvingKey {
+    /// What hides column `column` of a model with this salt: it stands in the first row that no constraint reads. Another key
+    /// gets other numbers.
+    pub(crate) fn hiding(&self, salt: Fr, column: usize) -> Fr {
+        let mut hash = Sha512::new_with_prefix(format!("zkverdict linked model 1\ncolumn {column}\n"));
+        let key = self.verifying_key.protocol.transcript_initial_state;
+        hash.update(key.unwrap_or_default().to_repr());
+        hash.update(salt.to_repr());
+        Fr::from_uniform_bytes(&hash.finalize().into())
+    }
+
     /// The points that a linked model is registered by: commitments to its columns, hidden by the salt.
     ///
     /// # Errors
@@ -38,7 +41,7 @@ impl ProvingKey {
             .into_iter()
             .enumerate()
             .map(|(index, mut column)| {
-                column.push(hiding(salt, index));
+                column.push(self.hiding(salt, index));
                 self.commit_rows(&column, 0)
             })
             .collect();
@@ -85,12 +88,18 @@ pub(crate) struct LinkedModel {
 
 impl LinkedModel {
     /// `replay` draws what halo2 will draw for the proof: the values of the last rows, column by column.
-    pub(crate) fn new(link: ModelLink, registered: Vec<G1Affine>, salt: Fr, mut replay: impl RngCore) -> Self {
+    pub(crate) fn new(
+        key: &ProvingKey,
+        link: ModelLink,
+        registered: Vec<G1Affine>,
+        salt: Fr,
+        mut replay: impl RngCore,
+    ) -> Self {
         let mut draw = || -> Vec<Fr> { (0..link.unusable).map(|_| Fr::random(&mut replay)).collect() };
         (0..link.first).for_each(|_| drop(draw()));
         let difference = |index: usize| {
             let mut rows = draw();
-            rows[0] -= hiding(salt, index);
+            rows[0] -= key.hiding(salt, index);
             rows
         };
         Self {

@@ -79,7 +79,7 @@ pub fn prove_observed<R: RngCore + CryptoRng + Clone>(
             };
             public_inputs.insert(ModelLink::PUBLIC_INPUT, linked_commitment(&points));
             // What the columns are filled up with is known from drawing it a second time.
-            Some(LinkedModel::new(link, points, salts.model, randomness.clone()))
+            Some(LinkedModel::new(key, link, points, salts.model, randomness.clone()))
         }
     };
     let circuit = model.circuit_with(&cells, salts)?;

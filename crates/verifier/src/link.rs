@@ -21,6 +21,9 @@ use crate::{VerifyError, VerifyingKey};
 /// What the hash of a linked model's points starts with.
 pub const LINK_DOMAIN: [u8; 32] = *b"zkverdict linked model 1\0\0\0\0\0\0\0\0";
 
+/// More rows of randomness than any circuit has.
+const MOST_UNUSABLE: usize = 256;
+
 /// Where the columns of a linked model stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelLink {
@@ -92,7 +95,7 @@ impl VerifyingKey {
         let own = link.first.checked_add(link.columns);
         let own = own.and_then(|end| witnesses.get(link.first..end)).unwrap_or_default();
         let domain = &self.protocol.domain;
-        if own.is_empty() || link.unusable >= domain.n {
+        if own.is_empty() || link.unusable >= domain.n || link.unusable > MOST_UNUSABLE {
             return Err(VerifyError::MalformedKey);
         }
         let malformed = |_| VerifyError::MalformedProof;
