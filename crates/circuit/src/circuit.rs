@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use halo2_proofs::{
     circuit::{Cell, Layouter, Region, SimpleFloorPlanner, Value},
@@ -65,6 +65,11 @@ impl ModelCircuit {
         if let Some(columns) = config.evaluation {
             for (row, number) in fixed.q_evaluate.iter().enumerate() {
                 put(columns.q_evaluate, row, Fr::from(*number));
+            }
+        }
+        if let Some(columns) = &config.link {
+            for (row, number) in fixed.q_model.iter().enumerate() {
+                put(columns.q_model, row, Fr::from(*number));
             }
         }
         if let Some(columns) = &config.hashes {
@@ -206,6 +211,11 @@ impl Circuit<Fr> for ModelCircuit {
                 if let Some(columns) = config.tree {
                     self.assign_column(&mut region, columns.memory, |trace| &trace.memory);
                 }
+                if let Some(columns) = &config.link {
+                    for (index, column) in columns.models.iter().enumerate() {
+                        self.assign_column(&mut region, *column, |trace| &trace.models[index]);
+                    }
+                }
                 for (home, copy) in &self.layout.copies {
                     region.constrain_equal(values[*home], values[*copy]);
                 }
@@ -218,9 +228,9 @@ impl Circuit<Fr> for ModelCircuit {
                 Ok(values)
             },
         )?;
-        // The context, instance row 0, is bound by the transcript alone.
-        for (index, row) in self.layout.public_rows.iter().enumerate() {
-            layouter.constrain_instance(values[*row], config.instance, index + 1);
+        // The context, instance row 0, is bound by the transcript alone; a linked model's commitment by the link.
+        for (row, place) in self.layout.public_rows.iter().zip(self.layout.unbound..) {
+            layouter.constrain_instance(values[*row], config.instance, place);
         }
         Ok(())
     }
@@ -232,6 +242,14 @@ impl Circuit<Fr> for ModelCircuit {
 /// As [`constraint_system`].
 pub fn usable_rows(shape: Shape, k: u32) -> usize {
     (1_usize << k).saturating_sub(constraint_system(shape).blinding_factors() + 1)
+}
+
+/// The columns of a linked model among the first phase's advice columns, in the order in which they are committed to.
+pub fn model_columns(shape: Shape) -> Option<Range<usize>> {
+    let config = ModelConfig::configure(&mut ConstraintSystem::default(), shape);
+    let models = config.link?.models;
+    let first = models.first()?.index();
+    Some(first..first + models.len())
 }
 
 /// The constraint system of a shape.

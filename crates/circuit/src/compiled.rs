@@ -69,7 +69,8 @@ impl CompiledModel {
         Ok(ModelCircuit::new(Arc::new(layout), usable).with_trace(trace))
     }
 
-    /// The public inputs of one execution.
+    /// The public inputs of one execution, but for the commitment to a linked model, which takes an SRS to make and stands
+    /// behind the context.
     ///
     /// # Errors
     /// Commitments to values without a proven range; a committed model without its parameters.
@@ -88,10 +89,20 @@ impl CompiledModel {
                 Visibility::Committed => {
                     instance.push(Commitment::of(&self.program, side)?.hash_cells(&self.program, cells, salts));
                 }
-                Visibility::Private => {}
+                Visibility::Linked | Visibility::Private => {}
             }
         }
         Ok(instance)
+    }
+
+    /// The columns of a linked model, up to the usable rows.
+    ///
+    /// # Errors
+    /// As [`CompiledModel::circuit`]; a model without its parameters.
+    pub fn model_columns(&self) -> Result<Vec<Vec<Fr>>, CircuitError> {
+        let committed = ModelCommitment::of(&self.program).values(&self.program.parameters()?)?;
+        let usable = usable_rows(self.shape(), self.k);
+        Ok(self.layout()?.model_columns(&self.program, &committed, usable))
     }
 
     fn layout(&self) -> Result<Layout, CircuitError> {

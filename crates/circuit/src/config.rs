@@ -49,6 +49,8 @@ pub struct ModelConfig {
     pub tree: Option<TreeColumns>,
     /// Columns for convolutions, in shapes that have them.
     pub evaluation: Option<EvaluationColumns>,
+    /// Columns of a linked model, in shapes that have one.
+    pub link: Option<LinkedColumns>,
     /// Columns of hashes, in shapes that have them.
     pub hashes: Option<HashColumns>,
     /// Public inputs: context, inputs or their commitment, outputs or their commitment.
@@ -66,6 +68,15 @@ pub struct TreeColumns {
     pub memory: Column<Advice>,
     /// What the tree gadgets do on this row, see [`chips::tree`].
     pub q_tree: Column<Fixed>,
+}
+
+/// Columns of a linked model.
+#[derive(Debug, Clone)]
+pub struct LinkedColumns {
+    /// What the model has beside the fixed columns: weights and constants of sums, entries of tables.
+    pub models: Vec<Column<Advice>>,
+    /// What a row reads of them, see [`chips::link`].
+    pub q_model: Column<Fixed>,
 }
 
 /// Columns of hashes.
@@ -106,6 +117,10 @@ impl ModelConfig {
         let boxes: Vec<[Column<Advice>; 2]> = (0..shape.hash_lanes)
             .map(|_| [meta.advice_column(), meta.advice_column()])
             .collect();
+        let link = shape.link.map(|link| LinkedColumns {
+            models: (0..link.models).map(|_| meta.advice_column()).collect(),
+            q_model: meta.fixed_column(),
+        });
         let alpha = meta.challenge_usable_after(FirstPhase);
         let gamma = meta.challenge_usable_after(FirstPhase);
         let evaluation = shape.convolutions.then(|| EvaluationColumns {
@@ -122,7 +137,7 @@ impl ModelConfig {
             entry,
             multiplicity,
             lookup_sum: meta.advice_column_in(SecondPhase),
-            weights: (0..shape.lanes).map(|_| meta.fixed_column()).collect(),
+            weights: (0..shape.weight_columns()).map(|_| meta.fixed_column()).collect(),
             q_accumulate: meta.fixed_column(),
             q_gadget: meta.fixed_column(),
             tag: meta.fixed_column(),
@@ -132,6 +147,7 @@ impl ModelConfig {
             q_lookup: meta.fixed_column(),
             tree,
             evaluation,
+            link,
             hashes: None,
             instance: meta.instance_column(),
             alpha,
@@ -162,6 +178,9 @@ impl ModelConfig {
             meta.enable_equality(columns.evaluation);
             chips::evaluate::configure(meta, &config, columns);
         }
+        if let Some(columns) = &config.link {
+            chips::link::configure(meta, &config, columns);
+        }
         if let Some(columns) = &config.hashes {
             for boxes in &columns.boxes {
                 meta.enable_equality(boxes[0]);
@@ -169,6 +188,13 @@ impl ModelConfig {
             }
         }
         config
+    }
+
+    /// The value column on the rows that a row's weights belong to.
+    pub(crate) fn window(&self, meta: &mut VirtualCells<'_, Fr>) -> Vec<Expression<Fr>> {
+        let offsets =
+            (0..self.shape.lanes).map(|offset| Rotation(i32::try_from(offset).expect("shapes have few lanes")));
+        offsets.map(|offset| meta.query_advice(self.value, offset)).collect()
     }
 
     /// Queries an advice cell `steps` gadget rows below.

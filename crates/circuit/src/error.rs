@@ -100,8 +100,11 @@ pub enum CircuitError {
     )]
     PrivateOutputs,
     /// A proof of nobody knows which model.
-    #[error("a model can be public or committed, not private: a proof must say which model decided")]
+    #[error("a model can be public, committed or linked, not private: a proof must say which model decided")]
     PrivateModel,
+    /// Inputs or outputs in the way of a model.
+    #[error("only a model can be linked; inputs and outputs can be public or committed")]
+    LinkedValues,
     /// A program whose parameters are committed to where the circuit shows them, or the other way round.
     #[error("the program and the circuit differ in whether the model is committed; compile the model again")]
     OtherVisibility,

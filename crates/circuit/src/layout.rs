@@ -2,6 +2,7 @@
 
 mod combine;
 mod committed;
+mod linked;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,11 +17,12 @@ use zkverdict_model::{
 
 pub use combine::ConvolutionRows;
 pub(crate) use combine::{Combined, Evaluation, EvaluationSource, compare};
+pub(crate) use linked::{ModelCell, ModelContent};
 
 use crate::{
     CircuitError, ModelCommitment, PublicInputs, Shape, Side, Visibility, Widths,
     chips::{
-        accumulate, gadget, lookup,
+        accumulate, gadget, link, lookup,
         tree::{self, SubtreePlaces},
     },
     combination::{Channel, Combination},
@@ -108,6 +110,7 @@ pub(crate) struct FixedColumns {
     pub(crate) q_hash: Vec<u64>,
     /// Constants of hashes, where these have columns of their own.
     pub(crate) hash_constants: Vec<Fr>,
+    pub(crate) q_model: Vec<u64>,
 }
 
 /// A program on rows.
@@ -119,13 +122,17 @@ pub struct Layout {
     pub(crate) table: Vec<TableRow>,
     /// Pairs of rows of the value column that hold the same cell.
     pub(crate) copies: Vec<(usize, usize)>,
-    /// Row of the value column per public input after the context.
+    /// Row of the value column per public input after those that no cell is equal to.
     pub(crate) public_rows: Vec<usize>,
+    /// Public inputs that no cell is equal to, in front of all others.
+    pub(crate) unbound: usize,
     pub(crate) placements: Vec<Placement>,
     /// Values beside the gadgets: `(row, cell)`, copies included.
     pub(crate) values: Vec<(usize, CellId)>,
     /// Cells of parameters: `(row, number)`, copies included.
     pub(crate) parameters: Vec<(usize, usize)>,
+    /// Cells of a linked model's columns.
+    pub(crate) model_cells: Vec<ModelCell>,
     /// Position in the table by tag and key.
     positions: HashMap<(u64, i64), usize>,
     /// Trees by step.
@@ -170,7 +177,7 @@ impl Layout {
         public: PublicInputs,
     ) -> Result<Self, CircuitError> {
         public.check()?;
-        if program.is_committed() != (public.model == Visibility::Committed) {
+        if program.is_committed() != public.model.hides_model() {
             return Err(CircuitError::OtherVisibility);
         }
         let shape = Shape::of(program, widths.into(), combined, public).check()?;
@@ -202,6 +209,8 @@ impl Layout {
                     public_rows.push(hashes.public_row);
                     builder.layout.hashes.push(hashes);
                 }
+                // Bound outside of the circuit.
+                Visibility::Linked => builder.layout.unbound += 1,
                 Visibility::Private => {}
             }
         }
@@ -232,7 +241,12 @@ impl Layout {
     /// Whether a fixed column is zero everywhere.
     pub(crate) fn has_idle_column(&self) -> bool {
         let fixed = &self.fixed;
-        let weights = fixed.weights.iter().any(Vec::is_empty);
+        let columns = self.shape.weight_columns();
+        let weights = fixed.weights.iter().take(columns).any(Vec::is_empty);
+        debug_assert!(
+            fixed.weights.iter().skip(columns).all(Vec::is_empty),
+            "a weight that no column holds"
+        );
         weights
             || [&fixed.q_accumulate, &fixed.q_gadget, &fixed.tag]
                 .into_iter()
@@ -406,6 +420,11 @@ impl Layout {
         cells.extend(self.hashes.iter().flat_map(|hashes| hashes.bound_cells(self.shape)));
         cells.extend(self.memory_rows.iter().map(|row| (AdviceColumn::Memory, *row)));
         cells.extend((0..self.table.len()).map(|index| (AdviceColumn::Multiplicity, FIRST_ROW + index)));
+        cells.extend(
+            self.model_cells
+                .iter()
+                .map(|cell| (AdviceColumn::Model(cell.column), cell.row)),
+        );
         cells
     }
 
@@ -431,7 +450,7 @@ impl Layout {
 
     /// Number of public inputs, context included.
     pub fn public_inputs(&self) -> usize {
-        1 + self.public_rows.len()
+        self.unbound + self.public_rows.len()
     }
 }
 
@@ -456,6 +475,8 @@ pub enum AdviceColumn {
     Box(usize),
     /// Their fourth powers.
     Power(usize),
+    /// A column of a linked model.
+    Model(usize),
 }
 
 /// A table row without an entry.
@@ -516,9 +537,11 @@ impl<'a> Builder<'a> {
             table: Vec::new(),
             copies: Vec::new(),
             public_rows: Vec::new(),
+            unbound: 1,
             placements: Vec::new(),
             values: Vec::new(),
             parameters: Vec::new(),
+            model_cells: Vec::new(),
             positions: HashMap::new(),
             trees: HashMap::new(),
             memory_rows: Vec::new(),
@@ -585,6 +608,10 @@ impl<'a> Builder<'a> {
         for (index, row) in (builder.model.layer_cells()..).zip(entries) {
             builder.parameter_homes[index] = Some(row);
             builder.layout.parameters.push((row, index));
+            if shape.link.is_some() {
+                builder.layout.fixed.set_model(row, link::ENTRY);
+                builder.layout.model_cell(0, row, ModelContent::Entry(index));
+            }
         }
         Ok(builder)
     }
@@ -603,7 +630,9 @@ impl<'a> Builder<'a> {
                 }
                 Ok(())
             }
-            Step::Layer(layer) if layer.parameters.is_some() => self.committed_layer(index, layer),
+            Step::Layer(layer) if layer.parameters.is_some() && self.layout.shape.link.is_none() => {
+                self.committed_layer(index, layer)
+            }
             Step::Layer(layer) => self.layer(index, layer),
             Step::Curve { table, input, output } => self.curve(*table, *input, *output),
             Step::Bin { table, input, output } => self.bin(*table, *input, *output),
@@ -836,36 +865,36 @@ impl<'a> Builder<'a> {
         Ok(count)
     }
 
-    /// The largest number of table rows any sum of the layer may reach.
-    fn domain(&self, layer: &Layer) -> usize {
-        let domains = layer.sums.iter().map(|sum| match sum.finish {
-            Finish::Lookup { table, .. } => self.program.tables[table.index()].domain(),
-            Finish::Zero | Finish::NonNegative => 1,
-        });
-        domains.max().unwrap_or(1)
-    }
-
     fn radix_bits(&self, layer: &Layer) -> f64 {
-        f64::from(4 * self.program.limb_bits) + (self.domain(layer) as f64).log2()
+        f64::from(4 * self.program.limb_bits) + (domain(self.program, layer) as f64).log2()
     }
 
     /// What a block reads and takes.
     fn block_size(&self, layer: &Layer, chains: &[Vec<usize>]) -> BlockSize {
         let lanes = self.layout.shape.lanes;
         let sums = || chains.iter().flatten();
-        // Only the cells that the block's sums read are copied.
+        let is_linked = layer.parameters.is_some();
+        // Only the cells that the block's sums read are copied. Which ones a linked model reads is not to be seen.
         let read: Vec<usize> = (0..layer.inputs.len())
-            .filter(|offset| sums().any(|sum| layer.sums[*sum].weights[*offset] != 0))
+            .filter(|offset| is_linked || sums().any(|sum| layer.sums[*sum].weights[*offset] != 0))
             .collect();
-        let dot_steps = (read.len() + lanes - 1).div_ceil(lanes);
+        // Without an input there is nothing that a window of a linked model may read.
+        let has_windows = !is_linked || !read.is_empty();
+        let dot_steps = if has_windows {
+            (read.len() + lanes - 1).div_ceil(lanes)
+        } else {
+            0
+        };
+        let passing_steps = usize::from(is_linked && has_windows && lanes > 1);
         let products = sums().map(|sum| layer.sums[*sum].products.len()).max();
         let product_steps = 2 * products.unwrap_or(0);
         let digits = chains.iter().map(Vec::len).max().unwrap_or(0);
         BlockSize {
             read,
             dot_steps,
+            passing_steps,
             product_steps,
-            rows: lanes * (1 + dot_steps + product_steps + 3 * digits),
+            rows: lanes * (1 + dot_steps + passing_steps + product_steps + 3 * digits),
         }
     }
 
@@ -875,10 +904,12 @@ impl<'a> Builder<'a> {
         let BlockSize {
             read,
             dot_steps,
+            passing_steps,
             product_steps,
             rows,
         } = self.block_size(layer, chains);
-        let accumulate_steps = dot_steps + product_steps;
+        let is_linked = layer.parameters.is_some();
+        let accumulate_steps = dot_steps + passing_steps + product_steps;
         let load_row = self.take_rows(rows);
         let first_dot = load_row + lanes;
         // Lane a sees x(first_value + t) at its row first_dot + a + C·s through the window's place t + C−1 − a − C·s.
@@ -886,29 +917,61 @@ impl<'a> Builder<'a> {
         for (place, offset) in read.iter().enumerate() {
             self.copy(layer.inputs[*offset], first_value + place)?;
         }
+        if let Some(first) = read.first().filter(|_| is_linked) {
+            // A window must not read what a prover may choose, or what follows from the sum: the model's columns may hold
+            // anything there.
+            let windows = first_dot..first_dot + lanes * (dot_steps + 1) - 1;
+            let inputs = first_value..first_value + read.len();
+            for row in windows.filter(|row| !inputs.contains(row)) {
+                self.copy(layer.inputs[*first], row)?;
+            }
+        }
         let radix = self.radix(layer);
         for (lane, chain) in chains.iter().enumerate() {
             let lane_first = first_dot + lane;
             self.layout.fixed.set_accumulate(load_row + lane, accumulate::LOAD);
-            let constant = packed(&radix, chain, |sum| self.scaled(layer, sum, layer.sums[sum].bias));
-            self.layout.fixed.set_weight(0, load_row + lane, constant);
+            let sums = chain[0]..chain[0] + chain.len();
+            if is_linked {
+                self.layout.fixed.set_model(load_row + lane, link::LOAD);
+                let content = ModelContent::Sums {
+                    step,
+                    sums: sums.clone(),
+                    input: None,
+                };
+                self.layout.model_cell(0, load_row + lane, content);
+            } else {
+                let constant = packed(&radix, chain, |sum| self.scaled(layer, sum, layer.sums[sum].bias));
+                self.layout.fixed.set_weight(0, load_row + lane, constant);
+            }
             for dot_step in 0..accumulate_steps {
-                self.layout
-                    .fixed
-                    .set_accumulate(lane_first + lanes * dot_step, accumulate::DOT);
+                let row = lane_first + lanes * dot_step;
+                if is_linked && dot_step < dot_steps {
+                    self.layout.fixed.set_model(row, link::DOT);
+                } else {
+                    self.layout.fixed.set_accumulate(row, accumulate::DOT);
+                }
             }
             for (place, offset) in read.iter().enumerate() {
                 let distance = first_value + place - lane_first;
+                let row = lane_first + lanes * (distance / lanes);
+                if is_linked {
+                    let content = ModelContent::Sums {
+                        step,
+                        sums: sums.clone(),
+                        input: Some(*offset),
+                    };
+                    self.layout.model_cell(distance % lanes, row, content);
+                    continue;
+                }
                 let weight = packed(&radix, chain, |sum| {
                     self.scaled(layer, sum, i128::from(layer.sums[sum].weights[*offset]))
                 });
-                let row = lane_first + lanes * (distance / lanes);
                 self.layout.fixed.set_weight(distance % lanes, row, weight);
             }
             if product_steps > 0 {
                 // Products stand below the window, where every weight is zero.
                 for (index, (left, right)) in layer.sums[chain[0]].products.iter().enumerate() {
-                    let row = lane_first + lanes * (dot_steps + 2 * index);
+                    let row = lane_first + lanes * (dot_steps + passing_steps + 2 * index);
                     self.layout.fixed.set_accumulate(row, accumulate::PRODUCT);
                     self.copy(*left, row)?;
                     self.copy(*right, row + lanes)?;
@@ -948,9 +1011,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// `domain · 2^(4L)`: no sum of the layer reaches it.
     fn radix(&self, layer: &Layer) -> Fr {
-        from_i128((self.domain(layer) as i128) << (4 * self.program.limb_bits))
+        radix(self.program, layer)
     }
 
     /// A coefficient of a sum as the accumulator holds it: sums that must be zero are scaled by `2^(4L)`, so that the
@@ -968,8 +1030,24 @@ impl<'a> Builder<'a> {
 struct BlockSize {
     read: Vec<usize>,
     dot_steps: usize,
+    /// Behind the windows of a linked model, whose last rows overlap the next ones.
+    passing_steps: usize,
     product_steps: usize,
     rows: usize,
+}
+
+/// The largest number of table rows any sum of the layer may reach.
+fn domain(program: &Program, layer: &Layer) -> usize {
+    let domains = layer.sums.iter().map(|sum| match sum.finish {
+        Finish::Lookup { table, .. } => program.tables[table.index()].domain(),
+        Finish::Zero | Finish::NonNegative => 1,
+    });
+    domains.max().unwrap_or(1)
+}
+
+/// `domain · 2^(4L)`: no sum of the layer reaches it.
+fn radix(program: &Program, layer: &Layer) -> Fr {
+    from_i128((domain(program, layer) as i128) << (4 * program.limb_bits))
 }
 
 /// `Σ_j radix^j · coefficient(chain[j])`
@@ -1038,6 +1116,10 @@ impl FixedColumns {
             0 => self.weight(0, row),
             _ => self.hash_constants.get(row).copied().unwrap_or_default(),
         }
+    }
+
+    pub(crate) fn set_model(&mut self, row: usize, kind: u64) {
+        Self::set(&mut self.q_model, row, kind);
     }
 
     fn set_tag(&mut self, row: usize, tag: u64) {

@@ -9,11 +9,11 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `chips` | one gate family each: accumulate, range, digit, curve, lookup, tree, evaluate, poseidon |
+//! | `chips` | one gate family each: accumulate, range, digit, curve, lookup, tree, evaluate, link, poseidon |
 //! | `combination` | convolution → polynomials in one variable |
 //! | `config` | the columns they share |
 //! | `layout` | program → fixed values, copies, places |
-//! | `visibility` | what a proof shows: public, private, committed |
+//! | `visibility` | what a proof shows: public, private, committed, linked |
 //! | `commitment` | committed values: packing, tag, hash |
 //! | `parameters` | the parameters of a committed model: their cells, and the commitment to them |
 //! | `sponge` | the rows of a commitment, and their values |
@@ -46,7 +46,7 @@ mod subtree;
 mod trace;
 mod visibility;
 
-pub use circuit::{DEGREE, ModelCircuit, constraint_system, usable_rows};
+pub use circuit::{DEGREE, ModelCircuit, constraint_system, model_columns, usable_rows};
 pub use commitment::{Commitment, CommittedValue, Salts, prove_ranges};
 pub use compiled::{CIRCUIT_VERSION, CompiledModel};
 pub use config::ModelConfig;
@@ -59,6 +59,6 @@ pub use plan::{
 };
 pub use poseidon::{RATE, WIDTH, permute, sponge};
 pub use records::{ARITY, RecordTree, record_salt, root_of_path};
-pub use shape::{Shape, Widths};
+pub use shape::{LinkColumns, Shape, Widths};
 pub use trace::Trace;
 pub use visibility::{PublicInputs, Side, Visibility};

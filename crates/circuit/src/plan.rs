@@ -64,14 +64,18 @@ pub struct ProveCpu {
 
 impl ProveCpu {
     /// The prediction for `2^k` rows. `columns` are those of advice, those of constants, those with copies, and the
-    /// permutation products.
-    pub fn predict(k: u32, columns: usize, host: HostFactors) -> Self {
+    /// permutation products; `models` of them hold a linked model.
+    pub fn predict(k: u32, columns: usize, models: usize, host: HostFactors) -> Self {
         let cost = CostModel::default();
         let rows = f64::powi(2.0, k as i32);
+        // The link opens one polynomial more.
+        let links = if models > 0 { models + 1 } else { 0 };
+        let per_row = cost.cpu_per_row_s + cost.cpu_per_row_of_link_s * links as f64;
+        let base = cost.cpu_base_s + if models > 0 { cost.cpu_of_link_s } else { 0.0 };
         Self {
-            base_s: cost.cpu_base_s * host.transforms,
+            base_s: base * host.transforms,
             transforms_s: rows * cost.cpu_per_cell_s * columns as f64 * host.transforms,
-            commitments_s: rows * cost.cpu_per_row_s / f64::from(k) * host.commitments,
+            commitments_s: rows * per_row / f64::from(k) * host.commitments,
         }
     }
 
@@ -211,13 +215,18 @@ impl Candidate {
         let equality = system.permutation().get_columns().len();
         let products = equality.div_ceil(DEGREE - 2);
         // Advice, permutation products, random polynomial, quotient pieces, the two openings.
-        let points = system.num_advice_columns() + products + 1 + (DEGREE - 1) + 2;
+        let models = shape.link.map_or(0, |link| link.models);
+        // The registered points, the link's quotient and opening.
+        let linked = if models > 0 { models + 2 } else { 0 };
+        let points = system.num_advice_columns() + products + 1 + (DEGREE - 1) + 2 + linked;
         let evaluations =
             system.advice_queries().len() + system.fixed_queries().len() + 1 + equality + 3 * products - 1;
         let proof_bytes = 64 * points + 32 * evaluations;
         let public_inputs = layout.public_inputs();
         let multiplications =
             system.num_fixed_columns() + equality + system.num_advice_columns() + products + DEGREE + 2;
+        // A point that is added costs about a fiftieth of one that is multiplied; each column of the model adds two.
+        let multiplications = multiplications + if models > 0 { models + 3 } else { 0 };
         let columns = system.num_advice_columns() + system.num_fixed_columns() + equality + products;
         let cost = CostModel::default();
         let rows = f64::powi(2.0, k as i32);
@@ -235,7 +244,7 @@ impl Candidate {
             proof_bytes,
             code_bytes: cost.code_bytes(shape),
             verify_gas: cost.gas(shape, multiplications, evaluations, proof_bytes, public_inputs),
-            prove_cpu_s: ProveCpu::predict(k, columns, HostFactors::default()).total(),
+            prove_cpu_s: ProveCpu::predict(k, columns, models, HostFactors::default()).total(),
             memory_bytes: cost.memory_bytes(rows, columns as f64),
             max_error,
             weight_bits: program
@@ -272,8 +281,9 @@ impl Candidate {
     pub fn on(&self, host: HostFactors) -> Self {
         let products = self.equality_columns.div_ceil(DEGREE - 2);
         let columns = self.advice_columns + self.fixed_columns + self.equality_columns + products;
+        let models = self.shape.link.map_or(0, |link| link.models);
         Self {
-            prove_cpu_s: ProveCpu::predict(self.k, columns, host).total(),
+            prove_cpu_s: ProveCpu::predict(self.k, columns, models, host).total(),
             ..self.clone()
         }
     }
@@ -327,6 +337,8 @@ struct CostModel {
     gas_of_trees: f64,
     /// Gates of hashes.
     gas_of_hashes: f64,
+    /// The check of a link, less its multiplications.
+    gas_of_link: f64,
     code_base: f64,
     /// From two lanes on.
     code_per_lane: f64,
@@ -336,13 +348,23 @@ struct CostModel {
     code_of_committed_trees: f64,
     /// The gate of evaluations, and its column.
     code_of_convolutions: f64,
-    /// Gates of hashes.
+    /// Gates of hashes, of each lane.
     code_of_hashes: f64,
+    /// Their columns, where they have columns of their own.
+    code_of_hash_columns: f64,
+    /// The gate of a linked model, and the check of the link.
+    code_of_link: f64,
+    /// Per column of a linked model.
+    code_per_model: f64,
     cpu_base_s: f64,
     /// Per row and column: transforms.
     cpu_per_cell_s: f64,
     /// Per row, divided by `k`: the full-size commitments, whose number every shape shares.
     cpu_per_row_s: f64,
+    /// What a link takes whatever the size: its pairing, when the proof is checked.
+    cpu_of_link_s: f64,
+    /// As `cpu_per_row_s` for each column of a linked model, and for the link's opening.
+    cpu_per_row_of_link_s: f64,
     memory_base: f64,
     /// Of the first [`FEW_CELLS`].
     memory_per_cell: f64,
@@ -362,15 +384,21 @@ impl Default for CostModel {
             gas_per_public_input: 450.0,
             gas_of_trees: 2_650.0,
             gas_of_hashes: 3_500.0,
+            gas_of_link: 4_000.0,
             code_base: 7_900.0,
             code_per_lane: 187.0,
             code_of_trees: 1_800.0,
             code_of_committed_trees: 1_190.0,
             code_of_convolutions: 1_100.0,
             code_of_hashes: 2_400.0,
+            code_of_hash_columns: 600.0,
+            code_of_link: 850.0,
+            code_per_model: 21.0,
             cpu_base_s: 0.028,
             cpu_per_cell_s: 1.6e-6,
             cpu_per_row_s: 1.19e-3,
+            cpu_of_link_s: 0.004,
+            cpu_per_row_of_link_s: 0.075e-3,
             memory_base: 15.0e6,
             memory_per_cell: 205.0,
             memory_per_further_cell: 142.0,
@@ -389,11 +417,8 @@ impl CostModel {
     ) -> u64 {
         let execution = self.gas_base
             + if shape.trees { self.gas_of_trees } else { 0.0 }
-            + if shape.hashes {
-                self.gas_of_hashes * shape.hash_lanes.max(1) as f64
-            } else {
-                0.0
-            }
+            + self.gas_of_hashes * shape.hash_gates() as f64
+            + if shape.link.is_some() { self.gas_of_link } else { 0.0 }
             + self.gas_per_multiplication * multiplications as f64
             + self.gas_per_evaluation * evaluations as f64
             + self.gas_per_public_input * public_inputs as f64;
@@ -413,12 +438,16 @@ impl CostModel {
         } else {
             0.0
         };
-        let hashes = match shape.hash_lanes {
-            _ if !shape.hashes => 0.0,
-            0 => self.code_of_hashes,
-            lanes => self.code_of_hashes * lanes as f64,
-        };
-        (self.code_base + self.code_per_lane * lanes + trees + committed_trees + convolutions + hashes) as usize
+        let hashes = self.code_of_hashes * shape.hash_gates() as f64
+            + if shape.hash_lanes > 0 {
+                self.code_of_hash_columns
+            } else {
+                0.0
+            };
+        let link = shape
+            .link
+            .map_or(0.0, |link| self.code_of_link + self.code_per_model * link.models as f64);
+        (self.code_base + self.code_per_lane * lanes + trees + committed_trees + convolutions + hashes + link) as usize
     }
 
     fn memory_bytes(&self, rows: f64, columns: f64) -> u64 {

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use zkverdict_model::Program;
+use zkverdict_model::{Program, Step};
 
 use crate::{
     CircuitError, DEGREE, PublicInputs,
@@ -30,6 +30,9 @@ pub struct Shape {
     /// Pairs of columns for hashes alone; where there are none, hashes stand among the other rows.
     #[serde(default)]
     pub hash_lanes: usize,
+    /// The columns of a linked model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkColumns>,
 }
 
 /// How many columns there are of a kind.
@@ -48,6 +51,27 @@ impl From<usize> for Widths {
     }
 }
 
+/// The columns of a [linked](crate::chips::link) model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LinkColumns {
+    /// Columns that the model stands in: one per lane for sums, one for the tables of trees.
+    pub models: usize,
+    /// Fixed columns of weights: one per lane, or only the first where no sum has weights that everybody knows.
+    pub weights: usize,
+}
+
+impl LinkColumns {
+    fn of(program: &Program, lanes: usize, has_weights: bool) -> Self {
+        let has_sums = !program.parameter_layers().is_empty();
+        let is_known = |step: &Step| matches!(step, Step::Layer(layer) if layer.parameters.is_none());
+        let has_weights = has_weights || program.steps.iter().any(is_known);
+        Self {
+            models: if has_sums { lanes } else { 1 },
+            weights: if has_weights { lanes } else { 1 },
+        }
+    }
+}
+
 impl Shape {
     /// The shape of a program over these widths, with these convolutions at a challenge.
     pub(crate) fn of(program: &Program, widths: Widths, combined: &[usize], public: PublicInputs) -> Self {
@@ -59,7 +83,15 @@ impl Shape {
             convolutions: !combined.is_empty(),
             hashes: public.commits(),
             hash_lanes: if public.commits() { widths.hash_lanes } else { 0 },
+            link: public
+                .is_linked()
+                .then(|| LinkColumns::of(program, widths.lanes, public.commits() || !combined.is_empty())),
         }
+    }
+
+    /// Fixed columns of weights.
+    pub(crate) fn weight_columns(self) -> usize {
+        self.link.map_or(self.lanes, |link| link.weights)
     }
 
     /// Checks the bounds of the catalogue, and that nothing changes the circuit's degree behind its back.
@@ -73,9 +105,13 @@ impl Shape {
         {
             return Err(CircuitError::DegreeClamped { value });
         }
-        let hides_trees = !self.committed_trees || (self.trees && self.hashes);
+        let hides_trees = !self.committed_trees || (self.trees && (self.hashes || self.link.is_some()));
+        let is_known = |columns: usize| columns == 1 || columns == self.lanes;
         if hides_trees
             && self.hash_lanes <= if self.hashes { Self::MOST_HASH_LANES } else { 0 }
+            && self
+                .link
+                .is_none_or(|link| is_known(link.models) && is_known(link.weights))
             && (self.fewest_lanes()..=self.most_lanes()).contains(&self.lanes)
             && (self.smallest_limb()..=self.largest_limb()).contains(&self.limb_bits)
         {
@@ -92,6 +128,11 @@ impl Shape {
 impl Shape {
     /// Pairs of columns for hashes that a shape may have.
     pub const MOST_HASH_LANES: usize = 2;
+
+    /// How often the gates of hashes are there.
+    pub(crate) fn hash_gates(self) -> usize {
+        if self.hashes { self.hash_lanes.max(1) } else { 0 }
+    }
 
     /// How many columns there are of each kind.
     pub fn widths(self) -> Widths {
@@ -131,7 +172,7 @@ impl std::fmt::Display for Shape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "c{}l{}{}{}{}{}{}",
+            "c{}l{}{}{}{}{}{}{}",
             self.lanes,
             self.limb_bits,
             if self.trees { "t" } else { "" },
@@ -141,7 +182,10 @@ impl std::fmt::Display for Shape {
             match self.hash_lanes {
                 0 => String::new(),
                 lanes => lanes.to_string(),
-            }
+            },
+            self.link
+                .map(|link| format!("m{}w{}", link.models, link.weights))
+                .unwrap_or_default()
         )
     }
 }

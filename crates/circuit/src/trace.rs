@@ -9,7 +9,7 @@ use zkverdict_model::{CellId, Digit, Finish, Layer, Program, Step, TableId};
 use crate::{
     AdviceColumn, Layout, ModelCommitment, Salts, Shape,
     chips::{
-        self, accumulate, evaluate,
+        self, accumulate, evaluate, link,
         tree::{self, Place, SubtreePlaces},
     },
     combination::Group,
@@ -42,6 +42,8 @@ pub struct Trace {
     pub memory: Vec<Fr>,
     /// Inputs of S-boxes and their fourth powers, for each lane of hashes with columns of its own.
     pub hashes: Vec<[Vec<Fr>; 2]>,
+    /// The columns of a linked model.
+    pub models: Vec<Vec<Fr>>,
     /// What is added to evaluations of the second phase, by row: nothing, unless somebody cheats.
     pub forged_evaluations: Vec<(usize, Fr)>,
 }
@@ -65,6 +67,7 @@ impl Trace {
             multiplicity: zeros(),
             memory: zeros(),
             hashes: (0..layout.shape.hash_lanes).map(|_| [zeros(), zeros()]).collect(),
+            models: Vec::new(),
             forged_evaluations: Vec::new(),
         };
         let commitment = ModelCommitment::of(program);
@@ -72,6 +75,7 @@ impl Trace {
         let committed = parameters
             .as_ref()
             .and_then(|parameters| commitment.values(parameters).ok());
+        trace.models = layout.model_columns(program, committed.as_deref().unwrap_or_default(), usable);
         let parameters = parameters.and_then(|parameters| commitment.cells(&parameters).ok());
         let mut filler = Filler {
             trace: &mut trace,
@@ -101,6 +105,7 @@ impl Trace {
             AdviceColumn::Memory => &mut self.memory,
             AdviceColumn::Box(lane) => &mut self.hashes[lane][0],
             AdviceColumn::Power(lane) => &mut self.hashes[lane][1],
+            AdviceColumn::Model(column) => &mut self.models[column],
         }
     }
 
@@ -213,6 +218,53 @@ impl Trace {
             evaluations[*row] += error;
         }
         evaluations
+    }
+}
+
+impl Trace {
+    /// Fills the running sums of layers again, from values and weights that may have changed. The digits stay: returns the
+    /// rows of those whose sum changed, and by how much.
+    pub fn run_sums(&mut self, layout: &Layout) -> Vec<(usize, Fr)> {
+        let mut changed = Vec::new();
+        for placement in &layout.placements {
+            let Placement::Lane(lane) = placement else { continue };
+            let sum = self.accumulate(layout, lane.load_row, lane.accumulate_steps);
+            let before = std::mem::replace(&mut self.accumulator[lane.digit_row], sum);
+            changed.extend((sum != before).then_some((lane.digit_row, sum - before)));
+        }
+        changed
+    }
+
+    /// Fills the running sum that is loaded on a row and goes on for some steps; returns what it comes to.
+    fn accumulate(&mut self, layout: &Layout, load_row: usize, steps: usize) -> Fr {
+        let lanes = layout.shape.lanes;
+        let fixed = &layout.fixed;
+        let kind = |kinds: &[u64], row: usize| kinds.get(row).copied().unwrap_or_default();
+        let mut sum = fixed.weight(0, load_row);
+        if kind(&fixed.q_model, load_row) == link::LOAD {
+            sum += self.models[0][load_row];
+        }
+        for row in (1..=steps).map(|step| load_row + lanes * step) {
+            self.accumulator[row] = sum;
+            if layout.link_rows.contains(&row) {
+                self.value[row] = sum + fixed.weight(0, row);
+            }
+            if kind(&fixed.q_model, row) == link::DOT {
+                for (column, model) in self.models.iter().enumerate() {
+                    sum += model[row] * self.value[row + column];
+                }
+            } else if kind(&fixed.q_accumulate, row) == accumulate::PRODUCT {
+                sum += self.value[row] * self.value[row + lanes];
+            } else {
+                for column in 0..lanes {
+                    let factor = fixed.weight(column, row);
+                    if !bool::from(factor.is_zero()) {
+                        sum += factor * self.value[row + column];
+                    }
+                }
+            }
+        }
+        sum
     }
 }
 
@@ -336,7 +388,7 @@ impl Filler<'_> {
             return;
         };
         let Shape { lanes, limb_bits, .. } = self.layout.shape;
-        let mut accumulator = self.accumulate(lane.load_row, lane.accumulate_steps);
+        let mut accumulator = self.trace.accumulate(self.layout, lane.load_row, lane.accumulate_steps);
         for (position, sum) in lane.sums.iter().enumerate() {
             let row = lane.digit_row + 3 * lanes * position;
             self.trace.accumulator[row] = accumulator;
@@ -369,30 +421,6 @@ impl Filler<'_> {
         };
         self.low_limbs(row, digit.middle, digit.remainder);
         digit
-    }
-
-    /// Fills the running sum that is loaded on a row and goes on for some steps; returns what it comes to.
-    fn accumulate(&mut self, load_row: usize, steps: usize) -> Fr {
-        let lanes = self.layout.shape.lanes;
-        let fixed = &self.layout.fixed;
-        let mut sum = fixed.weight(0, load_row);
-        for row in (1..=steps).map(|step| load_row + lanes * step) {
-            self.trace.accumulator[row] = sum;
-            if self.layout.link_rows.contains(&row) {
-                self.trace.value[row] = sum + fixed.weight(0, row);
-            }
-            if fixed.q_accumulate[row] == accumulate::PRODUCT {
-                sum += self.trace.value[row] * self.trace.value[row + lanes];
-            } else {
-                for column in 0..lanes {
-                    let factor = fixed.weight(column, row);
-                    if !bool::from(factor.is_zero()) {
-                        sum += factor * self.trace.value[row + column];
-                    }
-                }
-            }
-        }
-        sum
     }
 
     /// Fills the hashes of a commitment; the salts of a table's rows follow from `salt`.
@@ -435,7 +463,7 @@ impl Filler<'_> {
 
     /// Fills a link; returns the sum.
     fn link(&mut self, link: &Link, lanes: usize) -> Fr {
-        let sum = self.accumulate(link.load_row, link.steps);
+        let sum = self.trace.accumulate(self.layout, link.load_row, link.steps);
         let row = link.row(lanes);
         self.trace.accumulator[row] = sum;
         self.trace.value[row] = sum + self.layout.fixed.weight(0, row);

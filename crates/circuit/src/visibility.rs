@@ -15,6 +15,15 @@ pub enum Visibility {
     Private,
     /// One public input binds the values without showing them: a salted hash.
     Committed,
+    /// Of a model: one public input binds the commitments to its columns, which every proof is linked to.
+    Linked,
+}
+
+impl Visibility {
+    /// Whether a model that is seen so is a secret, bound by a public input.
+    pub fn hides_model(self) -> bool {
+        matches!(self, Self::Committed | Self::Linked)
+    }
 }
 
 /// Inputs or outputs of the model, or its parameters.
@@ -60,7 +69,8 @@ pub struct PublicInputs {
     pub inputs: Visibility,
     /// What it shows of the model's outputs.
     pub outputs: Visibility,
-    /// What is seen of the model: everything, from circuit and keys, or a commitment to its weights and biases.
+    /// What is seen of the model: everything, from circuit and keys, or a commitment to its weights and biases, proven in
+    /// the circuit or linked to the proof's columns.
     #[serde(default = "public", skip_serializing_if = "is_public")]
     pub model: Visibility,
 }
@@ -121,21 +131,34 @@ impl PublicInputs {
         shown.flat_map(|side| side.cells(program)).collect()
     }
 
+    /// Whether the model is linked: the public input behind the context is bound outside of the circuit.
+    pub fn is_linked(self) -> bool {
+        self.model == Visibility::Linked
+    }
+
+    /// Public inputs in front that no cell of the circuit is equal to: the context, and the commitment to a linked model.
+    pub fn unbound(self) -> usize {
+        1 + usize::from(self.is_linked())
+    }
+
     /// Public inputs after the context.
     pub fn count(self, program: &Program) -> usize {
-        self.cells(program).len() + self.committed().count()
+        self.unbound() - 1 + self.cells(program).len() + self.committed().count()
     }
 
     /// Checks that a proof shows something.
     ///
     /// # Errors
-    /// [`CircuitError::PrivateOutputs`], [`CircuitError::PrivateModel`].
+    /// [`CircuitError::PrivateOutputs`], [`CircuitError::PrivateModel`], [`CircuitError::LinkedValues`].
     pub fn check(self) -> Result<Self, CircuitError> {
         if self.model == Visibility::Private {
             return Err(CircuitError::PrivateModel);
         }
+        if [self.inputs, self.outputs].contains(&Visibility::Linked) {
+            return Err(CircuitError::LinkedValues);
+        }
         match self.outputs {
-            Visibility::Private => Err(CircuitError::PrivateOutputs),
+            Visibility::Private | Visibility::Linked => Err(CircuitError::PrivateOutputs),
             Visibility::Public | Visibility::Committed => Ok(self),
         }
     }

@@ -76,8 +76,8 @@ impl FromStr for Shown {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let problem = || {
-            "it takes input=public, private or committed, output=public or committed and model=public or committed, such \
-             as input=committed,output=public"
+            "it takes input=public, private or committed, output=public or committed and model=public, committed or \
+             linked, such as input=committed,output=public"
                 .to_owned()
         };
         let mut shown = Self::default();
@@ -88,9 +88,12 @@ impl FromStr for Shown {
                 "public" => Visibility::Public,
                 "private" => Visibility::Private,
                 "committed" => Visibility::Committed,
+                "linked" => Visibility::Linked,
                 _ => return Err(problem()),
             };
-            let place = match side.trim() {
+            let side = side.trim();
+            let place = match side {
+                _ if how == Visibility::Linked && side != "model" => return Err(problem()),
                 "input" => &mut shown.input,
                 "output" if how != Visibility::Private => &mut shown.output,
                 "model" if how != Visibility::Private => &mut shown.model,
@@ -548,6 +551,9 @@ pub(crate) struct CommitMake {
 /// as the model's hash, and what proofs of this model show. Circuit, keys and contract stay as they are. A model of another
 /// architecture, or with a weight beyond the range that the circuit has for it, is refused.
 ///
+/// The commitment to a linked model is made with the proving key. The model that is in the file already keeps its salt, so
+/// the same key gives the same commitment.
+///
 /// The file is also what opens the commitment: whoever gets it has the model.
 ///
 /// Example: zkverdict commit model retrained.onnx --circuit credit.circuit --secret-model retrained.secret
@@ -556,9 +562,12 @@ pub(crate) struct CommitMake {
 pub(crate) struct CommitModel {
     /// The ONNX file
     pub(crate) model: PathBuf,
-    /// What `zkverdict compile --visibility model=committed` wrote
+    /// What `zkverdict compile --visibility model=committed`, or model=linked, wrote
     #[arg(long, value_name = "FILE")]
     pub(crate) circuit: PathBuf,
+    /// The proving key that a linked model is committed to with [default: CIRCUIT.pk]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proving_key: Option<PathBuf>,
     /// Where to write the weights and the salt [default: CIRCUIT.model.secret]
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_model: Option<PathBuf>,

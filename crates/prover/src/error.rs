@@ -27,6 +27,12 @@ pub enum ProverError {
     /// halo2 could not make keys or a proof.
     #[error("halo2: {0}")]
     Halo2(#[from] halo2_proofs::plonk::Error),
+    /// The columns of the proof are not those of the registered model.
+    #[error(
+        "the proof's columns are not those of the registered model: the points in the file of the secret model are of \
+         another one; run `zkverdict commit model` again"
+    )]
+    NotLinked,
     /// The new proof does not verify: the key belongs to another circuit or another SRS.
     #[error(
         "the proof that was just made is not valid; the proving key belongs to another circuit or SRS: run `zkverdict setup` again"

@@ -10,8 +10,8 @@ use halo2_proofs::{
     },
 };
 use snark_verifier::system::halo2::{Config, compile};
-use zkverdict_circuit::{CompiledModel, ModelCircuit};
-use zkverdict_verifier::VerifyingKey;
+use zkverdict_circuit::{CompiledModel, ModelCircuit, model_columns, usable_rows};
+use zkverdict_verifier::{ModelLink, VerifyingKey};
 
 use crate::{Observer, Progress, ProverError, Stage};
 
@@ -63,7 +63,13 @@ impl ProvingKey {
     fn with_verifying_key(halo2: plonk::ProvingKey<G1Affine>, model: &CompiledModel, srs: ParamsKZG<Bn256>) -> Self {
         let config = Config::kzg().with_num_instance(vec![model.public_inputs()]);
         let protocol = compile(&srs, halo2.get_vk(), config);
-        let verifying_key = VerifyingKey::new(protocol, srs.get_g()[0], srs.g2(), srs.s_g2());
+        let shape = model.shape();
+        let link = model_columns(shape).map(|columns| ModelLink {
+            first: columns.start,
+            columns: columns.len(),
+            unusable: (1 << model.k) - usable_rows(shape, model.k),
+        });
+        let verifying_key = VerifyingKey::new(protocol, srs.get_g()[0], srs.g2(), srs.s_g2()).with_link(link);
         Self {
             halo2,
             srs,

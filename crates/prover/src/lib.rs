@@ -11,6 +11,7 @@
 
 mod error;
 mod keys;
+mod link;
 mod progress;
 mod prove;
 

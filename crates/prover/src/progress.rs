@@ -15,9 +15,9 @@ use halo2_proofs::{
 use snark_verifier::{
     loader::native::NativeLoader,
     system::halo2::transcript::evm::{ChallengeEvm, EvmTranscript},
-    verifier::plonk::PlonkProtocol,
 };
 use zkverdict_circuit::{HostFactors, ProveCpu};
+use zkverdict_verifier::VerifyingKey;
 
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +107,8 @@ struct Schedule {
 }
 
 impl Schedule {
-    fn new(protocol: &PlonkProtocol<G1Affine>) -> Self {
+    fn new(key: &VerifyingKey) -> Self {
+        let protocol = &key.protocol;
         let witness = &protocol.num_witness;
         let first = witness.first().copied().unwrap_or(0);
         let products = witness.last().copied().unwrap_or(0);
@@ -116,6 +117,7 @@ impl Schedule {
         let cpu = ProveCpu::predict(
             protocol.domain.k as u32,
             protocol.preprocessed.len() + columns,
+            key.link.as_ref().map_or(0, |link| link.columns),
             HostFactors::default(),
         );
         let points = [
@@ -186,9 +188,9 @@ pub(crate) struct ObservedTranscript<'a> {
 }
 
 impl<'a> ObservedTranscript<'a> {
-    /// A transcript for a proof of this protocol; the witness comes next.
-    pub(crate) fn new(protocol: &PlonkProtocol<G1Affine>, observer: &'a mut dyn FnMut(Progress)) -> Self {
-        Self::with_schedule(Schedule::new(protocol), observer)
+    /// A transcript for a proof under this key; the witness comes next.
+    pub(crate) fn new(key: &VerifyingKey, observer: &'a mut dyn FnMut(Progress)) -> Self {
+        Self::with_schedule(Schedule::new(key), observer)
     }
 
     fn with_schedule(schedule: Schedule, observer: &'a mut dyn FnMut(Progress)) -> Self {
@@ -208,6 +210,11 @@ impl<'a> ObservedTranscript<'a> {
     pub(crate) fn enter(&mut self, stage: Stage) {
         self.stage = stage;
         (self.observer)(self.schedule.start(stage));
+    }
+
+    /// What is written so far.
+    pub(crate) fn written(&mut self) -> &[u8] {
+        self.transcript.stream_mut()
     }
 
     /// The proof.

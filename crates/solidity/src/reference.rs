@@ -74,6 +74,11 @@ pub struct VerifierSource {
 /// stand in Solidity; emitted code that the hardener does not know.
 pub fn generate_reference(key: &VerifyingKey, metadata: &ContractMetadata) -> Result<VerifierSource, SolidityError> {
     metadata.check()?;
+    if key.link.is_some() {
+        return Err(SolidityError::UnsupportedProtocol {
+            reason: "its model is linked, which only compact verifiers check: use --style compact",
+        });
+    }
     let expected = expected(&key.protocol)?;
     let hardened = harden(&emit(key)?, expected)?;
     let source = render(metadata, key, &hardened.body, &hardened.layout)?;

@@ -15,7 +15,7 @@ use snark_verifier::{
     },
 };
 
-use crate::{Digest, VerifyError};
+use crate::{Digest, ModelLink, VerifyError};
 
 type Plonk = PlonkVerifier<KzgAs<Bn256, Bdfg21>>;
 
@@ -31,6 +31,9 @@ pub struct VerifyingKey {
     pub protocol: PlonkProtocol<G1Affine>,
     /// `[1]₁`, `[1]₂`, `[τ]₂`.
     pub deciding_key: KzgDecidingKey<Bn256>,
+    /// The columns that proofs of linked models are linked by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<ModelLink>,
 }
 
 impl VerifyingKey {
@@ -39,7 +42,14 @@ impl VerifyingKey {
         Self {
             protocol,
             deciding_key: KzgDecidingKey::new(generator, g2, tau_g2),
+            link: None,
         }
+    }
+
+    /// The key of a linked model's circuit.
+    #[must_use]
+    pub fn with_link(self, link: Option<ModelLink>) -> Self {
+        Self { link, ..self }
     }
 
     /// Number of public inputs, the context included.
@@ -50,7 +60,9 @@ impl VerifyingKey {
     /// Length of every proof in bytes.
     pub fn proof_bytes(&self) -> usize {
         let points = self.leading_points().saturating_add(OPENING_POINTS);
+        let link = self.link.as_ref().map_or(0, ModelLink::points);
         points
+            .saturating_add(link)
             .saturating_mul(POINT_BYTES)
             .saturating_add(self.evaluation_bytes())
     }
@@ -112,7 +124,11 @@ impl VerifyingKey {
         let mut transcript = EvmTranscript::<G1Affine, NativeLoader, &[u8], Vec<u8>>::new(proof);
         let proof = Plonk::read_proof(&self.deciding_key, &self.protocol, &instances, &mut transcript)
             .map_err(|_| VerifyError::MalformedProof)?;
-        Plonk::verify(&self.deciding_key, &self.protocol, &instances, &proof).map_err(|_| VerifyError::Rejected)
+        Plonk::verify(&self.deciding_key, &self.protocol, &instances, &proof).map_err(|_| VerifyError::Rejected)?;
+        match &self.link {
+            Some(link) => self.check_link(link, &proof.witnesses, public_inputs, &mut transcript),
+            None => Ok(()),
+        }
     }
 }
 

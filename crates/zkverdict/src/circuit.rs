@@ -116,6 +116,9 @@ pub fn compile_audit(
     table: &Path,
     audit: &AuditOptions,
 ) -> Result<Planned, Error> {
+    if options.public.is_linked() {
+        return Err(Error::LinkedAudit);
+    }
     let error = |width: &&Width| width.fidelity.max_error;
     let accurate = calibration
         .widths
@@ -149,7 +152,7 @@ fn plan(
     options: &CompileOptions,
     audit: Option<AuditTable>,
 ) -> Result<Planned, Error> {
-    let is_committed = options.public.model == Visibility::Committed;
+    let is_committed = options.public.model.hides_model();
     if calibration.reasons.is_some() && (is_committed || audit.is_some()) {
         return Err(Error::NoReasons);
     }

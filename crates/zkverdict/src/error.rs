@@ -237,6 +237,21 @@ pub enum Error {
     /// A secret model of another circuit.
     #[error("the secret model was made for another circuit; run `zkverdict commit model` with this one")]
     OtherSecretModel,
+    /// A linked model before it is registered.
+    #[error(
+        "a linked model's commitment is made with a proving key; run `zkverdict setup`, then `zkverdict commit model` \
+         with --proving-key"
+    )]
+    Unregistered,
+    /// A linked model's commitment belongs to one circuit and key.
+    #[error(
+        "the commitment to a linked model belongs to one circuit and cannot name the model of an audit; compile both with \
+         `--visibility model=committed`, or commit to the model of each by itself"
+    )]
+    LinkedElsewhere,
+    /// An audit of a linked model.
+    #[error("audits commit to their model in the circuit; use `--visibility model=committed`, or model=public")]
+    LinkedAudit,
     /// A calibration that says nothing of committed models.
     #[error(
         "at no limb size could the model's weights be committed to when it was calibrated: {reason}; run `zkverdict \

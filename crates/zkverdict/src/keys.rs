@@ -85,6 +85,7 @@ impl Keys {
             &neutral_sample(&model.program),
             Fr::zero(),
             &Salts::random(StdRng::from_entropy()),
+            None,
             StdRng::from_entropy(),
             &mut |progress| {
                 observer(Progress {

@@ -118,11 +118,22 @@ pub fn prove_observed(
 ) -> Result<(Proof, ProvenInference), Error> {
     let randomness = StdRng::from_entropy();
     let mut salts = *salts;
+    let mut registered = None;
     if circuit.has_secret_model() {
-        salts.model = circuit.secret.as_ref().ok_or(Error::NoSecretModel)?.salt();
+        let secret = circuit.secret.as_ref().ok_or(Error::NoSecretModel)?;
+        salts.model = secret.salt();
+        registered = secret.points(key);
     }
-    let proven =
-        zkverdict_prover::prove_observed(&circuit.compiled, key, sample, context, &salts, randomness, observer)?;
+    let proven = zkverdict_prover::prove_observed(
+        &circuit.compiled,
+        key,
+        sample,
+        context,
+        &salts,
+        registered,
+        randomness,
+        observer,
+    )?;
     Ok((Proof::new(proven.proof.clone(), &proven.public_inputs), proven))
 }
 

@@ -115,6 +115,11 @@ pub(crate) fn public_schema(model: &CompiledModel) -> Result<Vec<Field>, Circuit
                 let committed = Committed { commitment, fields };
                 schema.push(Field::without_format(name, Role::commitment(side), Some(committed)));
             }
+            Visibility::Linked => schema.push(Field::without_format(
+                format!("{side} commitment"),
+                Role::commitment(side),
+                None,
+            )),
             Visibility::Private => {}
         }
     }

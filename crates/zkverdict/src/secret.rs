@@ -1,11 +1,15 @@
 use std::path::Path;
 
-use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use halo2_proofs::halo2curves::{
+    bn256::{Fr, G1Affine},
+    ff::Field,
+};
 use rand::{SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
-use zkverdict_circuit::{ModelCommitment, Visibility, prove_ranges};
+use zkverdict_circuit::{ModelCommitment, prove_ranges};
 use zkverdict_model::{Calibration, FormatChoice, ModelError, ModelParameters, ParameterFormats, Program};
-use zkverdict_verifier::{Digest, encode_public_inputs};
+use zkverdict_prover::ProvingKey;
+use zkverdict_verifier::{Digest, encode_public_inputs, linked_commitment};
 
 use crate::{
     CircuitFile, Error, Model,
@@ -31,6 +35,22 @@ pub struct SecretModel {
     salt: Fr,
     /// Weights and biases.
     pub parameters: ModelParameters,
+    /// Whether it is linked, not hashed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    linked: bool,
+    /// Of a linked model, once a proving key is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registered: Option<Registered>,
+}
+
+/// The points that a linked model is registered by.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Registered {
+    /// The key that they belong to.
+    verifying_key: Digest,
+    #[serde(with = "points")]
+    points: Vec<G1Affine>,
 }
 
 impl std::fmt::Debug for SecretModel {
@@ -47,7 +67,28 @@ impl SecretModel {
             circuit: circuit.digest(),
             salt: Fr::random(StdRng::from_entropy()),
             parameters,
+            linked: circuit.compiled.public.is_linked(),
+            registered: None,
         }
+    }
+
+    /// Commits to the columns of a linked model under a proving key. The salt stays, so the same key gives the same points.
+    ///
+    /// # Errors
+    /// A secret model of another circuit, a key of another circuit.
+    pub fn register(&mut self, circuit: &CircuitFile, key: &ProvingKey) -> Result<(), Error> {
+        let circuit = circuit.clone().with_model(self)?;
+        self.registered = Some(Registered {
+            verifying_key: key.verifying_key.digest(),
+            points: key.register(&circuit.compiled, self.salt)?,
+        });
+        Ok(())
+    }
+
+    /// The points under this key, where the model is registered with it.
+    pub(crate) fn points(&self, key: &ProvingKey) -> Option<&[G1Affine]> {
+        let known = self.registered.as_ref()?;
+        (known.verifying_key == key.verifying_key.digest()).then_some(&known.points)
     }
 
     /// Commits to a model of the circuit's architecture with a new salt.
@@ -76,8 +117,11 @@ impl SecretModel {
     /// The same commitment for another circuit of the same model: a single decision's, or an audit's.
     ///
     /// # Errors
-    /// [`Error::OtherSecretModel`] where weights or their formats differ.
+    /// [`Error::OtherSecretModel`] where weights or their formats differ; [`Error::LinkedElsewhere`].
     pub fn rebound(&self, circuit: &CircuitFile) -> Result<Self, Error> {
+        if self.linked || circuit.compiled.public.is_linked() {
+            return Err(Error::LinkedElsewhere);
+        }
         let secret = circuit
             .secret
             .as_ref()
@@ -97,8 +141,12 @@ impl SecretModel {
     /// The commitment, as a public input: what a registry stores as the model's hash.
     ///
     /// # Errors
-    /// Parameters of another architecture.
+    /// Parameters of another architecture; [`Error::Unregistered`].
     pub fn commitment(&self, circuit: &CircuitFile) -> Result<[u8; 32], Error> {
+        if circuit.compiled.public.is_linked() {
+            let known = self.registered.as_ref().ok_or(Error::Unregistered)?;
+            return Ok(encode_public_inputs(&[linked_commitment(&known.points)])[0]);
+        }
         let hash = ModelCommitment::of(&circuit.compiled.program).hash(&self.parameters, self.salt)?;
         Ok(encode_public_inputs(&[hash])[0])
     }
@@ -157,7 +205,7 @@ impl CommittedFormats {
 impl CircuitFile {
     /// Whether the model is committed to, and its parameters are in a file of their own.
     pub fn has_secret_model(&self) -> bool {
-        self.compiled.public.model == Visibility::Committed
+        self.compiled.public.model.hides_model()
     }
 
     /// The circuit with one of its models, to prove what that one decides. Its file and digest stay those of the circuit.
@@ -174,5 +222,25 @@ impl CircuitFile {
         self.compiled.program = self.compiled.program.with_parameters(&secret.parameters)?;
         self.secret = Some(secret.clone());
         Ok(self)
+    }
+}
+
+mod points {
+    use halo2_proofs::halo2curves::bn256::G1Affine;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use zkverdict_verifier::{point_bytes, read_point};
+
+    pub(super) fn serialize<S: Serializer>(points: &[G1Affine], serializer: S) -> Result<S::Ok, S::Error> {
+        let texts: Vec<String> = points.iter().map(|point| hex::encode(point_bytes(point))).collect();
+        texts.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<G1Affine>, D::Error> {
+        let read = |text: &String| {
+            let mut bytes = [0; 64];
+            hex::decode_to_slice(text, &mut bytes).map_err(D::Error::custom)?;
+            read_point(&bytes).ok_or_else(|| D::Error::custom("no point of the curve"))
+        };
+        Vec::<String>::deserialize(deserializer)?.iter().map(read).collect()
     }
 }

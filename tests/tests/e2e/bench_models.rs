@@ -3,9 +3,13 @@
 use std::{fs, path::PathBuf};
 
 use serde_json::Value;
-use zkverdict::Model;
+use zkverdict::{
+    CompileOptions, Keys, Model,
+    circuits::{PublicInputs, Visibility},
+    compile, prove,
+};
 
-use crate::support::{Keyed, Pipeline, Sample, report, shared};
+use crate::support::{Keyed, Pipeline, Sample, development_srs, report, shared};
 
 struct Bench {
     pipeline: Pipeline,
@@ -141,4 +145,47 @@ fn mlp_784_decides_as_onnx_runtime() {
         plan.shape
     );
     assert_eq!(equal, bench.inputs.len());
+}
+
+/// A linked model takes little more than a public one: here by prediction, in `docs/numbers.md` by the clock.
+#[test]
+fn linked_models_are_proven_at_about_the_price_of_public_ones() {
+    for (name, most) in [
+        ("logreg_credit", 1.2),
+        ("mlp_credit", 1.5),
+        ("gbdt_20x4", 1.5),
+        ("mlp_784", 2.0),
+    ] {
+        let Some(folder) = shared(&format!("bench/models/{name}")) else {
+            return;
+        };
+        let model = Model::load(&folder.join("network.onnx")).unwrap();
+        let samples = model.samples(&folder.join("calibration.json"), &[]).unwrap();
+        let public = Pipeline::new(model, &samples);
+        let options = CompileOptions {
+            public: PublicInputs {
+                model: Visibility::Linked,
+                ..PublicInputs::DEFAULT
+            },
+            ..CompileOptions::default()
+        };
+        let linked = compile(&public.model, &public.calibration, &options).unwrap().file;
+        let (plan, before) = (&linked.plan, &public.planned.file.plan);
+        assert!(plan.prove_cpu_s < most * before.prove_cpu_s, "{name}: {plan:?}");
+        let keys = Keys::generate(&linked, &development_srs(plan.k)).unwrap();
+        let (proof, proven) = prove(&linked, &keys.proving, &samples[0], 7.into()).unwrap();
+        proof.verify(&keys.verifying).unwrap();
+        assert_eq!(proof.proof.len(), plan.proof_bytes);
+        let floats = public.outputs(&samples[0]).unwrap().concat();
+        let got = linked.compiled.program.dequantize_outputs(&proven.cells).concat();
+        let error = |(got, expected): (&f64, &f64)| (got - expected).abs();
+        let error = got.iter().zip(&floats).map(error).fold(0.0, f64::max);
+        assert!(error < 2e-3, "{name}: {got:?} instead of {floats:?}");
+        report!(
+            "{name}, linked: k = {}, {} rows, {}, {error:.1e} off",
+            plan.k,
+            plan.rows,
+            plan.shape
+        );
+    }
 }

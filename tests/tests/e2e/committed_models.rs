@@ -30,15 +30,15 @@ const COMMITTED: PublicInputs = PublicInputs {
 };
 
 /// A graph's program with its weights committed to, beside one of another model: the same graph, trained differently.
-struct Twins {
-    graph: Graph,
-    ours: Program,
-    theirs: Program,
+pub(crate) struct Twins {
+    pub(crate) graph: Graph,
+    pub(crate) ours: Program,
+    pub(crate) theirs: Program,
 }
 
 impl Twins {
     /// `limbs` is how many a weight has.
-    fn new(graph: Graph, limb_bits: u32, limbs: u32) -> Self {
+    pub(crate) fn new(graph: Graph, limb_bits: u32, limbs: u32) -> Self {
         let samples = samples(&graph, 64, &mut rng(1));
         let calibration = Calibration::measure(&graph, &samples, 1.5).unwrap();
         let compile = |graph: &Graph, formats: ParameterFormats<'_>| {
@@ -55,7 +55,7 @@ impl Twins {
         Self { graph, ours, theirs }
     }
 
-    fn case(&self, program: &Program, lanes: usize, public: PublicInputs) -> Case {
+    pub(crate) fn case(&self, program: &Program, lanes: usize, public: PublicInputs) -> Case {
         Case::showing(program.clone(), lanes, public)
     }
 }
@@ -96,7 +96,7 @@ fn regression(inputs: usize) -> Graph {
     builder.finish()
 }
 
-fn graphs() -> Vec<Graph> {
+pub(crate) fn graphs() -> Vec<Graph> {
     let mut regression_of_three = GraphBuilder::new(5);
     let sums = regression_of_three.dense(X, 3, &mut rng(4));
     regression_of_three.output("sums", sums, OutputKind::Real);
@@ -333,7 +333,7 @@ fn first_layer(program: &mut Program) -> &mut zkverdict::models::Layer {
 
 /// The example's regression with other numbers: every float of its attributes times a factor that depends on its size
 /// alone, so that both classes' rows stay opposite.
-fn retrained(folder: &Path, name: &str, factor: impl Fn(f32) -> f32) -> Model {
+pub(crate) fn retrained(folder: &Path, name: &str, factor: impl Fn(f32) -> f32) -> Model {
     let example = Example::CreditLogreg;
     let mut bytes = fs::read(example.folder().join("logreg.onnx")).unwrap();
     // `repeated float floats = 7`, a tag before each number.

@@ -51,14 +51,14 @@ fn measured() -> ParameterFormats<'static> {
 }
 
 /// An ensemble's program beside that of another one, trained anew: fewer trees, less deep.
-struct Twins {
-    graph: Graph,
-    ours: Program,
-    theirs: Program,
+pub(crate) struct Twins {
+    pub(crate) graph: Graph,
+    pub(crate) ours: Program,
+    pub(crate) theirs: Program,
 }
 
 impl Twins {
-    fn new(depth: usize) -> Self {
+    pub(crate) fn new(depth: usize) -> Self {
         let (graph, other) = (graph(4, depth, depth as u64), graph(3, depth.div_ceil(2), 99));
         let calibration = calibration(&graph);
         let ours = compiled(&graph, &calibration, measured()).unwrap();
@@ -66,7 +66,7 @@ impl Twins {
         Self { graph, ours, theirs }
     }
 
-    fn samples(&self) -> Vec<Sample> {
+    pub(crate) fn samples(&self) -> Vec<Sample> {
         samples(&self.graph, 6, &mut rng(42))
     }
 }

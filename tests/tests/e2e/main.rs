@@ -16,6 +16,8 @@ mod decisions;
 mod documents;
 mod gadget_attacks;
 mod gadgets;
+mod linked_models;
+mod linked_proofs;
 mod progress;
 mod project;
 mod proofs;

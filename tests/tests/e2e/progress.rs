@@ -44,6 +44,7 @@ fn observed(keyed: &Keyed) -> (Vec<u8>, Vec<Progress>) {
         &keyed.sample,
         keyed.context,
         &Salts::default(),
+        None,
         randomness(),
         &mut |progress| told.push(progress),
     )

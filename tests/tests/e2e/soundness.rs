@@ -27,7 +27,9 @@ use halo2_proofs::{
 };
 use snark_verifier::{loader::native::NativeLoader, system::halo2::transcript::evm::EvmTranscript};
 use zkverdict::{
-    circuits::{CircuitError, DEGREE, Layout, ModelCircuit, ModelConfig, PublicInputs, Shape, Trace, from_i128},
+    circuits::{
+        CircuitError, DEGREE, Layout, LinkColumns, ModelCircuit, ModelConfig, PublicInputs, Shape, Trace, from_i128,
+    },
     models::{CellId, Op, OutputKind, Program, Source, Step},
     verifier::VerifyError,
 };
@@ -45,14 +47,18 @@ fn catalogue() -> impl Iterator<Item = Shape> {
         .into_iter()
         .flat_map(|lanes| (7..=12).map(move |limb_bits| (lanes, limb_bits)))
         .flat_map(|(lanes, limb_bits)| {
-            (0..48).map(move |features| Shape {
+            (0..96).map(move |features| Shape {
                 lanes,
                 limb_bits,
                 trees: features & 1 != 0,
                 convolutions: features & 2 != 0,
                 hashes: features & 4 != 0,
                 committed_trees: features & 8 != 0,
-                hash_lanes: features >> 4,
+                hash_lanes: features >> 5,
+                link: (features & 16 != 0).then_some(LinkColumns {
+                    models: lanes,
+                    weights: if features & 6 == 0 { 1 } else { lanes },
+                }),
             })
         })
         .filter(|shape| shape.check().is_ok())
@@ -423,8 +429,9 @@ fn no_polynomial_is_queried_twice_at_a_point() {
     }
     // Five lane counts, six limb sizes; with trees five limb sizes; with convolutions three lane counts; all of these without
     // hashes and with, in no columns of their own or in one lane or two. With committed trees four lane counts, two with
-    // convolutions, and two limb sizes.
-    assert_eq!(shapes, 4 * (55 + 33) + 3 * 2 * (4 + 2));
+    // convolutions, and two limb sizes. All of them with columns of a linked model too, and then trees are hidden without
+    // hashes.
+    assert_eq!(shapes, 2 * (4 * (55 + 33)) + (3 + 4) * (2 * (4 + 2)));
     for example in Example::SMALL {
         let keyed = example.keyed();
         let protocol = &keyed.keys.verifying.key.protocol;

@@ -17,7 +17,7 @@ pub const PRODUCT: u64 = 3;
 const KINDS: u64 = 3;
 
 pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig) {
-    // q = 1:  a(i+C) = w_0(i)
+    // q = 1:  a(i+C) = w_0(i), with a linked model a(i+C) = w_0(i) + q_model(i)·m_0(i)
     // q = 2:  a(i+C) = a(i) + Σ_j w_j(i)·x(i+j)
     // q = 3:  a(i+C) = a(i) + x(i)·x(i+C)
     // docs/spec/accumulate.md
@@ -30,9 +30,7 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig) {
             .iter()
             .map(|column| meta.query_fixed(*column, Rotation::cur()))
             .collect();
-        let window: Vec<_> = (0..config.shape.lanes)
-            .map(|offset| meta.query_advice(config.value, Rotation(i32::try_from(offset).expect("few lanes"))))
-            .collect();
+        let window = config.window(meta);
         let value_next = config.below(meta, config.value, 1);
         let dot = weights
             .iter()
@@ -40,7 +38,11 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, config: &ModelConfig) {
             .fold(Expression::Constant(Fr::zero()), |sum, (weight, value)| {
                 sum + weight.clone() * value.clone()
             });
-        let load = accumulator_next.clone() - weights[0].clone();
+        let mut load = accumulator_next.clone() - weights[0].clone();
+        if let Some(columns) = &config.link {
+            let q_model = meta.query_fixed(columns.q_model, Rotation::cur());
+            load = load - q_model * meta.query_advice(columns.models[0], Rotation::cur());
+        }
         let step = accumulator_next - accumulator_cur;
         Constraints::with_selector(
             Expression::Constant(Fr::one()),

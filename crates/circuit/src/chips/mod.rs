@@ -5,6 +5,7 @@ pub mod accumulate;
 pub mod curve;
 pub mod digit;
 pub mod evaluate;
+pub mod link;
 pub mod lookup;
 pub mod poseidon;
 pub mod range;

@@ -6,6 +6,7 @@ use zkverdict::{
     CircuitFile, Opening, Proof, SaltFile, SecretModel, VerifyingKeyFile,
     circuits::Side,
     evm::U256,
+    load_proving_key,
     verifier::{Digest, encode_public_inputs},
 };
 
@@ -147,10 +148,13 @@ impl Report for Made {
 /// A commitment to a model.
 #[derive(Debug, Serialize)]
 pub(super) struct Sealed {
-    /// As public inputs have it, and registries of models: `0x` and 64 digits.
-    pub(super) commitment: String,
+    /// As public inputs have it, and registries of models: `0x` and 64 digits. Not there before a linked model is
+    /// registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) commitment: Option<String>,
     /// The same number in decimal digits.
-    pub(super) decimal: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) decimal: Option<String>,
     pub(super) secret_model: PathBuf,
 }
 
@@ -158,20 +162,31 @@ impl Sealed {
     /// Writes a secret model.
     pub(super) fn save(circuit: &CircuitFile, secret: &SecretModel, path: PathBuf, force: bool) -> Result<Self> {
         secret.save(&path, force)?;
-        let word = secret.commitment(circuit)?;
+        let word = match secret.commitment(circuit) {
+            Err(zkverdict::Error::Unregistered) => None,
+            word => Some(word?),
+        };
         Ok(Self {
-            commitment: words(&[word]).concat(),
-            decimal: U256::from_be_bytes(word).to_string(),
+            commitment: word.map(|word| words(&[word]).concat()),
+            decimal: word.map(|word| U256::from_be_bytes(word).to_string()),
             secret_model: path,
         })
     }
 
     /// Lines for people.
     pub(super) fn rows(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("model commitment", self.commitment.clone()),
-            ("in decimal", self.decimal.clone()),
-        ]
+        match (&self.commitment, &self.decimal) {
+            (Some(commitment), Some(decimal)) => {
+                vec![
+                    ("model commitment", commitment.clone()),
+                    ("in decimal", decimal.clone()),
+                ]
+            }
+            _ => vec![(
+                "model commitment",
+                "`zkverdict commit model` makes it after `zkverdict setup`".to_owned(),
+            )],
+        }
     }
 
     /// What to do with the file.
@@ -195,11 +210,30 @@ fn model(args: &CommitModel, settings: &Settings, printer: &Printer) -> Result<S
     let path = settings.secret_model(args.secret_model.as_ref(), &args.circuit);
     let circuit = CircuitFile::load(&args.circuit)?;
     let model = super::load_model(&args.model)?;
-    let secret = SecretModel::of(&circuit, &model)?;
+    let mut secret = SecretModel::of(&circuit, &model)?;
+    let mut force = args.force;
+    if circuit.compiled.public.is_linked() {
+        // The same model keeps its salt: proofs of before and the registry name it by that.
+        let known = SecretModel::load(&path).ok();
+        if let Some(known) =
+            known.filter(|known| known.circuit == secret.circuit && known.parameters == secret.parameters)
+        {
+            secret = known;
+            force = true;
+        }
+        let proving_key = args.proving_key.clone().unwrap_or_else(|| sibling(&args.circuit, "pk"));
+        let (key, _) = load_proving_key(&proving_key, &circuit)?;
+        secret.register(&circuit, &key)?;
+    } else if args.proving_key.is_some() {
+        return Err(hinted(
+            format!("{} commits to its model without a proving key", args.circuit.display()),
+            "leave --proving-key out, or compile the circuit with --visibility model=linked",
+        ));
+    }
     printer.result(&Replaced {
         model: model.name(),
         circuit_digest: circuit.digest(),
-        sealed: Sealed::save(&circuit, &secret, path, args.force)?,
+        sealed: Sealed::save(&circuit, &secret, path, force)?,
     })?;
     Ok(Status::Done)
 }
@@ -283,6 +317,16 @@ fn check(args: &CommitCheck, printer: &Printer) -> Result<Status> {
 fn check_model(args: &CommitCheck, secret: &SecretModel, printer: &Printer) -> Result<Status> {
     let key = VerifyingKeyFile::load(&args.verifying_key)?;
     let proof = Proof::load(&args.proof, Some(key.key.digest()))?;
+    if key.key.link.is_some() {
+        return Err(hinted(
+            format!(
+                "{} is of a linked model, whose commitment no file opens",
+                args.verifying_key.display()
+            ),
+            "its holder shows the weights and the salt to whom they trust, and that one runs `zkverdict commit model` with \
+             the proving key",
+        ));
+    }
     let committed = key.schema.iter().zip(&proof.public_inputs);
     let mut committed = committed.filter_map(|(field, word)| Some((field.model.as_ref()?, word)));
     let side = Side::Model;

@@ -247,7 +247,7 @@ fn shown(public: PublicInputs) -> String {
     let sides = Side::ALL.into_iter().filter_map(|side| match public.of(side) {
         Visibility::Public if side == Side::Model => None,
         Visibility::Public => Some(format!("{side}s")),
-        Visibility::Committed => Some(format!("{side} commitment")),
+        Visibility::Committed | Visibility::Linked => Some(format!("{side} commitment")),
         Visibility::Private => None,
     });
     std::iter::once("context".to_owned())
@@ -261,14 +261,18 @@ fn hidden(public: PublicInputs) -> String {
     let sides = [Side::Input, Side::Output].map(|side| match public.of(side) {
         Visibility::Public => format!("{side}s are shown"),
         Visibility::Private => format!("{side}s are hidden"),
-        Visibility::Committed => format!("{side}s are hidden, bound by a salted hash"),
+        Visibility::Committed | Visibility::Linked => format!("{side}s are hidden, bound by a salted hash"),
     });
     let model = match public.model {
         Visibility::Committed => {
             "weights and biases are hidden, bound by a salted hash; seen are operators, sizes, formats, ranges, and which \
              proofs share a model"
         }
-        _ => "the model is public",
+        Visibility::Linked => {
+            "weights and biases are hidden, bound by a commitment to their columns that proofs are linked to; seen are \
+             operators, sizes, formats, ranges, and which proofs share a model"
+        }
+        Visibility::Public | Visibility::Private => "the model is public",
     };
     format!("{}; {model}", sides.join("; "))
 }

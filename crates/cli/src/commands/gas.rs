@@ -146,6 +146,10 @@ fn of_key(key: &VerifyingKeyFile, proof: &Proof, solc: &SolcChoice, printer: &Pr
         ContractStyle::Embedded,
         ContractStyle::Reference,
     ] {
+        if style == ContractStyle::Reference && key.key.link.is_some() {
+            printer.note("reference is left out: it checks no links to models");
+            continue;
+        }
         if ContractFile::needs_solc(key, &name, style)? && find_solc(solc).is_err() {
             printer.note(&format!(
                 "{} is left out: it takes solc (`zkverdict doctor`)",

@@ -10,6 +10,7 @@ mod demo;
 mod errors;
 mod harness;
 mod help;
+mod linked_models;
 mod pipeline;
 mod settings;
 mod srs;

@@ -264,7 +264,7 @@ fn compile_honours_what_is_asked_for() {
     snapshot!(work.run("compile logreg.onnx --visibility output=private"), @r"
     status 2
     --- stderr
-    error: invalid value 'output=private' for '--visibility <SIDE=HOW,…>': it takes input=public, private or committed, output=public or committed and model=public or committed, such as input=committed,output=public
+    error: invalid value 'output=private' for '--visibility <SIDE=HOW,…>': it takes input=public, private or committed, output=public or committed and model=public, committed or linked, such as input=committed,output=public
 
     For more information, try '--help'.
     ");

@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
+use zkverdict_verifier::ModelLink;
+
 use super::{
     graph::{Emitter, Query},
+    link,
     memory::{
         MemoryMap, POINT, PowerStep, distance, evaluation, omega_power, omega_steps, opening_offset, over_z_power,
         over_z_steps,
@@ -62,6 +65,9 @@ pub(super) fn assemble(shape: &Shape) -> Assembly {
     lagrange(&mut lines, shape);
     quotient(&mut lines, &numerator.statements);
     opening(&mut lines, shape, &map);
+    if let Some(link) = &shape.link {
+        lines.add(link::check(link));
+    }
     let buffer = map.address("BUFFER") + WORD + map.blocks.first().map_or(0, |block| block.bytes);
     Assembly {
         constants: map.solidity(),
@@ -130,7 +136,10 @@ fn words(lines: &mut Lines, shape: &Shape, map: &MemoryMap) {
     });
     let points = (0..shape.leading_points())
         .map(|index| POINT * index)
-        .chain([opening_offset(shape), opening_offset(shape) + POINT])
+        .chain(
+            (0..2 + shape.link.as_ref().map_or(0, ModelLink::points))
+                .map(|index| opening_offset(shape) + POINT * index),
+        )
         .map(|offset| format!("lt(0, mload({:#x}))", map.proof_address(offset) + WORD));
     let checks: Vec<String> = scalars.chain(points).collect();
     for checks in checks.chunks(CHECKS) {
@@ -138,6 +147,9 @@ fn words(lines: &mut Lines, shape: &Shape, map: &MemoryMap) {
             .iter()
             .fold("ok".to_owned(), |all, one| format!("and({one}, {all})"));
         lines.add(format!("ok := {all}"));
+    }
+    if let Some(link) = &shape.link {
+        lines.add(link::hash(link));
     }
 }
 

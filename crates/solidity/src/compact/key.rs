@@ -20,7 +20,7 @@ use snark_verifier::util::{
     arithmetic::Rotation,
     hash::{Digest as _, Keccak256},
 };
-use zkverdict_verifier::VerifyingKey;
+use zkverdict_verifier::{ModelLink, VerifyingKey};
 
 use super::shape::Shape;
 use crate::{SolidityError, layout::WORD};
@@ -67,6 +67,11 @@ pub(super) fn encode(key: &VerifyingKey, shape: &Shape) -> Result<Vec<u8>, Solid
     let (Ok(k), Ok(count)) = (u8::try_from(domain.k), u32::try_from(public_inputs)) else {
         return unsupported("its domain or its public inputs are too many");
     };
+    if let Some(link) = &shape.link
+        && (public_inputs <= ModelLink::PUBLIC_INPUT || link.unusable >= domain.n)
+    {
+        return unsupported("its linked model has no public input, or no rows");
+    }
     if u32::from(k) > Fr::S || domain.n <= public_inputs {
         return unsupported("its domain does not hold its public inputs");
     }

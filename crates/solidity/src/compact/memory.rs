@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     graph::{CommonPolynomial, Leaf, Query},
-    key,
+    key, link,
     shape::{Polynomial, Shape},
 };
 use crate::layout::{WORD, WordKind};
@@ -130,6 +130,7 @@ impl MemoryMap {
                 ("OPENING".to_owned(), opening_offset(shape)),
                 ("LAST_POINT".to_owned(), opening_offset(shape) + POINT),
             ])
+            .chain(link::places(shape))
             .collect();
         for (name, offset) in places {
             let address = self.proof_address(offset);
@@ -162,6 +163,13 @@ impl MemoryMap {
         );
         self.place("FIRST_SET", WORD, "product of the distances of the first set");
         self.place("FACTORS", WORD * key::weights(shape), "weights over their distances");
+        if let Some(link) = &shape.link {
+            self.place(
+                "LINK_SUM",
+                link::work_bytes(link),
+                "what the registered model is hashed in, then added up in",
+            );
+        }
         for step in omega_steps(shape) {
             self.place(&omega_power(step.exponent), WORD, "power of OMEGA");
         }
@@ -342,6 +350,9 @@ fn challenge_names(shape: &Shape) -> Vec<String> {
         }
     }
     names.extend(["Z", "MU", "NU", "U"].map(str::to_owned));
+    if shape.link.is_some() {
+        names.extend(link::CHALLENGES.map(str::to_owned));
+    }
     names
 }
 
@@ -357,6 +368,9 @@ fn blocks(shape: &Shape) -> Vec<Block> {
     steps.push((WORD * shape.evaluations.len(), 2));
     steps.push((POINT, 1));
     steps.push((POINT, 0));
+    if let Some(link) = &shape.link {
+        steps.extend([(POINT * link.columns, 1), (POINT, 1), (POINT, 1)]);
+    }
     let mut blocks: Vec<Block> = Vec::new();
     let mut offset = 0;
     for (bytes, challenges) in steps {

@@ -12,6 +12,7 @@
 //! | `graph` | the constraints as shared nodes, and as Yul |
 //! | `memory` | the memory map |
 //! | `assembly` | transcript, inversion, constraints, openings |
+//! | `link` | the link to a registered model |
 //! | `contract` | the Solidity around it |
 //! | `catalogue` | shapes whose verifiers are shipped compiled |
 //!
@@ -22,6 +23,7 @@ pub mod catalogue;
 mod contract;
 mod graph;
 mod key;
+mod link;
 mod memory;
 mod shape;
 
@@ -39,7 +41,7 @@ use shape::Shape;
 /// # Errors
 /// A protocol that contracts cannot verify.
 pub fn shape_digest(key: &VerifyingKey) -> Result<[u8; 32], SolidityError> {
-    Ok(Shape::new(&key.protocol)?.digest())
+    Ok(Shape::new(key)?.digest())
 }
 
 /// The bytes of a key, as shape verifiers read them.
@@ -47,7 +49,7 @@ pub fn shape_digest(key: &VerifyingKey) -> Result<[u8; 32], SolidityError> {
 /// # Errors
 /// As [`shape_digest`]; an SRS that does not start with the groups' generators.
 pub fn encode_key(key: &VerifyingKey) -> Result<Vec<u8>, SolidityError> {
-    key::encode(key, &Shape::new(&key.protocol)?)
+    key::encode(key, &Shape::new(key)?)
 }
 
 /// Generates the verifier of a key's shape, with the key beside it. All keys of the shape give the same source.
@@ -55,7 +57,7 @@ pub fn encode_key(key: &VerifyingKey) -> Result<Vec<u8>, SolidityError> {
 /// # Errors
 /// As [`encode_key`].
 pub fn generate_shape(key: &VerifyingKey) -> Result<VerifierSource, SolidityError> {
-    let shape = Shape::new(&key.protocol)?;
+    let shape = Shape::new(key)?;
     Ok(VerifierSource {
         contract_name: SHAPE_CONTRACT.to_owned(),
         source: contract::shape_contract(&shape)?,
@@ -71,7 +73,7 @@ pub fn generate_shape(key: &VerifyingKey) -> Result<VerifierSource, SolidityErro
 /// As [`encode_key`]; metadata that cannot stand in Solidity.
 pub fn generate_embedded(key: &VerifyingKey, metadata: &ContractMetadata) -> Result<VerifierSource, SolidityError> {
     metadata.check()?;
-    let shape = Shape::new(&key.protocol)?;
+    let shape = Shape::new(key)?;
     Ok(VerifierSource {
         contract_name: metadata.contract_name.clone(),
         source: contract::embedded_contract(&shape, key, metadata)?,

@@ -5,11 +5,8 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use halo2_proofs::halo2curves::bn256::G1Affine;
-use snark_verifier::{
-    util::hash::{Digest as _, Keccak256},
-    verifier::plonk::PlonkProtocol,
-};
+use snark_verifier::util::hash::{Digest as _, Keccak256};
+use zkverdict_verifier::{ModelLink, VerifyingKey};
 
 use super::graph::{CommonPolynomial, Expression, Graph, Leaf, Query};
 use crate::{
@@ -58,6 +55,8 @@ pub(super) struct Shape {
     pub(super) last_rows: usize,
     /// The index of the instance polynomial.
     instance: usize,
+    /// The columns of a linked model.
+    pub(super) link: Option<ModelLink>,
 }
 
 fn unsupported<T>(reason: &'static str) -> Result<T, SolidityError> {
@@ -65,8 +64,9 @@ fn unsupported<T>(reason: &'static str) -> Result<T, SolidityError> {
 }
 
 impl Shape {
-    /// Reads the shape off a protocol.
-    pub(super) fn new(protocol: &PlonkProtocol<G1Affine>) -> Result<Self, SolidityError> {
+    /// Reads the shape off a key's protocol.
+    pub(super) fn new(key: &VerifyingKey) -> Result<Self, SolidityError> {
+        let protocol = &key.protocol;
         expected(protocol)?;
         let foreign = || SolidityError::UnsupportedProtocol {
             reason: "its constraints cannot be read",
@@ -124,7 +124,17 @@ impl Shape {
             graph,
             last_rows: last_rows.first().copied().unwrap_or_default(),
             instance,
+            link: key.link,
         };
+        let own = |link: &ModelLink| link.first.checked_add(link.columns).filter(|_| link.columns > 0);
+        let first_round = shape.rounds.first().map_or(0, |round| round.points);
+        if shape
+            .link
+            .as_ref()
+            .is_some_and(|link| own(link).is_none_or(|end| end > first_round))
+        {
+            return unsupported("the columns of its linked model are not in the first round");
+        }
         let quotient = shape.instance + 1 + shape.witnesses;
         let is_known = |query: &Query| {
             shape.evaluations.contains(query)
@@ -190,7 +200,7 @@ impl Shape {
         for (kind, count) in [
             (WordKind::Point, self.leading_points()),
             (WordKind::Scalar, self.evaluations.len()),
-            (WordKind::Point, 2),
+            (WordKind::Point, 2 + self.link.as_ref().map_or(0, ModelLink::points)),
         ] {
             (0..count).for_each(|_| layout.push(kind));
         }
@@ -237,6 +247,14 @@ impl fmt::Display for Shape {
             "constraints {:?} combined by {}",
             graph.constraints, graph.combiner
         )?;
+        if let Some(ModelLink {
+            first,
+            columns,
+            unusable,
+        }) = &self.link
+        {
+            writeln!(text, "link {first} {columns} {unusable}")?;
+        }
         formatter.write_str(&text)
     }
 }

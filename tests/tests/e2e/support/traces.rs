@@ -106,7 +106,11 @@ impl Case {
     }
 
     pub(crate) fn instance(&self, cells: &[i64]) -> Vec<Fr> {
-        self.compiled().instance(cells, &self.salts, Fr::from(77)).unwrap()
+        let mut instance = self.compiled().instance(cells, &self.salts, Fr::from(77)).unwrap();
+        if self.public.is_linked() {
+            instance.insert(1, Fr::from(78));
+        }
+        instance
     }
 
     pub(crate) fn compiled(&self) -> CompiledModel {
@@ -388,6 +392,7 @@ fn empty(rows: usize) -> Trace {
         multiplicity: zeros(),
         memory: zeros(),
         hashes: vec![],
+        models: vec![],
         forged_evaluations: vec![],
     }
 }
