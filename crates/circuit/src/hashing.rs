@@ -164,13 +164,14 @@ impl Builder<'_> {
                 }
                 self.layout.fixed.set_hash_constant(shape, row, constant);
             }
+            let mut beside = hashes.iter().zip(&mut carried);
             for lane in 0..shape.hash_lanes.max(1) {
                 let (input, _) = shape.boxes(lane);
                 let mut state = [Absorbed::Nothing; WIDTH];
-                if let Some((_, hash)) = hashes.get(lane) {
-                    state[0] = Absorbed::Copy(carried[lane]);
+                if let Some(((_, hash), carried)) = beside.next() {
+                    state[0] = Absorbed::Copy(*carried);
                     state[1..].copy_from_slice(&hash.absorbed[number * RATE..][..RATE]);
-                    carried[lane] = Spot {
+                    *carried = Spot {
                         column: input,
                         row: row + BOX_ROWS,
                     };

@@ -140,18 +140,22 @@ pub fn smallest_k(shape: Shape, rows: usize) -> Result<u32, CircuitError> {
         })
 }
 
-/// Every width for one program.
+/// Every width for one program, or those with so many lanes.
 ///
 /// # Errors
 /// A program that fits no width.
 pub fn candidates(
     program: &Program,
+    lanes: Option<usize>,
     public: PublicInputs,
     max_error: Option<f64>,
 ) -> Result<Vec<Candidate>, CircuitError> {
     let mut found = Vec::new();
     let mut last = None;
-    for lanes in LANES {
+    for lanes in LANES
+        .into_iter()
+        .filter(|known| lanes.is_none_or(|lanes| lanes == *known))
+    {
         let mut ways = vec![Vec::new()];
         let combined = worthwhile(&convolution_rows(program, lanes)?);
         ways.extend((!combined.is_empty()).then_some(combined));
@@ -256,11 +260,13 @@ impl Candidate {
         })
     }
 
-    /// Whether one more lane of hashes could make it smaller.
+    /// Whether more lanes of hashes could make it smaller.
     fn may_shrink(&self) -> bool {
-        let lanes = self.shape.hash_lanes + 1;
-        let others = if lanes > 1 { 0 } else { self.rows - self.hash_rows };
-        let least = others.max(self.table_rows).max(self.hash_rows / lanes);
+        let others = match self.shape.hash_lanes {
+            0 => self.rows - self.hash_rows,
+            _ => 0,
+        };
+        let least = others.max(self.table_rows).max(self.hash_rows / Shape::MOST_HASH_LANES);
         self.hash_rows > 0 && smallest_k(self.shape, least).is_ok_and(|k| k < self.k)
     }
 

@@ -181,14 +181,18 @@ fn plan(
             let ways = committed.map(|committed| (Some(committed.weight_bits), committed.fidelity.max_error));
             let public = (!is_committed).then_some((None, width.fidelity.max_error));
             for (weight_bits, error) in ways.chain(public) {
-                all.extend(candidates(&program(width, weight_bits)?, options.public, Some(error))?);
+                let program = program(width, weight_bits)?;
+                all.extend(candidates(&program, options.lanes, options.public, Some(error))?);
+                // Trees have no weights of different sizes.
+                if program.parameter_layers().is_empty() {
+                    break;
+                }
             }
         }
     }
     if all.is_empty() && is_committed {
         return Err(uncommitted(model, calibration));
     }
-    all.retain(|candidate| options.lanes.is_none_or(|lanes| lanes == candidate.shape.lanes));
     within_code(&all, options.public)?;
     let allowed = within_memory(&all, options.memory_limit)?;
     let plan = choose(&allowed, options.objective, options.tolerance)
@@ -432,7 +436,7 @@ mod tests {
             .unwrap()
             .program(&model.graph, &calibration.calibration)
             .unwrap();
-        let mut all = candidates(&program, PublicInputs::DEFAULT, None).unwrap();
+        let mut all = candidates(&program, None, PublicInputs::DEFAULT, None).unwrap();
         assert!(within_code(&all, PublicInputs::DEFAULT).is_ok());
         for (added, candidate) in all.iter_mut().enumerate() {
             candidate.code_bytes = 24_600 + added;

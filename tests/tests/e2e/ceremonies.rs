@@ -27,7 +27,7 @@ fn tiny() -> Pipeline {
     let calibration = Calibration::measure(&graph, &samples, 1.5).unwrap();
     let program = Program::compile(&graph, &calibration, 6).unwrap();
     let fidelity = Fidelity::measure(&program, &graph, &samples).unwrap();
-    let candidates = candidates(&program, PublicInputs::default(), Some(fidelity.max_error)).unwrap();
+    let candidates = candidates(&program, None, PublicInputs::default(), Some(fidelity.max_error)).unwrap();
     let plan = choose(&candidates, Objective::Time, 1.0).unwrap().clone();
     let compiled = plan.compile(program, PublicInputs::default());
     let model = nameless(graph);

@@ -394,7 +394,7 @@ fn many_values_fit_one_contract() {
         ..PublicInputs::DEFAULT
     };
     let deployable = |public| {
-        let all = candidates(&program, public, None).unwrap();
+        let all = candidates(&program, None, public, None).unwrap();
         choose(&all, Objective::Gas, 1.0).cloned()
     };
     let plan = deployable(BOTH).unwrap();

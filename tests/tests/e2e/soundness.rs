@@ -485,7 +485,7 @@ fn clamped_degree_child() {
     let calibration = zkverdict::models::Calibration::measure(&graph, &samples(&graph, 8, &mut rng(2)), 2.0).unwrap();
     let program = Program::compile(&graph, &calibration, 7).unwrap();
     let layout = Layout::new(&program, 1, &[], PublicInputs::default());
-    let planned = zkverdict::circuits::candidates(&program, PublicInputs::default(), None);
+    let planned = zkverdict::circuits::candidates(&program, None, PublicInputs::default(), None);
     if expected == "refused" {
         let value = env::var("MAX_DEGREE").unwrap();
         for error in [layout.err(), planned.err()] {
