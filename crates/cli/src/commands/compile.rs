@@ -171,8 +171,14 @@ impl Report for Compiled {
             (
                 "layout",
                 format!(
-                    "{} products a row, limbs of {} bits",
-                    plan.shape.lanes, plan.shape.limb_bits
+                    "{} products a row, limbs of {} bits{}",
+                    plan.shape.lanes,
+                    plan.shape.limb_bits,
+                    match plan.shape.hash_lanes {
+                        0 => "",
+                        1 => ", hashes beside the model in a lane of their own",
+                        _ => ", hashes beside the model in two lanes of their own",
+                    }
                 ),
             ),
             ("because", self.reason.clone()),
@@ -299,7 +305,10 @@ fn explain(style: Style, candidates: &[Candidate], chosen: &Candidate) -> String
         .map(|candidate| {
             let cells = vec![
                 candidate.shape.limb_bits.to_string(),
-                candidate.shape.lanes.to_string(),
+                match candidate.shape.hash_lanes {
+                    0 => candidate.shape.lanes.to_string(),
+                    hashes => format!("{} h{hashes}", candidate.shape.lanes),
+                },
                 candidate.combined.len().to_string(),
                 candidate.k.to_string(),
                 candidate.rows.to_string(),
