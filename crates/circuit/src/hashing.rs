@@ -89,7 +89,7 @@ impl HashRows {
             cells.extend((*row..row + ROWS).map(|row| (input, row)));
             cells.extend((*row..row + BOX_ROWS).map(|row| (power, row)));
         }
-        if self.result.row != self.public_row {
+        if self.result.column != AdviceColumn::Value {
             cells.push((AdviceColumn::Value, self.public_row));
         }
         cells

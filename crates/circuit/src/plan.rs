@@ -64,13 +64,15 @@ pub struct ProveCpu {
 
 impl ProveCpu {
     /// The prediction for `2^k` rows. `columns` are those of advice, those of constants, those with copies, and the
-    /// permutation products; `models` of them hold a linked model.
-    pub fn predict(k: u32, columns: usize, models: usize, host: HostFactors) -> Self {
+    /// permutation products; `models` of them hold a linked model, and twice `hash_lanes` hashes alone.
+    pub fn predict(k: u32, columns: usize, models: usize, hash_lanes: usize, host: HostFactors) -> Self {
         let cost = CostModel::default();
         let rows = f64::powi(2.0, k as i32);
         // The link opens one polynomial more.
         let links = if models > 0 { models + 1 } else { 0 };
-        let per_row = cost.cpu_per_row_s + cost.cpu_per_row_of_link_s * links as f64;
+        let per_row = cost.cpu_per_row_s
+            + cost.cpu_per_row_of_link_s * links as f64
+            + cost.cpu_per_row_of_hash_lane_s * hash_lanes as f64;
         let base = cost.cpu_base_s + if models > 0 { cost.cpu_of_link_s } else { 0.0 };
         Self {
             base_s: base * host.transforms,
@@ -248,7 +250,7 @@ impl Candidate {
             proof_bytes,
             code_bytes: cost.code_bytes(shape),
             verify_gas: cost.gas(shape, multiplications, evaluations, proof_bytes, public_inputs),
-            prove_cpu_s: ProveCpu::predict(k, columns, models, HostFactors::default()).total(),
+            prove_cpu_s: ProveCpu::predict(k, columns, models, shape.hash_lanes, HostFactors::default()).total(),
             memory_bytes: cost.memory_bytes(rows, columns as f64),
             max_error,
             weight_bits: program
@@ -289,7 +291,7 @@ impl Candidate {
         let columns = self.advice_columns + self.fixed_columns + self.equality_columns + products;
         let models = self.shape.link.map_or(0, |link| link.models);
         Self {
-            prove_cpu_s: ProveCpu::predict(self.k, columns, models, host).total(),
+            prove_cpu_s: ProveCpu::predict(self.k, columns, models, self.shape.hash_lanes, host).total(),
             ..self.clone()
         }
     }
@@ -371,6 +373,8 @@ struct CostModel {
     cpu_of_link_s: f64,
     /// As `cpu_per_row_s` for each column of a linked model, and for the link's opening.
     cpu_per_row_of_link_s: f64,
+    /// As `cpu_per_row_s` for each lane of hashes: two columns of full-size numbers, and copies.
+    cpu_per_row_of_hash_lane_s: f64,
     memory_base: f64,
     /// Of the first [`FEW_CELLS`].
     memory_per_cell: f64,
@@ -405,6 +409,7 @@ impl Default for CostModel {
             cpu_per_row_s: 1.19e-3,
             cpu_of_link_s: 0.004,
             cpu_per_row_of_link_s: 0.075e-3,
+            cpu_per_row_of_hash_lane_s: 0.25e-3,
             memory_base: 15.0e6,
             memory_per_cell: 205.0,
             memory_per_further_cell: 142.0,

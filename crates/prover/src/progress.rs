@@ -118,6 +118,7 @@ impl Schedule {
             protocol.domain.k as u32,
             protocol.preprocessed.len() + columns,
             key.link.as_ref().map_or(0, |link| link.columns),
+            0,
             HostFactors::default(),
         );
         let points = [
