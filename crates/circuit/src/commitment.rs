@@ -10,7 +10,7 @@ use sha2::{Digest, Sha512};
 use zkverdict_model::{CellId, Finish, Format, Layer, Program, Range, Source, Step, Sum, Table};
 
 use crate::{
-    CircuitError, PublicInputs, RecordTree, Side,
+    CircuitError, ModelCommitment, PublicInputs, RecordTree, Side,
     field::{from_i128, power_of_two},
     poseidon,
 };
@@ -78,6 +78,28 @@ pub struct Commitment {
     /// Rows of the table that it is to: it is the root of a [tree](crate::RecordTree).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<usize>,
+    /// Where the values are the nodes and leaves of a model's trees: it is the commitment to that model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<OpenedModel>,
+}
+
+/// A model whose commitment a program opens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedModel {
+    /// What its commitment is to.
+    pub model: ModelCommitment,
+    /// How many values each of its elements is.
+    pub elements: Vec<usize>,
+}
+
+impl OpenedModel {
+    fn of(program: &Program) -> Option<Self> {
+        let elements = program.opened.iter().flat_map(|tree| tree.entries(program.limb_bits));
+        (!program.opened.is_empty()).then(|| Self {
+            model: ModelCommitment::of(program),
+            elements: elements.collect(),
+        })
+    }
 }
 
 impl Commitment {
@@ -118,11 +140,20 @@ impl Commitment {
             }
             values.truncate(each);
         }
-        Ok(Self { side, values, rows })
+        let opened = OpenedModel::of(program).filter(|_| side == Side::Input);
+        Ok(Self {
+            side,
+            values,
+            rows,
+            opened,
+        })
     }
 
     /// The sponge's first carried element: says what is committed to, how many values, and their formats.
     pub fn tag(&self) -> Fr {
+        if let Some(OpenedModel { model, .. }) = &self.opened {
+            return model.tag();
+        }
         let what = match self.rows {
             Some(_) => "record".to_owned(),
             None => self.side.to_string(),
@@ -140,8 +171,14 @@ impl Commitment {
     pub(crate) fn elements(&self) -> Vec<Vec<(usize, u32)>> {
         let mut elements: Vec<Vec<(usize, u32)>> = Vec::new();
         let mut filled = ELEMENT_BITS;
+        let mut lengths = self.opened.iter().flat_map(|opened| &opened.elements);
+        let mut ends = lengths.next().copied();
         for (index, value) in self.values.iter().enumerate() {
-            if filled + value.bits > ELEMENT_BITS {
+            let begins = ends == Some(index);
+            if begins {
+                ends = lengths.next().map(|length| index + length);
+            }
+            if begins || filled + value.bits > ELEMENT_BITS {
                 elements.push(Vec::new());
                 filled = 0;
             }
@@ -240,6 +277,7 @@ fn proven_bits(program: &Program) -> Vec<Option<u32>> {
             Step::Witness { cells, range, .. } => {
                 let proven = match range {
                     Range::Cell => Some(program.cell_bits()),
+                    Range::Limb => Some(program.limb_bits),
                     Range::Bit => Some(1),
                     Range::Wide => Some(2 * program.cell_bits()),
                     Range::Unchecked => None,
@@ -271,7 +309,7 @@ fn proven_bits(program: &Program) -> Vec<Option<u32>> {
                 bits[output.index()] = length(table.entries.len() as i64);
             }
             Step::Tree(path) => {
-                let weight = crate::chips::tree::WEIGHT_LIMBS * program.limb_bits;
+                let weight = zkverdict_model::WEIGHT_LIMBS * program.limb_bits;
                 path.outputs
                     .iter()
                     .flatten()

@@ -36,6 +36,11 @@ impl CompiledModel {
         Shape::of(&self.program, self.widths(), &self.combined, self.public)
     }
 
+    /// Whether its inputs are a committed model, so that the commitment to them is that model's.
+    pub fn opens_model(&self) -> bool {
+        !self.program.opened.is_empty() && self.public.inputs == Visibility::Committed
+    }
+
     fn widths(&self) -> Widths {
         Widths {
             lanes: self.lanes,

@@ -12,7 +12,8 @@ use std::{
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use serde::{Deserialize, Serialize};
 use zkverdict_model::{
-    CellId, Convolution, Finish, Kernel, Layer, Program, Range as CellRange, Step, SumIndex, Table, TableId, TreePath,
+    CellId, Convolution, Finish, Kernel, Layer, Program, Range as CellRange, Step, Subtree, Subtrees, SumIndex, Table,
+    TableId, TreePath,
 };
 
 pub use combine::ConvolutionRows;
@@ -28,7 +29,7 @@ use crate::{
     combination::{Channel, Combination},
     field::{from_i128, power_of_two},
     hashing::{HashRows, Spot},
-    subtree::{Subtree, Subtrees},
+    subtree::{entry, subtrees},
 };
 
 /// Bits that packed digits may fill: well below the 254 bits of the field.
@@ -37,8 +38,8 @@ const PACKED_BITS: f64 = 252.0;
 /// Where one gadget stands. Rows are absolute; a gadget uses `row`, `row + C`, `row + 2C`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Placement {
-    /// A value and its limbs on one row.
-    Range { cell: CellId, row: usize, bit: bool },
+    /// A value and its limbs on one row, or a single one.
+    Range { cell: CellId, row: usize, single: bool },
     /// A cell of parameters and its limbs on one row.
     Parameter { index: usize, row: usize },
     /// A value without a gadget of its own.
@@ -300,7 +301,7 @@ impl Layout {
         let mut tables = HashMap::new();
         for path in program.committed_trees() {
             let Some(tree) = path.committed else { continue };
-            let subtrees = Subtrees::new(path, self.shape.limb_bits)?;
+            let subtrees = subtrees(path, self.shape.limb_bits)?;
             let mut table = |level: &[Subtree]| {
                 let tag = *next_tag;
                 *next_tag += 1;
@@ -367,11 +368,11 @@ impl Layout {
                     cells.push((AdviceColumn::Accumulator, *row));
                     cells.extend(three(*row).into_iter().flat_map(gadget_cells));
                 }
-                Placement::Range { row, bit, .. } => {
+                Placement::Range { row, single, .. } => {
                     cells.push((AdviceColumn::Key, *row));
                     cells.push((AdviceColumn::Entry, *row));
-                    // The limb beside a bit is multiplied by zero.
-                    cells.extend((!bit).then_some((AdviceColumn::Limb, *row)));
+                    // The limb beside a single one is multiplied by zero.
+                    cells.extend((!single).then_some((AdviceColumn::Limb, *row)));
                 }
                 Placement::Bin { row, .. } => {
                     let rows = (0..tree::BIN_ROWS).map(|step| row + lanes * step);
@@ -685,7 +686,7 @@ impl<'a> Builder<'a> {
                 let home = self.memory_homes.remove(&cell);
                 home.unwrap_or_else(|| self.slot(tree::NUMBER_ROWS))
             }
-            CellRange::Cell | CellRange::Bit | CellRange::Unchecked => self.take_rows(1),
+            CellRange::Cell | CellRange::Limb | CellRange::Bit | CellRange::Unchecked => self.take_rows(1),
         };
         self.define(cell, row);
         match range {
@@ -698,21 +699,25 @@ impl<'a> Builder<'a> {
                 self.unchecked[cell.index()] = true;
                 self.layout.placements.push(Placement::Free { cell, row });
             }
-            CellRange::Cell => self.range_gadget(cell, row, false),
-            CellRange::Bit => self.range_gadget(cell, row, true),
+            CellRange::Cell => self.cell_gadget(cell, row),
+            CellRange::Limb => self.range_gadget(cell, row, true),
+            CellRange::Bit => {
+                self.layout.fixed.set_tag(row, self.bit_tag);
+                self.range_gadget(cell, row, true);
+            }
         }
     }
 
-    fn range_gadget(&mut self, cell: CellId, row: usize, bit: bool) {
+    /// A value of two limbs.
+    fn cell_gadget(&mut self, cell: CellId, row: usize) {
+        let unit = Fr::from(1 << self.program.limb_bits);
+        self.layout.fixed.set_weight(0, row, unit);
+        self.range_gadget(cell, row, false);
+    }
+
+    fn range_gadget(&mut self, cell: CellId, row: usize, single: bool) {
         self.layout.fixed.set_gadget(row, gadget::RANGE);
-        if bit {
-            self.layout.fixed.set_tag(row, self.bit_tag);
-        } else {
-            self.layout
-                .fixed
-                .set_weight(0, row, Fr::from(1 << self.program.limb_bits));
-        }
-        self.layout.placements.push(Placement::Range { cell, row, bit });
+        self.layout.placements.push(Placement::Range { cell, row, single });
     }
 
     fn curve(&mut self, table: TableId, input: CellId, output: CellId) -> Result<(), CircuitError> {
@@ -731,7 +736,7 @@ impl<'a> Builder<'a> {
         });
         let range_row = self.take_rows(1);
         self.copy(output, range_row)?;
-        self.range_gadget(output, range_row, false);
+        self.cell_gadget(output, range_row);
         Ok(())
     }
 
@@ -751,7 +756,7 @@ impl<'a> Builder<'a> {
     /// table of its own; the last level, which holds the weights, one per weight. All banks share the tables.
     fn tree(&mut self, step: usize, path: &TreePath) -> Result<(), CircuitError> {
         let Shape { lanes, limb_bits, .. } = self.layout.shape;
-        let subtrees = Subtrees::new(path, limb_bits)?;
+        let subtrees = subtrees(path, limb_bits)?;
         let tables = match path.committed {
             Some(tree) => self.committed[&tree.id].clone(),
             None => self.tables(path, &subtrees),
@@ -796,8 +801,8 @@ impl<'a> Builder<'a> {
         let limb_bits = self.layout.shape.limb_bits;
         let (last, upper) = subtrees.split();
         let mut table = |level: &[Subtree], output: usize| {
-            let entry = |subtree: &Subtree| (subtree.index.into(), subtree.entry(path, output, limb_bits));
-            self.new_table(level.iter().map(entry))
+            let row = |subtree: &Subtree| (subtree.index.into(), entry(subtree, path, output, limb_bits));
+            self.new_table(level.iter().map(row))
         };
         TreeTables {
             upper: upper.iter().map(|level| table(level, 0)).collect(),

@@ -47,7 +47,7 @@ mod trace;
 mod visibility;
 
 pub use circuit::{DEGREE, ModelCircuit, constraint_system, model_columns, usable_rows};
-pub use commitment::{Commitment, CommittedValue, Salts, prove_ranges};
+pub use commitment::{Commitment, CommittedValue, OpenedModel, Salts, prove_ranges};
 pub use compiled::{CIRCUIT_VERSION, CompiledModel};
 pub use config::ModelConfig;
 pub use error::CircuitError;

@@ -7,7 +7,7 @@ use halo2_proofs::halo2curves::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha512};
 use zkverdict_model::{
-    CellId, CommittedTree, Format, Layer, ModelParameters, Program, SumParameters, TreeParameters, TreePath,
+    CommittedTree, Format, Layer, ModelParameters, OpenedTree, Program, SumParameters, TreeParameters,
 };
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     chips::tree::WEIGHT_LIMBS,
     commitment::{ELEMENT_BITS, absorbed},
     field::power_of_two,
-    subtree::Subtrees,
+    subtree::{entries, subtrees},
 };
 
 /// Bits from one sum's digit to the next in a cell that holds parameters of two sums: half of an element.
@@ -190,12 +190,18 @@ impl CommittedForest {
     /// Trees of one size that follow one another.
     fn all_of(program: &Program) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
-        for path in program.committed_trees() {
-            let Some(tree) = path.committed else { continue };
+        let walked = program.committed_trees().into_iter();
+        let walked = walked.filter_map(|path| {
+            Some(OpenedTree {
+                tree: path.committed?,
+                weights: path.weights(),
+            })
+        });
+        for OpenedTree { tree, weights } in walked.chain(program.opened.iter().copied()) {
             let one = Self {
                 trees: 1,
                 depth: tree.depth,
-                outputs: path.weights(),
+                outputs: weights,
                 limb_bits: program.limb_bits,
                 weights: tree.format,
             };
@@ -207,29 +213,22 @@ impl CommittedForest {
         found
     }
 
-    /// A tree with these nodes and leaves.
-    fn path(&self, parameters: Option<&TreeParameters>) -> TreePath {
-        let path = TreePath {
-            name: "a committed tree".to_owned(),
-            committed: Some(CommittedTree {
+    /// A tree without nodes.
+    fn tree(&self) -> OpenedTree {
+        OpenedTree {
+            tree: CommittedTree {
                 id: 0,
                 depth: self.depth,
                 format: self.weights,
-            }),
-            levels: Vec::new(),
-            leaves: Vec::new(),
-            outputs: vec![vec![CellId(0); self.outputs]],
-        };
-        match parameters {
-            Some(parameters) => path.with_nodes(parameters),
-            None => path,
+                score: 0,
+            },
+            weights: self.outputs,
         }
     }
 
     /// Field elements that a tree is committed to as.
     fn entries_of_one(&self) -> usize {
-        let path = self.path(None);
-        Subtrees::new(&path, self.limb_bits).map_or(0, |subtrees| subtrees.entries(&path, self.limb_bits).len())
+        self.tree().entries(self.limb_bits).len()
     }
 
     fn fits(&self, parameters: &TreeParameters) -> bool {
@@ -246,8 +245,8 @@ impl CommittedForest {
     }
 
     fn entries(&self, parameters: &TreeParameters) -> Result<Vec<Fr>, CircuitError> {
-        let path = self.path(Some(parameters));
-        Ok(Subtrees::new(&path, self.limb_bits)?.entries(&path, self.limb_bits))
+        let path = self.tree().path().with_nodes(parameters);
+        Ok(entries(&subtrees(&path, self.limb_bits)?, &path, self.limb_bits))
     }
 }
 

@@ -1,7 +1,7 @@
-//! A decision tree as the circuit walks it: two levels at a time.
+//! The entries of a decision tree's tables: its subtrees as field elements.
 
 use halo2_proofs::halo2curves::bn256::Fr;
-use zkverdict_model::{CellId, LeafNode, SplitNode, TreePath};
+use zkverdict_model::{Subtree, Subtrees, TreePath};
 
 use crate::{
     CircuitError,
@@ -9,199 +9,48 @@ use crate::{
     field::{from_i128, power_of_two},
 };
 
-/// What a node compares: below where the bin at `feature` is at most `split`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Split {
-    pub(crate) feature: u32,
-    pub(crate) split: u32,
+/// Cuts a tree into subtrees.
+///
+/// # Errors
+/// Features, splits or weights that do not fit their limbs.
+pub(crate) fn subtrees(path: &TreePath, limb_bits: u32) -> Result<Subtrees, CircuitError> {
+    let split_limbs = split_limbs(path.committed.is_some());
+    let mut nodes = path.levels.iter().flatten();
+    let mut weights = path.leaves.iter().flat_map(|leaf| &leaf.weights);
+    let small = |number: u32, limbs: u32| u64::from(number) >> (limbs * limb_bits) == 0;
+    let fits = nodes.all(|node| small(node.feature, 1) && small(node.split, split_limbs))
+        && weights.all(|weight| (0..1 << (WEIGHT_LIMBS * limb_bits)).contains(weight));
+    if fits {
+        return Ok(Subtrees::new(path, limb_bits));
+    }
+    Err(CircuitError::TreeTooWide {
+        node: path.name.clone(),
+        limb_bits,
+    })
 }
 
-/// Three nodes, and in the last level of subtrees the four leaves below them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Subtree {
-    /// Position of the root in its level of the complete tree.
-    pub(crate) index: u32,
-    /// The root, its child below, its child above.
-    pub(crate) nodes: [Split; 3],
-    /// Positions in [`TreePath::leaves`], from below-below to above-above; none where no walk arrives.
-    pub(crate) leaves: Option<[Option<usize>; 4]>,
+/// The entries of a tree's tables: of the upper levels, then of the last level for each output.
+pub(crate) fn entries(subtrees: &Subtrees, path: &TreePath, limb_bits: u32) -> Vec<Fr> {
+    let entries = subtrees.entries(path.weights());
+    entries
+        .map(|(subtree, output)| entry(subtree, path, output, limb_bits))
+        .collect()
 }
 
-/// A tree cut into subtrees of two levels; the root's level is filled up where the depth is odd.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Subtrees {
-    pub(crate) levels: Vec<Vec<Subtree>>,
-}
-
-/// A subtree that a walk passes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Visit<'a> {
-    pub(crate) subtree: &'a Subtree,
-    /// Bins of the root and of the child that is taken.
-    pub(crate) bins: [i64; 2],
-    /// Whether the walk goes below, at the root and at the child.
-    pub(crate) below: [bool; 2],
-}
-
-impl Subtrees {
-    /// Cuts a tree. One whose nodes are not here has blank ones.
-    ///
-    /// # Errors
-    /// Features, splits or weights that do not fit their limbs.
-    pub(crate) fn new(path: &TreePath, limb_bits: u32) -> Result<Self, CircuitError> {
-        let path = &path.complete();
-        let split_limbs = split_limbs(path.committed.is_some());
-        let nodes = path.levels.iter().flatten();
-        let weights = path.leaves.iter().flat_map(|leaf| &leaf.weights);
-        let small = |number: u32, limbs: u32| u64::from(number) >> (limbs * limb_bits) == 0;
-        let fits = nodes
-            .into_iter()
-            .all(|node| small(node.feature, 1) && small(node.split, split_limbs))
-            && weights
-                .into_iter()
-                .all(|weight| (0..1 << (WEIGHT_LIMBS * limb_bits)).contains(weight));
-        if !fits {
-            return Err(CircuitError::TreeTooWide {
-                node: path.name.clone(),
-                limb_bits,
-            });
-        }
-        let always = Split {
-            feature: 0,
-            split: path.always(limb_bits),
-        };
-        // Before the root, nodes that always go below: index 0 stays index 0.
-        let filled = match path.levels.len() {
-            0 => 2,
-            depth => depth % 2,
-        };
-        let filler = [SplitNode {
-            index: 0,
-            feature: always.feature,
-            split: always.split,
-        }];
-        let mut levels: Vec<&[SplitNode]> = vec![&filler; filled];
-        levels.extend(path.levels.iter().map(Vec::as_slice));
-        let last = levels.len() / 2 - 1;
-        let levels = levels.chunks_exact(2).enumerate().map(|(number, pair)| {
-            let roots = pair[0].iter().map(|root| {
-                let child = |index: u32| find(pair[1], index).map_or(always, Split::from);
-                let first_leaf = 4 * root.index;
-                let leaf = |place: u32| {
-                    let at = |leaf: &LeafNode| leaf.index;
-                    path.leaves.binary_search_by_key(&(first_leaf + place), at).ok()
-                };
-                Subtree {
-                    index: root.index,
-                    nodes: [Split::from(root), child(2 * root.index), child(2 * root.index + 1)],
-                    leaves: (number == last).then(|| [0, 1, 2, 3].map(leaf)),
-                }
-            });
-            roots.collect()
-        });
-        Ok(Self {
-            levels: levels.collect(),
-        })
-    }
-
-    /// The last level, and the others.
-    pub(crate) fn split(&self) -> (&[Subtree], &[Vec<Subtree>]) {
-        let (last, upper) = self.levels.split_last().expect("a tree has a level of subtrees");
-        (last, upper)
-    }
-
-    /// The entries of a tree's tables: of the upper levels, then of the last level for each output.
-    pub(crate) fn entries(&self, path: &TreePath, limb_bits: u32) -> Vec<Fr> {
-        let (last, upper) = self.split();
-        let upper = upper.iter().flatten().map(|subtree| subtree.entry(path, 0, limb_bits));
-        let outputs = 0..path.weights();
-        let last = outputs.flat_map(|output| last.iter().map(move |subtree| subtree.entry(path, output, limb_bits)));
-        upper.chain(last).collect()
-    }
-
-    /// The subtrees that a walk over the cells of a bank passes.
-    ///
-    /// # Panics
-    /// If the program's tree lacks a node that one of its nodes leads to.
-    pub(crate) fn walk(&self, bank: &[CellId], cells: &[i64]) -> Vec<Visit<'_>> {
-        let bin = |node: Split| cells[bank[node.feature as usize].index()];
-        let goes_below = |node: Split| bin(node) <= i64::from(node.split);
-        let mut index = 0;
-        let mut visits = Vec::with_capacity(self.levels.len());
-        for level in &self.levels {
-            let place = level
-                .binary_search_by_key(&index, |subtree| subtree.index)
-                .expect("paths are closed");
-            let visit = level[place].visit(bin, goes_below);
-            index = 4 * index + visit.leaf_place() as u32;
-            visits.push(visit);
-        }
-        visits
-    }
-}
-
-impl Subtree {
-    fn visit(&self, bin: impl Fn(Split) -> i64, goes_below: impl Fn(Split) -> bool) -> Visit<'_> {
-        let root = self.nodes[0];
-        let first = goes_below(root);
-        let taken = self.nodes[if first { 1 } else { 2 }];
-        Visit {
-            subtree: self,
-            bins: [bin(root), bin(taken)],
-            below: [first, goes_below(taken)],
-        }
-    }
-
-    /// The table's entry: the nodes' digits and, in the last level, twelve for the leaves' weights.
-    pub(crate) fn entry(&self, path: &TreePath, output: usize, limb_bits: u32) -> Fr {
-        let limbs = split_limbs(path.committed.is_some());
-        let feature_place = power_of_two(limbs * limb_bits);
-        let node_place = power_of_two((1 + limbs) * limb_bits);
-        let node =
-            |split: &Split| Fr::from(u64::from(split.split)) + Fr::from(u64::from(split.feature)) * feature_place;
-        let nodes = self.nodes.iter().rev();
-        let nodes = nodes.fold(Fr::zero(), |sum, split| sum * node_place + node(split));
-        let leaves = self.weights(path, output).map_or(Fr::zero(), |weights| {
-            joined(&weights, WEIGHT_LIMBS * limb_bits) * power_of_two(nodes_limbs(limbs) * limb_bits)
-        });
-        nodes + leaves
-    }
-
-    /// The four weights of one output; zero where no walk arrives.
-    pub(crate) fn weights(&self, path: &TreePath, output: usize) -> Option<[i64; 4]> {
-        let weight = |leaf: Option<usize>| {
-            let leaf = leaf.and_then(|leaf| path.leaves.get(leaf));
-            leaf.map_or(0, |leaf| leaf.weights[output])
-        };
-        self.leaves.map(|leaves| leaves.map(weight))
-    }
-}
-
-impl Visit<'_> {
-    /// The child that the walk takes, and the other.
-    pub(crate) fn children(&self) -> [Split; 2] {
-        let [_, below, above] = self.subtree.nodes;
-        if self.below[0] { [below, above] } else { [above, below] }
-    }
-
-    /// Which of the four places below the subtree the walk arrives at.
-    pub(crate) fn leaf_place(&self) -> usize {
-        2 * usize::from(!self.below[0]) + usize::from(!self.below[1])
-    }
-}
-
-impl From<&SplitNode> for Split {
-    fn from(node: &SplitNode) -> Self {
-        Self {
-            feature: node.feature,
-            split: node.split,
-        }
-    }
-}
-
-fn find(level: &[SplitNode], index: u32) -> Option<&SplitNode> {
-    let place = level.binary_search_by_key(&index, |node| node.index).ok()?;
-    level.get(place)
+/// The table's entry: the nodes' digits and, in the last level, twelve for the leaves' weights.
+pub(crate) fn entry(subtree: &Subtree, path: &TreePath, output: usize, limb_bits: u32) -> Fr {
+    let limbs = split_limbs(path.committed.is_some());
+    let feature_place = power_of_two(limbs * limb_bits);
+    let node_place = power_of_two((1 + limbs) * limb_bits);
+    let node = |split: &zkverdict_model::Split| {
+        Fr::from(u64::from(split.split)) + Fr::from(u64::from(split.feature)) * feature_place
+    };
+    let nodes = subtree.nodes.iter().rev();
+    let nodes = nodes.fold(Fr::zero(), |sum, split| sum * node_place + node(split));
+    let leaves = subtree.weights(path, output).map_or(Fr::zero(), |weights| {
+        joined(&weights, WEIGHT_LIMBS * limb_bits) * power_of_two(nodes_limbs(limbs) * limb_bits)
+    });
+    nodes + leaves
 }
 
 /// `Σ 2^(bits·j) · numbers[j]`

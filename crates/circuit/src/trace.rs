@@ -20,7 +20,7 @@ use crate::{
     poseidon,
     records::record_salt,
     sponge::Link,
-    subtree::joined,
+    subtree::{entry, joined},
 };
 
 /// Advice columns of the first phase, row by row.
@@ -299,9 +299,9 @@ impl Filler<'_> {
         }
         for placement in &self.layout.placements {
             match placement {
-                Placement::Range { cell, row, bit } => {
+                Placement::Range { cell, row, single } => {
                     let value = self.cells[cell.index()];
-                    if *bit {
+                    if *single {
                         self.key(*row, value, 0);
                     } else {
                         self.key(*row, value % self.limb_base(), 0);
@@ -504,7 +504,7 @@ impl Filler<'_> {
             let [first, second] = visit.below;
             self.trace.value[row] = Fr::from(u64::from(first));
             self.trace.value[row + lanes] = Fr::from(u64::from(second));
-            self.keyed(row, subtree.index.into(), subtree.entry(path, output, limb_bits));
+            self.keyed(row, subtree.index.into(), entry(subtree, path, output, limb_bits));
             for (place, (node, bin)) in (1..).zip([(root, visit.bins[0]), (taken, visit.bins[1])]) {
                 self.key(row + lanes * place, node.feature.into(), bin);
             }

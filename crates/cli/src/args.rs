@@ -305,12 +305,8 @@ pub(crate) struct Compile {
     /// Only layouts with this limb size
     #[arg(long, value_name = "L")]
     pub(crate) limb_bits: Option<u32>,
-    /// Only layouts with this many products a row
-    #[arg(long, value_name = "C")]
-    pub(crate) lanes: Option<usize>,
-    /// Only layouts whose keys and proofs take at most this much memory, such as 800MB or 4GiB
-    #[arg(long, value_name = "BYTES")]
-    pub(crate) memory_limit: Option<ByteSize>,
+    #[command(flatten)]
+    pub(crate) layouts: Layouts,
     /// Of a committed ensemble: room for so many trees, for each class if they have one each [default: the model's]
     #[arg(long, value_name = "N")]
     pub(crate) trees: Option<usize>,
@@ -329,6 +325,17 @@ pub(crate) struct Compile {
     /// Write over the secret model that is there
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// Which layouts are considered.
+#[derive(Debug, Args)]
+pub(crate) struct Layouts {
+    /// Only layouts with this many products a row
+    #[arg(long, value_name = "C")]
+    pub(crate) lanes: Option<usize>,
+    /// Only layouts whose keys and proofs take at most this much memory, such as 800MB or 4GiB
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) memory_limit: Option<ByteSize>,
 }
 
 /// Make the proving and verifying key of a circuit
@@ -364,9 +371,9 @@ pub(crate) struct Prove {
     /// What `zkverdict setup` wrote [default: CIRCUIT.pk]
     #[arg(long, value_name = "FILE")]
     pub(crate) proving_key: Option<PathBuf>,
-    /// The sample: .json, .csv, .npy or .npz
+    /// The sample: .json, .csv, .npy or .npz; a statement about a model's trees takes none
     #[arg(long, value_name = "FILE")]
-    pub(crate) input: PathBuf,
+    pub(crate) input: Option<PathBuf>,
     /// Which sample of the file, from 0
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) row: usize,
@@ -419,6 +426,7 @@ pub(crate) struct Audit {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     Compile(AuditCompile),
+    Trees(AuditTrees),
     Data(AuditData),
     Open(AuditOpen),
     Check(AuditCheck),
@@ -455,6 +463,32 @@ pub(crate) struct AuditCompile {
     pub(crate) same_model: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) columns: Columns,
+}
+
+/// Compile what holds of a committed model's trees, whatever the input
+///
+/// Claims are unused=FEATURE, no tree reads it; increasing=FEATURE, more of it never lowers the score; decreasing=FEATURE.
+/// Features are called as in `zkverdict inspect`; FEATURE@N means score N of a model with several. Proofs show the model's
+/// commitment, the same as its decisions show, and for each claim whether it is shown to hold. `zkverdict prove` takes the
+/// secret model of any circuit with trees of this size, and no sample.
+///
+/// Example: zkverdict audit trees gbdt.circuit --claim unused=age --claim decreasing=duration
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct AuditTrees {
+    /// What `zkverdict compile --visibility model=committed` wrote
+    pub(crate) circuit: PathBuf,
+    /// What is claimed; may be given several times
+    #[arg(long, value_name = "CLAIM", required = true)]
+    pub(crate) claim: Vec<zkverdict::models::TreeClaim>,
+    /// What to make small [default: time]
+    #[arg(long, value_enum)]
+    pub(crate) optimize: Option<Optimize>,
+    #[command(flatten)]
+    pub(crate) layouts: Layouts,
+    /// Where to write the circuit [default: CIRCUIT.statement.circuit]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// Commit to the table of an audit before anything is proven

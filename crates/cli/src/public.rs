@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use zkverdict::{
     Field, Role,
-    models::{Claim, OutputKind, from_ordered},
+    models::{Claim, OutputKind, TreeClaim, from_ordered},
 };
 
 use crate::printer::{Style, pairs, real};
@@ -28,13 +28,23 @@ pub(crate) struct PublicValue {
 impl PublicValue {
     /// Whether it says if a claim of an audit holds.
     pub(crate) fn is_claim(&self) -> bool {
-        self.role == Role::Output && self.value.is_boolean() && self.name.parse::<Claim>().is_ok()
+        self.is_bit() && self.name.parse::<Claim>().is_ok()
+    }
+
+    /// Whether it says if a claim about trees is shown.
+    pub(crate) fn is_tree_claim(&self) -> bool {
+        self.is_bit() && self.name.parse::<TreeClaim>().is_ok()
+    }
+
+    fn is_bit(&self) -> bool {
+        self.role == Role::Output && self.value.is_boolean()
     }
 
     /// The value in words.
     pub(crate) fn text(&self) -> String {
         match &self.value {
             Value::Bool(holds) if self.is_claim() => if *holds { "holds" } else { "does not hold" }.to_owned(),
+            Value::Bool(shown) if self.is_tree_claim() => if *shown { "holds" } else { "is not shown" }.to_owned(),
             Value::String(text) => text.clone(),
             Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), real),
             other => other.to_string(),

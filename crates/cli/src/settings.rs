@@ -17,7 +17,7 @@ use zkverdict::{
 };
 
 use crate::{
-    args::{ByteSize, Columns, Compile, Optimize, Shown},
+    args::{ByteSize, Columns, Compile, Layouts, Optimize, Shown},
     output::sibling,
 };
 
@@ -235,18 +235,26 @@ impl Settings {
     }
 
     /// Everything that compiling depends on.
+    /// What is asked of layouts, whatever the model is.
+    pub(crate) fn layout_options(&self, optimize: Option<Optimize>, layouts: &Layouts) -> CompileOptions {
+        CompileOptions {
+            objective: self.objective(optimize),
+            lanes: layouts.lanes.or(self.lanes),
+            memory_limit: layouts.memory_limit.or(self.memory_limit).map(|size| size.0),
+            ..CompileOptions::default()
+        }
+    }
+
     pub(crate) fn compile_options(&self, args: &Compile) -> Result<CompileOptions> {
         Ok(CompileOptions {
-            objective: self.objective(args.optimize),
             tolerance: self.tolerance(args.tolerance)?,
             public: self.public(args.visibility),
             limb_bits: args.limb_bits.or(self.limb_bits),
-            lanes: args.lanes.or(self.lanes),
-            memory_limit: args.memory_limit.or(self.memory_limit).map(|size| size.0),
             forest: ForestBounds {
                 trees: args.trees.unwrap_or(0),
                 depth: args.depth.unwrap_or(0),
             },
+            ..self.layout_options(args.optimize, &args.layouts)
         })
     }
 }

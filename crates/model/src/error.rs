@@ -135,6 +135,12 @@ pub enum ModelError {
         /// Why, and what to do.
         reason: &'static str,
     },
+    /// Not what can be stated of trees.
+    #[error("no statement: {reason}")]
+    Statement {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A program from a file makes no sense.
     #[error("the program is malformed: {problem}; run `zkverdict compile` again")]
     MalformedProgram {

@@ -26,7 +26,9 @@
 //! | `facts` | what can be said of trees before any input |
 //! | `parameters` | committed models: parameters apart from the architecture |
 //! | `program` | the integer program and its evaluator |
+//! | `subtree` | trees cut into pieces of two levels, as they are walked and committed to |
 //! | `audit` | a program over all rows of a labelled table |
+//! | `statement` | what holds of a committed model's trees, whatever the input |
 //! | `validate` | checks of a program that comes from a file |
 //!
 //! Lowest crate of the workspace: no circuit, no EVM.
@@ -51,6 +53,8 @@ mod program;
 mod quantize;
 mod reasons;
 mod region;
+mod statement;
+mod subtree;
 mod validate;
 
 pub use audit::{Audit, Claim, Fraction};
@@ -72,3 +76,5 @@ pub use program::{
     OutputCells, Program, Range, Saturated, Source, SplitNode, Step, Sum, Table, TableId, TabulatedFunction, TreePath,
 };
 pub use reasons::{CONTRIBUTIONS, REASONS, Reasons, ReasonsRequest};
+pub use statement::{OpenedTree, TreeClaim, TreeProperty};
+pub use subtree::{Split, Subtree, Subtrees, Visit, WEIGHT_LIMBS};

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Convolution, ModelError, OutputKind, ParameterBlock, ordered::ordered};
+use crate::{Convolution, ModelError, OpenedTree, OutputKind, ParameterBlock, ordered::ordered};
 
 /// Names one cell of a [`Program`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -249,6 +249,8 @@ pub enum Source {
 pub enum Range {
     /// `[0, 2^(2L))`.
     Cell,
+    /// `[0, 2^L)`.
+    Limb,
     /// `{0, 1}`.
     Bit,
     /// `[0, 2^(4L))`: numbers that committed trees compare.
@@ -286,6 +288,9 @@ pub struct CommittedTree {
     pub depth: u32,
     /// How a leaf's weight stands for a real number.
     pub format: Format,
+    /// The score that its leaves' first weight is added to.
+    #[serde(default)]
+    pub score: u32,
 }
 
 /// A decision tree whose paths all have the same length: a leaf above the last level is continued downwards by
@@ -505,6 +510,9 @@ pub struct Program {
     /// Where the inputs are rows of a table, one after the other: how many. A commitment to them is a tree's root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<usize>,
+    /// Where the inputs are the nodes and leaves of committed trees: which. The commitment to them is the model's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opened: Vec<OpenedTree>,
 }
 
 impl Program {

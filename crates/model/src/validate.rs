@@ -51,6 +51,17 @@ impl Program {
             }),
             "its inputs or its memory are no whole rows",
         )?;
+        let opened = || self.opened.iter();
+        require(
+            opened().all(|opened| (1..=MAX_COMMITTED_DEPTH).contains(&opened.tree.depth)),
+            "a committed tree is too deep, or has no level",
+        )?;
+        opened().try_for_each(|opened| check_format(&opened.tree.format))?;
+        let inputs = opened().flat_map(|opened| opened.entries(self.limb_bits));
+        require(
+            self.opened.is_empty() || (self.records.is_none() && inputs.sum::<usize>() == self.inputs.len()),
+            "its inputs are not the nodes and leaves of its trees",
+        )?;
         let is_committed = self.has_committed_trees();
         require(
             self.steps.iter().all(|step| match step {

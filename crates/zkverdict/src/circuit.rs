@@ -5,7 +5,9 @@ use zkverdict_circuit::{
     CIRCUIT_VERSION, Candidate, CompiledModel, ConvolutionRows, Objective, PublicInputs, Visibility, candidates,
     choose, convolution_rows, prove_ranges,
 };
-use zkverdict_model::{CONTRIBUTIONS, ForestBounds, Graph, Input, OutputKind, ParameterFormats, Program, REASONS};
+use zkverdict_model::{
+    CONTRIBUTIONS, ForestBounds, Graph, Input, OutputKind, ParameterFormats, Program, REASONS, TreeClaim,
+};
 use zkverdict_onnx::read_samples_ignoring;
 use zkverdict_verifier::{Artifact, Digest, Kind, MadeFrom};
 
@@ -146,6 +148,47 @@ pub fn compile_audit(
     plan(model, calibration, &options, Some(table))
 }
 
+/// Compiles the statement that the trees of a committed model are as claimed, whatever the input. Every model of the
+/// circuit can be stated to be so.
+///
+/// # Errors
+/// [`Error::PublicModel`], [`Error::LinkedStatement`]; a model without trees, claims about what is not there; as [`compile`].
+pub fn compile_statement(
+    circuit: &CircuitFile,
+    claims: &[TreeClaim],
+    options: &CompileOptions,
+) -> Result<Planned, Error> {
+    match circuit.compiled.public.model {
+        Visibility::Committed => (),
+        Visibility::Linked => return Err(Error::LinkedStatement),
+        Visibility::Public | Visibility::Private => return Err(Error::PublicModel),
+    }
+    let program = circuit.compiled.program.architecture().tree_statement(claims)?;
+    let public = PublicInputs {
+        inputs: Visibility::Committed,
+        outputs: Visibility::Public,
+        model: Visibility::Public,
+    };
+    let all = candidates(&program, options.lanes, public, None)?;
+    let plan = chosen(&all, options, public)?;
+    let file = CircuitFile {
+        circuit_version: CIRCUIT_VERSION,
+        name: circuit.name.clone(),
+        inputs: Vec::new(),
+        compiled: plan.compile(program, public),
+        plan,
+        committed: None,
+        audit: None,
+        reasons_against: None,
+        secret: None,
+    };
+    Ok(Planned {
+        file,
+        candidates: all,
+        convolutions: Vec::new(),
+    })
+}
+
 fn plan(
     model: &Model,
     calibration: &CalibrationFile,
@@ -193,11 +236,7 @@ fn plan(
     if all.is_empty() && is_committed {
         return Err(uncommitted(model, calibration));
     }
-    within_code(&all, options.public)?;
-    let allowed = within_memory(&all, options.memory_limit)?;
-    let plan = choose(&allowed, options.objective, options.tolerance)
-        .cloned()
-        .ok_or(Error::NoLayout)?;
+    let plan = chosen(&all, options, options.public)?;
     let width = calibration.width(plan.shape.limb_bits).ok_or(Error::NoLayout)?;
     let program = program(width, plan.weight_bits)?;
     let mut convolutions = convolution_rows(&program, plan.shape.lanes)?;
@@ -228,6 +267,14 @@ fn plan(
         candidates: all,
         convolutions,
     })
+}
+
+/// The layout that is chosen.
+fn chosen(all: &[Candidate], options: &CompileOptions, public: PublicInputs) -> Result<Candidate, Error> {
+    within_code(all, public)?;
+    let allowed = within_memory(all, options.memory_limit)?;
+    let plan = choose(&allowed, options.objective, options.tolerance);
+    plan.cloned().ok_or(Error::NoLayout)
 }
 
 fn committed_formats(calibration: &CalibrationFile, width: &Width) -> CommittedFormats {
@@ -306,12 +353,47 @@ impl CircuitFile {
     /// I/O.
     pub fn save(&self, path: &Path, model: &Model) -> Result<Digest, Error> {
         // The digest of a secret file would test guesses of it.
-        let made_from = [("model".to_owned(), model.digest)]
-            .into_iter()
-            .filter(|_| !self.has_secret_model());
-        let artifact = self.artifact(made_from.collect());
+        let is_public = !self.has_secret_model();
+        self.save_made_from(path, is_public.then(|| ("model".to_owned(), model.digest)))
+    }
+
+    /// Writes a [statement](compile_statement) and returns its digest.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn save_statement(&self, path: &Path, circuit: &Self) -> Result<Digest, Error> {
+        self.save_made_from(path, [("circuit".to_owned(), circuit.digest())])
+    }
+
+    fn save_made_from(
+        &self,
+        path: &Path,
+        made_from: impl IntoIterator<Item = (String, Digest)>,
+    ) -> Result<Digest, Error> {
+        let artifact = self.artifact(made_from.into_iter().collect());
         artifact.write(path)?;
         Ok(artifact.digest)
+    }
+
+    /// Whether it states something of a committed model, which takes no samples.
+    pub fn is_statement(&self) -> bool {
+        self.compiled.opens_model()
+    }
+
+    /// Whether proofs commit to inputs or outputs, with salts of their own.
+    pub fn commits_to_values(&self) -> bool {
+        self.compiled.public.commits_to_values() && !self.is_statement()
+    }
+
+    /// The one sample of a statement: the nodes and leaves of the model that it has.
+    ///
+    /// # Errors
+    /// [`Error::NoSecretModel`]; a model of other trees.
+    pub fn opened_sample(&self) -> Result<Vec<Vec<f64>>, Error> {
+        let secret = self.secret.as_ref().ok_or(Error::NoSecretModel)?;
+        let values = self.compiled.program.opened_inputs(&secret.parameters)?;
+        // Whole numbers of few bits.
+        Ok(vec![values.into_iter().map(|value| value as f64).collect()])
     }
 
     /// Its public inputs, in order: those of its program, counts of an audit with the groups' names.
@@ -380,6 +462,9 @@ impl CircuitFile {
     /// # Errors
     /// Named by file, row and column.
     pub fn samples(&self, path: &Path, ignore: &[String]) -> Result<Vec<Vec<Vec<f64>>>, Error> {
+        if self.is_statement() {
+            return Err(Error::NoSamples);
+        }
         let interface = Graph {
             inputs: self.inputs.clone(),
             nodes: Vec::new(),

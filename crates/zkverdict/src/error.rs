@@ -252,6 +252,14 @@ pub enum Error {
     /// An audit of a linked model.
     #[error("audits commit to their model in the circuit; use `--visibility model=committed`, or model=public")]
     LinkedAudit,
+    /// A statement about a linked model.
+    #[error(
+        "statements open the salted hash of a model's trees, and this model is linked; use `--visibility model=committed`"
+    )]
+    LinkedStatement,
+    /// Samples for a statement.
+    #[error("a statement is about the model alone and takes no samples")]
+    NoSamples,
     /// A calibration that says nothing of committed models.
     #[error(
         "at no limb size could the model's weights be committed to when it was calibrated: {reason}; run `zkverdict \

@@ -49,7 +49,9 @@ pub use zkverdict_srs as srs;
 pub use zkverdict_verifier as verifier;
 
 pub use audit::{AuditOptions, AuditTable, GroupRule, RowOpening};
-pub use circuit::{CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, Reason, compile, compile_audit};
+pub use circuit::{
+    CircuitFile, CompileOptions, DEFAULT_TOLERANCE, Planned, Reason, compile, compile_audit, compile_statement,
+};
 pub use commitment::{Opening, SaltFile};
 pub use contract::{ContractFile, KeyCosts, Sharing, Style};
 pub use error::Error;

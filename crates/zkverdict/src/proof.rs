@@ -122,6 +122,10 @@ pub fn prove_observed(
     if circuit.has_secret_model() {
         let secret = circuit.secret.as_ref().ok_or(Error::NoSecretModel)?;
         salts.model = secret.salt();
+        if circuit.is_statement() {
+            // The commitment to what is opened is the model's.
+            salts.input = secret.salt();
+        }
         registered = secret.points(key);
     }
     let proven = zkverdict_prover::prove_observed(

@@ -99,7 +99,8 @@ pub(crate) fn public_schema(model: &CompiledModel) -> Result<Vec<Field>, Circuit
     for side in Side::ALL {
         match model.public.of(side) {
             Visibility::Public => schema.extend(fields(&model.program, side)),
-            Visibility::Committed if side == Side::Model => {
+            Visibility::Committed if side == Side::Model || model.opens_model() => {
+                let side = Side::Model;
                 let mut field = Field::without_format(format!("{side} commitment"), Role::commitment(side), None);
                 field.model = Some(ModelCommitment::of(&model.program));
                 schema.push(field);

@@ -205,7 +205,7 @@ impl CommittedFormats {
 impl CircuitFile {
     /// Whether the model is committed to, and its parameters are in a file of their own.
     pub fn has_secret_model(&self) -> bool {
-        self.compiled.public.model.hides_model()
+        self.compiled.public.model.hides_model() || self.is_statement()
     }
 
     /// The circuit with one of its models, to prove what that one decides. Its file and digest stay those of the circuit.
@@ -215,6 +215,18 @@ impl CircuitFile {
     pub fn with_model(mut self, secret: &SecretModel) -> Result<Self, Error> {
         if !self.has_secret_model() {
             return Err(Error::PublicModel);
+        }
+        if self.is_statement() {
+            // Of any circuit with trees of this size: the commitment is the same.
+            if secret.linked {
+                return Err(Error::LinkedStatement);
+            }
+            self.compiled
+                .program
+                .opened_inputs(&secret.parameters)
+                .map_err(|_| Error::OtherSecretModel)?;
+            self.secret = Some(secret.clone());
+            return Ok(self);
         }
         if self.digest() != secret.circuit {
             return Err(Error::OtherSecretModel);

@@ -344,6 +344,7 @@ fn native_commitments_bind() {
     };
     let commitment = |side, bits: &[u32]| Commitment {
         rows: None,
+        opened: None,
         side,
         values: bits.iter().map(|bits| value(*bits)).collect(),
     };

@@ -27,6 +27,7 @@ mod reasons;
 mod shapes;
 mod snapshots;
 mod soundness;
+mod statements;
 mod support;
 mod tree_attacks;
 mod tree_audits;

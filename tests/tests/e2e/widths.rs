@@ -200,6 +200,7 @@ impl Ranges {
                         ranges.max[cell.index()] = match range {
                             Range::Wide => (1 << (4 * program.limb_bits)) - 1,
                             Range::Cell => full - 1,
+                            Range::Limb => (1 << program.limb_bits) - 1,
                             Range::Bit => 1,
                             Range::Unchecked => 0,
                         };

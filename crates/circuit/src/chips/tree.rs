@@ -29,7 +29,7 @@ pub const BIN_ROWS: usize = 5;
 /// Gadget rows of a number.
 pub const NUMBER_ROWS: usize = 2;
 /// Limbs of a leaf's weight.
-pub const WEIGHT_LIMBS: u32 = 3;
+pub use zkverdict_model::WEIGHT_LIMBS;
 /// Limbs of what nodes of committed trees compare with: a `float32` in their order. Others compare with a bin, one limb.
 pub const COMMITTED_SPLIT_LIMBS: u32 = 4;
 /// Nodes of a subtree.

@@ -3,15 +3,19 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use zkverdict::{
-    AuditOptions, AuditTable, CircuitFile, GroupRule, Proof, RowOpening, SaltFile, SecretModel, VerifyingKeyFile,
-    compile_audit,
+    AuditOptions, AuditTable, CircuitFile, GroupRule, HostSpeed, Proof, RowOpening, SaltFile, SecretModel,
+    VerifyingKeyFile,
+    circuits::{Candidate, HostFactors},
+    compile_audit, compile_statement,
+    verifier::{Digest, Kind},
 };
 
 use super::{Status, compile, prove::words};
 use crate::{
-    args::{AuditCheck, AuditCommand, AuditCompile, AuditData, AuditOpen},
+    args::{AuditCheck, AuditCommand, AuditCompile, AuditData, AuditOpen, AuditTrees},
     failure::hinted,
-    output::sibling,
+    fit::{self, Work},
+    output::{Target, sibling},
     printer::{Printer, Report, Style, pairs, thousands},
     public::{self, PublicValue},
     settings::Settings,
@@ -20,6 +24,7 @@ use crate::{
 pub(super) fn run(command: AuditCommand, settings: &Settings, printer: &Printer) -> Result<Status> {
     match command {
         AuditCommand::Compile(args) => compile(&args, settings, printer),
+        AuditCommand::Trees(args) => trees(&args, settings, printer),
         AuditCommand::Data(args) => data(&args, settings, printer),
         AuditCommand::Open(args) => open(&args, settings, printer),
         AuditCommand::Check(args) => check(&args, printer),
@@ -56,6 +61,70 @@ fn compile(args: &AuditCompile, settings: &Settings, printer: &Printer) -> Resul
             Ok(planned)
         },
     )
+}
+
+#[derive(Debug, Serialize)]
+struct Stated {
+    model: String,
+    circuit_digest: Digest,
+    claims: Vec<String>,
+    chosen: Candidate,
+    /// What the predicted CPU seconds hold for.
+    host: HostFactors,
+    output: PathBuf,
+}
+
+fn trees(args: &AuditTrees, settings: &Settings, printer: &Printer) -> Result<Status> {
+    let output = args
+        .output
+        .clone()
+        .unwrap_or_else(|| sibling(&args.circuit, "statement.circuit"));
+    Target::Artifact(Kind::Circuit).check(&output)?;
+    let circuit = CircuitFile::load(&args.circuit)?;
+    let busy = printer.busy("laying out");
+    let options = settings.layout_options(args.optimize, &args.layouts);
+    let planned = compile_statement(&circuit, &args.claim, &options)?;
+    drop(busy);
+    let host = HostSpeed::known().factors();
+    let chosen = planned.file.plan.on(host);
+    fit::check_memory(&chosen, Work::Setup, printer);
+    planned.file.save_statement(&output, &circuit)?;
+    printer.result(&Stated {
+        model: circuit.name,
+        circuit_digest: planned.file.digest(),
+        claims: args.claim.iter().map(ToString::to_string).collect(),
+        chosen,
+        host,
+        output,
+    })?;
+    Ok(Status::Done)
+}
+
+impl Report for Stated {
+    fn render(&self, style: Style) -> String {
+        let plan = &self.chosen;
+        let mut rows = vec![("claims", self.claims.join(", ")), ("layout", compile::layout(plan))];
+        rows.extend(compile::columns(plan));
+        let count = self.claims.len();
+        rows.extend([
+            (
+                "public",
+                format!("{} numbers: context, model commitment, claims", 2 + count),
+            ),
+            (
+                "visibility",
+                "nodes and leaves are hidden, bound by the model's salted hash; seen is which claims are shown to hold"
+                    .to_owned(),
+            ),
+        ]);
+        rows.extend(compile::costs(plan));
+        format!(
+            "statement about the trees of {} compiled\n{}wrote {}\n",
+            style.bold(&self.model),
+            pairs(style, 2, &rows),
+            self.output.display()
+        )
+    }
 }
 
 fn read(args: &AuditData, settings: &Settings) -> Result<(CircuitFile, AuditTable, Vec<Vec<f64>>)> {

@@ -69,7 +69,7 @@ pub(super) fn sample(circuit: &CircuitFile, file: &Path, row: usize, ignore: &[S
 
 pub(super) fn read(args: &CommittedSample, settings: &Settings) -> Result<(CircuitFile, Vec<Vec<f64>>)> {
     let circuit = circuit(&args.circuit, args.secret_model.as_ref(), settings)?;
-    if !circuit.compiled.public.commits_to_values() {
+    if !circuit.commits_to_values() {
         return Err(hinted(
             format!("{} commits to nothing", args.circuit.display()),
             "compile it with --visibility input=committed, or output=committed, or both",

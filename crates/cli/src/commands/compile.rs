@@ -167,53 +167,16 @@ fn reason(options: &CompileOptions, chosen: &Candidate, candidates: &[Candidate]
 impl Report for Compiled {
     fn render(&self, style: Style) -> String {
         let plan = &self.chosen;
-        let mut rows = vec![
-            (
-                "layout",
-                format!(
-                    "{} products a row, limbs of {} bits{}",
-                    plan.shape.lanes,
-                    plan.shape.limb_bits,
-                    match plan.shape.hash_lanes {
-                        0 => "",
-                        1 => ", hashes beside the model in a lane of their own",
-                        _ => ", hashes beside the model in two lanes of their own",
-                    }
-                ),
-            ),
-            ("because", self.reason.clone()),
-            (
-                "rows",
-                format!(
-                    "{} of 2^{} ({} in the table)",
-                    thousands(plan.rows as u64),
-                    plan.k,
-                    plan.table_rows
-                ),
-            ),
-            (
-                "columns",
-                format!(
-                    "{} advice, {} fixed, {} with copies",
-                    plan.advice_columns, plan.fixed_columns, plan.equality_columns
-                ),
-            ),
+        let mut rows = vec![("layout", layout(plan)), ("because", self.reason.clone())];
+        rows.extend(columns(plan));
+        rows.extend([
             (
                 "public",
                 format!("{} numbers: {}", plan.public_inputs, shown(self.visibility)),
             ),
             ("visibility", hidden(self.visibility)),
-            ("proof", size(plan.proof_bytes as u64)),
-            (
-                "predicted",
-                format!(
-                    "{} CPU, {} memory, {} gas",
-                    seconds(plan.prove_cpu_s),
-                    size(plan.memory_bytes),
-                    thousands(plan.verify_gas)
-                ),
-            ),
-        ];
+        ]);
+        rows.extend(costs(plan));
         if let Some(fidelity) = &self.fidelity {
             rows.push(("error", fidelity::errors(fidelity)));
             rows.extend(fidelity::saturation(fidelity).map(|text| ("saturated", text)));
@@ -246,6 +209,46 @@ impl Report for Compiled {
         }
         text
     }
+}
+
+/// The layout in words.
+pub(super) fn layout(plan: &Candidate) -> String {
+    format!(
+        "{} products a row, limbs of {} bits{}",
+        plan.shape.lanes,
+        plan.shape.limb_bits,
+        match plan.shape.hash_lanes {
+            0 => "",
+            1 => ", hashes beside the model in a lane of their own",
+            _ => ", hashes beside the model in two lanes of their own",
+        }
+    )
+}
+
+/// Lines on its size.
+pub(super) fn columns(plan: &Candidate) -> [(&'static str, String); 2] {
+    let rows = format!(
+        "{} of 2^{} ({} in the table)",
+        thousands(plan.rows as u64),
+        plan.k,
+        plan.table_rows
+    );
+    let columns = format!(
+        "{} advice, {} fixed, {} with copies",
+        plan.advice_columns, plan.fixed_columns, plan.equality_columns
+    );
+    [("rows", rows), ("columns", columns)]
+}
+
+/// Lines on what proofs cost.
+pub(super) fn costs(plan: &Candidate) -> [(&'static str, String); 2] {
+    let predicted = format!(
+        "{} CPU, {} memory, {} gas",
+        seconds(plan.prove_cpu_s),
+        size(plan.memory_bytes),
+        thousands(plan.verify_gas)
+    );
+    [("proof", size(plan.proof_bytes as u64)), ("predicted", predicted)]
 }
 
 /// The public inputs in words.

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
             "they are outputs of the circuit: run `zkverdict calibrate --reasons 3`, then compile and set up again",
         ));
     }
-    let sample = commit::sample(&circuit, &args.input, args.row, &settings.ignored(&args.columns))?;
+    let sample = sample(args, &circuit, settings)?;
     fit::check_memory(&circuit.plan, Work::Prove, printer);
     let proving_key = args.proving_key.clone().unwrap_or_else(|| sibling(&args.circuit, "pk"));
     let (key, provenance) = load_proving_key(&proving_key, &circuit)?;
@@ -112,9 +112,25 @@ pub(super) fn run(args: &Prove, settings: &Settings, printer: &Printer) -> Resul
     Ok(Status::Done)
 }
 
+/// What is proven of: a sample, or the model itself.
+fn sample(args: &Prove, circuit: &CircuitFile, settings: &Settings) -> Result<Vec<Vec<f64>>> {
+    match &args.input {
+        Some(_) if circuit.is_statement() => Err(hinted(
+            zkverdict::Error::NoSamples.to_string(),
+            "leave --input out, and name the secret model with --secret-model",
+        )),
+        None if circuit.is_statement() => Ok(circuit.opened_sample()?),
+        Some(file) => commit::sample(circuit, file, args.row, &settings.ignored(&args.columns)),
+        None => Err(hinted(
+            "there is no sample to prove a decision about",
+            "name one: --input FILE (.json, .csv, .npy or .npz)",
+        )),
+    }
+}
+
 /// The salts to commit with, and where they are or will be.
 fn salts(args: &Prove, circuit: &CircuitFile, output: &Path) -> Result<(SaltFile, Option<PathBuf>)> {
-    let commits = circuit.compiled.public.commits_to_values();
+    let commits = circuit.commits_to_values();
     match &args.salt {
         Some(_) if !commits => Err(hinted(
             format!("{} commits to nothing, so --salt has no use", args.circuit.display()),

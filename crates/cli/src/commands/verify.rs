@@ -117,6 +117,9 @@ impl Report for Verified {
         match &self.reason {
             None => {
                 let said = match &self.audit {
+                    None if self.public.iter().any(PublicValue::is_tree_claim) => {
+                        "of whose trees, whatever the input".to_owned()
+                    }
                     None => "which decided".to_owned(),
                     Some(table) => format!("audited on {} rows, which says", thousands(table.audit.rows as u64)),
                 };

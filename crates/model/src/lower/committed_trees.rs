@@ -182,6 +182,7 @@ impl Lowering<'_> {
                 id,
                 depth: forest.depth,
                 format: forest.format,
+                score: targets.first().map_or(0, |target| *target as u32),
             }),
             levels,
             leaves,

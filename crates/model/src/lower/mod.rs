@@ -177,6 +177,7 @@ fn lower_with(
             inputs: Vec::new(),
             outputs: Vec::new(),
             records: None,
+            opened: Vec::new(),
         },
         cells: Vec::new(),
         values: Vec::new(),

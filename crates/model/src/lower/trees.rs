@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::{
     Aggregate, Format, LeafNode, ModelError, Node, SplitNode, Step, Tree, TreeEnsemble, TreeNode, TreePath,
+    WEIGHT_LIMBS,
     lower::{Expression, Lowering, conditions::Conditions, unsupported},
 };
 
-/// Limbs of a leaf's weight.
-const WEIGHT_LIMBS: u32 = 3;
 /// The same at most, in bits.
 const WEIGHT_BITS: u32 = 32;
 /// Deepest tree: indices of a level must stay small integers.
