@@ -54,14 +54,14 @@ const SEED_DELAY: u64 = 72;
 const COMPLETE: u8 = 4;
 
 /// A circuit whose model is committed, with keys and contract.
-struct Keyed {
-    circuit: CircuitFile,
-    keys: Keys,
+pub(crate) struct Keyed {
+    pub(crate) circuit: CircuitFile,
+    pub(crate) keys: Keys,
     contract: ContractFile,
 }
 
 impl Keyed {
-    fn new(circuit: CircuitFile, name: &str) -> Self {
+    pub(crate) fn new(circuit: CircuitFile, name: &str) -> Self {
         let keys = Keys::generate(&circuit, &development_srs(circuit.plan.k)).unwrap();
         let contract = ContractFile::build(&keys.verifying, name, Style::Compact, &SolcChoice::default()).unwrap();
         Self {
@@ -71,12 +71,12 @@ impl Keyed {
         }
     }
 
-    fn commitment(&self) -> [u8; 32] {
+    pub(crate) fn commitment(&self) -> [u8; 32] {
         self.circuit.secret.as_ref().unwrap().commitment(&self.circuit).unwrap()
     }
 
     /// Verifier and key on the chain, and the model in the registry, with or without its data root as an input.
-    fn register(&self, owner: &Sender<'_>, registry: Address, inputs: u16, commitment: [u8; 32]) {
+    pub(crate) fn register(&self, owner: &Sender<'_>, registry: Address, inputs: u16, commitment: [u8; 32]) {
         let compiled = &self.contract.build.compiled;
         let verifier = owner.create(compiled.init_code.clone());
         let key = owner.create(key_init_code(compiled.key.as_deref().unwrap()));
@@ -94,7 +94,7 @@ fn holding(audit: &CircuitFile, secret: SecretModel) -> CircuitFile {
     }
 }
 
-fn field(word: U256) -> Fr {
+pub(crate) fn field(word: U256) -> Fr {
     Fr::from_repr(word.to_le_bytes::<32>()).unwrap()
 }
 

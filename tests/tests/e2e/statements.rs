@@ -3,12 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use alloy::{
+    primitives::{Address, B256, U256},
+    sol_types::SolValue,
+};
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rand::Rng;
 use zkverdict::{
     CircuitFile, CompileOptions, Error, Keys, SecretModel,
     circuits::{ModelCommitment, PublicInputs, Visibility, Widths},
     compile, compile_statement,
+    evm::{Anvil, AnvilOptions},
     models::{
         Aggregate, CellId, Graph, ModelError, ModelParameters, Op, OutputKind, Program, Range, Source, Step, Tree,
         TreeClaim, TreeEnsemble, TreeNode, TreeParameters, TreeProperty,
@@ -17,9 +22,12 @@ use zkverdict::{
 };
 
 use crate::{
+    audited_on_chain::{Keyed, contextOfCall, field, verifyInferenceForCall},
     committed_trees::Twins,
     support::{
-        Example, development_srs,
+        Example,
+        chain::{Sender, assert_refused, forge_build, init_code, view},
+        development_srs,
         graphs::{GraphBuilder, rng},
         report,
         traces::Case,
@@ -647,6 +655,55 @@ fn statements_have_one_key_and_the_models_commitment() {
     let others = committed(Example::DefaultGbdt);
     let refused = statement.with_model(&others.secret.unwrap());
     assert!(matches!(refused, Err(Error::OtherSecretModel)), "{refused:?}");
+}
+
+/// A contract that knows the model by its commitment alone is told that it never reads a feature, by that model's holder only.
+#[test]
+fn a_statement_on_a_real_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(out) = forge_build(folder.path()) else { return };
+    let file = committed(Example::CreditGbdt);
+    let asked = claims(&["unused=input[13]"]);
+    let statement = compile_statement(&file, &asked, &CompileOptions::default())
+        .unwrap()
+        .file;
+    let secret = file.secret.clone().unwrap();
+    let keyed = Keyed::new(statement.clone().with_model(&secret).unwrap(), "Statement");
+    let anvil = Anvil::start(&AnvilOptions::default()).unwrap();
+    let [owner, holder] = [0, 1].map(|index| Sender { anvil: &anvil, index });
+    let registry = owner.create(init_code(&out, "ModelRegistry", &Address::ZERO.abi_encode()));
+    let inference = owner.create(init_code(&out, "InferenceVerifier", &registry.abi_encode()));
+    let commitment = secret.commitment(&file).unwrap();
+    assert_eq!(keyed.commitment(), commitment);
+    keyed.register(&owner, registry, 0, commitment);
+    let subject = B256::repeat_byte(3);
+    let next = contextOfCall {
+        caller: holder.address(),
+        subject,
+    };
+    let context = field(view(&anvil, inference, &next));
+    let submit = |circuit: &CircuitFile, shown: u64| {
+        let sample = circuit.opened_sample().unwrap();
+        let (proof, _) = prove(circuit, &keyed.keys.proving, &sample, context).unwrap();
+        let call = verifyInferenceForCall {
+            modelId: U256::from(1),
+            version: U256::from(1),
+            subject,
+            inputCommitment: B256::ZERO,
+            output: vec![U256::from(shown)].abi_encode().into(),
+            proof: proof.proof.into(),
+        };
+        holder.call(inference, &call)
+    };
+    // The same trees under another salt: another lender's model, for all that anybody sees.
+    let others = SecretModel::of(&file, &Example::CreditGbdt.pipeline().model).unwrap();
+    assert_refused(
+        submit(&statement.clone().with_model(&others).unwrap(), 1),
+        "InvalidProof()",
+    );
+    assert_refused(submit(&keyed.circuit, 0), "InvalidProof()");
+    let receipt = submit(&keyed.circuit, 1).unwrap();
+    report!("a statement costs {} gas", receipt.gas_used);
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn every_command_has_a_summary_and_an_example() {
         "prove",
         "verify",
         "audit compile",
+        "audit trees",
         "audit data",
         "audit open",
         "audit check",
@@ -104,13 +105,13 @@ fn the_long_help_explains_configuration_and_exit_status() {
 #[test]
 fn mistakes_in_usage_are_status_2() {
     let work = Work::empty();
-    snapshot!(work.run("prove model.circuit"), @r"
+    snapshot!(work.run("audit trees model.circuit"), @r"
     status 2
     --- stderr
     error: the following required arguments were not provided:
-      --input <FILE>
+      --claim <CLAIM>
 
-    Usage: zkverdict prove --input <FILE> <CIRCUIT>
+    Usage: zkverdict audit trees --claim <CLAIM> <CIRCUIT>
 
     For more information, try '--help'.
     ");

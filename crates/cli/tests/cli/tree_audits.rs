@@ -30,6 +30,73 @@ fn clients(rows: usize) -> String {
 }
 
 #[test]
+fn it_is_stated_that_a_committed_tree_never_reads_a_feature() {
+    let work = Work::empty();
+    work.write(
+        "tree.onnx",
+        std::fs::read(examples().join("default/tree.onnx")).unwrap(),
+    );
+    work.write("clients.csv", clients(12));
+    work.run("calibrate tree.onnx --data clients.csv --ignore-column late --ignore-column defaults")
+        .expect_status(0);
+    let compile = "compile tree.onnx --limb-bits 8 -o tree.circuit";
+    work.run(compile).expect_status(0);
+    let refused = work
+        .run("audit trees tree.circuit --claim unused=X[1]")
+        .expect_status(2);
+    assert!(refused.stderr.contains("shows its model"), "{}", refused.stderr);
+    let single = work
+        .run(&format!("{compile} --visibility model=committed --json"))
+        .expect_status(0)
+        .json();
+    for (claim, reason) in [
+        ("unused=age", "no tree reads"),
+        ("increasing=X[1]@1", "1 scores"),
+        ("never=X[1]", "no claim about trees"),
+    ] {
+        let refused = work
+            .run(&format!("audit trees tree.circuit --claim {claim}"))
+            .expect_status(2);
+        assert!(refused.stderr.contains(reason), "{}", refused.stderr);
+    }
+    let compiled = work
+        .run("audit trees tree.circuit --claim unused=X[1] --claim unused=X[2] --json")
+        .expect_status(0)
+        .json();
+    assert_eq!(compiled["claims"], json!(["unused=X[1]", "unused=X[2]"]));
+    let k = compiled["chosen"]["k"].as_u64().unwrap();
+    work.run(&format!("srs dev -k {k} -o dev.srs")).expect_status(0);
+    work.run("setup tree.statement.circuit --srs dev.srs").expect_status(0);
+    let prove = "prove tree.statement.circuit --context audit";
+    let refused = work.run(prove).expect_status(2);
+    assert!(refused.stderr.contains("--secret-model"), "{}", refused.stderr);
+    let secret = "--secret-model tree.model.secret";
+    let refused = work
+        .run(&format!("{prove} {secret} --input clients.csv"))
+        .expect_status(2);
+    assert!(refused.stderr.contains("takes no samples"), "{}", refused.stderr);
+    let proven = work.run(&format!("{prove} {secret} --json")).expect_status(0).json();
+    assert_eq!(proven["public_inputs"][1], single["commitment"]);
+    assert_eq!(proven["salt"], json!(null), "the model's salt is the only one");
+    let verify = "verify --verifying-key tree.statement.vk --proof tree.statement.proof --context audit";
+    let verified = work
+        .run(&format!("{verify} --expect unused=X[2]=false --json"))
+        .expect_status(0)
+        .json();
+    assert_eq!(verified["public"][3]["value"], false);
+    let said = work.run(verify).expect_status(0);
+    assert!(
+        said.stdout.contains("of whose trees, whatever the input"),
+        "{}",
+        said.stdout
+    );
+    assert!(said.stdout.contains("is not shown"), "{}", said.stdout);
+    // Whoever is shown the secret can see that it is this model.
+    work.run("commit check tree.model.secret --verifying-key tree.statement.vk --proof tree.statement.proof")
+        .expect_status(0);
+}
+
+#[test]
 fn a_committed_tree_is_audited() {
     let work = Work::empty();
     work.write(
