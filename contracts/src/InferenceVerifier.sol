@@ -58,6 +58,21 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
     }
 
     /// @inheritdoc IInferenceVerifier
+    function checkInferenceFor(
+        uint256 modelId,
+        uint256 version,
+        bytes32 subject,
+        uint128 nonce,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof
+    ) external view returns (uint256[] memory outputs) {
+        Request memory request = Request(modelId, version, subject, inputCommitment);
+        uint256 context = VerdictContext.computeKept(msg.sender, subject, nonce);
+        (, outputs) = _check(request, context, output, proof);
+    }
+
+    /// @inheritdoc IInferenceVerifier
     function verifyBatchFor(
         uint256 modelId,
         uint256 version,
@@ -75,7 +90,7 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
         bytes[] memory bare = new bytes[](proofs.length);
         for (uint256 i = 0; i < bare.length; ++i) {
             request.inputCommitment = inputCommitments[i];
-            results[i] = _statement(pinned, request, outputs[i], proofs[i]);
+            results[i] = _statement(pinned, request, _useNonce(subject), outputs[i], proofs[i]);
             bare[i] = proofs[i][32 * uint256(pinned.binding.inputs):];
             emit InferenceVerified(request.modelId, request.inputCommitment, outputs[i], msg.sender);
         }
@@ -131,6 +146,11 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
         return VerdictContext.compute(caller, subject, _nonces[caller][subject]);
     }
 
+    /// @inheritdoc IInferenceVerifier
+    function keptContextOf(address caller, bytes32 subject, uint128 nonce) external view returns (uint256) {
+        return VerdictContext.computeKept(caller, subject, nonce);
+    }
+
     /// @inheritdoc IERC165
     function supportsInterface(bytes4 interfaceId) external pure returns (bool) {
         return interfaceId == type(IERC165).interfaceId || interfaceId == type(IERC7992Verifier).interfaceId
@@ -141,25 +161,39 @@ contract InferenceVerifier is IInferenceVerifier, IERC165 {
         private
         returns (uint256 context, uint32 version, uint256[] memory outputs)
     {
-        Pinned memory pinned;
-        (pinned, version) = _pinned(request.modelId, request.version);
-        uint256[] memory publicInputs = _statement(pinned, request, output, proof);
-        context = publicInputs[0];
-        _requireProof(pinned.binding, proof[32 * uint256(pinned.binding.inputs):], publicInputs);
-        outputs = _tail(publicInputs, pinned.binding.outputs);
+        context = _useNonce(request.subject);
+        (version, outputs) = _check(request, context, output, proof);
         emit InferenceVerified(request.modelId, request.inputCommitment, output, msg.sender);
     }
 
-    /// @dev The public inputs that the proof has to have, which uses up the nonce.
-    function _statement(Pinned memory pinned, Request memory request, bytes calldata output, bytes calldata proof)
+    function _check(Request memory request, uint256 context, bytes calldata output, bytes calldata proof)
         private
-        returns (uint256[] memory)
+        view
+        returns (uint32 version, uint256[] memory outputs)
     {
+        Pinned memory pinned;
+        (pinned, version) = _pinned(request.modelId, request.version);
+        uint256[] memory publicInputs = _statement(pinned, request, context, output, proof);
+        _requireProof(pinned.binding, proof[32 * uint256(pinned.binding.inputs):], publicInputs);
+        outputs = _tail(publicInputs, pinned.binding.outputs);
+    }
+
+    /// @dev The context of the caller's next proof about a subject, which is used up.
+    function _useNonce(bytes32 subject) private returns (uint256 context) {
+        context = VerdictContext.compute(msg.sender, subject, _nonces[msg.sender][subject]++);
+    }
+
+    /// @dev The public inputs that the proof has to have.
+    function _statement(
+        Pinned memory pinned,
+        Request memory request,
+        uint256 context,
+        bytes calldata output,
+        bytes calldata proof
+    ) private pure returns (uint256[] memory) {
         uint256 inputBytes = 32 * uint256(pinned.binding.inputs);
         _requireInputs(request.inputCommitment, inputBytes, proof);
         _requireOutputs(pinned.binding.outputs, output);
-        uint256 nonce = _nonces[msg.sender][request.subject]++;
-        uint256 context = VerdictContext.compute(msg.sender, request.subject, nonce);
         return _publicInputs(context, pinned, proof[:inputBytes], output[OUTPUT_HEAD:]);
     }
 

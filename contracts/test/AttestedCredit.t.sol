@@ -15,7 +15,7 @@ import {VM} from "./Vm.sol";
 contract AttestedCreditTest {
     address private constant OWNER = address(0x70);
     /// @dev The most that opening a line may cost, with the transaction and its calldata.
-    uint256 private constant MAXIMUM_GAS = 482_000;
+    uint256 private constant MAXIMUM_GAS = 450_000;
 
     /// forge-config: default.isolate = true
     function test_gas_logreg() public {

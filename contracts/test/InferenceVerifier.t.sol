@@ -138,6 +138,66 @@ contract InferenceVerifierTest is Stage {
         elsewhere.verifyInference(PRIVATE_MODEL, bytes32(0), _output("direct0"), _proof("direct0"));
     }
 
+    // Callers who keep count themselves.
+
+    function test_aCallerWhoKeepsCountStoresNothingHere() public {
+        bytes32 subject = VerdictContext.subjectOf(alice);
+        require(inference.keptContextOf(alice, subject, 7) == _publicInputs("kept7")[0], "what the prover computed");
+        for (uint256 i = 0; i < 2; ++i) {
+            require(_kept(alice, subject, 7, "kept7").length == 2, "outputs");
+        }
+        require(inference.nonceOf(alice, subject) == 0, "a nonce was used up");
+        _direct("direct0");
+    }
+
+    function test_aKeptProofIsForOneNonceOneCallerAndOneSubject() public {
+        bytes32 subject = VerdictContext.subjectOf(alice);
+        uint128[4] memory nonces = [uint128(0), 6, 8, type(uint128).max];
+        for (uint256 i = 0; i < nonces.length; ++i) {
+            VM.expectRevert(IERC7992Verifier.InvalidProof.selector);
+            _kept(alice, subject, nonces[i], "kept7");
+        }
+        VM.expectRevert(IERC7992Verifier.InvalidProof.selector);
+        _kept(MALLORY, subject, 7, "kept7");
+        VM.expectRevert(IERC7992Verifier.InvalidProof.selector);
+        _kept(alice, VerdictContext.subjectOf(bob), 7, "kept7");
+    }
+
+    function test_keptAndCountedNoncesAreApart() public {
+        bytes32 subject = VerdictContext.subjectOf(alice);
+        VM.expectRevert(IERC7992Verifier.InvalidProof.selector);
+        _kept(alice, subject, 0, "direct0");
+        _expectInvalid();
+        _direct("kept7");
+        require(inference.keptContextOf(alice, subject, 0) != inference.contextOf(alice, subject), "one context");
+    }
+
+    function test_aKeptProofIsOfThePinnedModelWithItsOutputs() public {
+        bytes32 subject = VerdictContext.subjectOf(alice);
+        VM.expectRevert(
+            abi.encodeWithSelector(IInferenceVerifier.ModelVersionMismatch.selector, PRIVATE_MODEL, uint256(2), 1)
+        );
+        inference.checkInferenceFor(PRIVATE_MODEL, 2, subject, 7, bytes32(0), _output("kept7"), _proof("kept7"));
+        VM.prank(alice);
+        VM.expectRevert(IERC7992Verifier.InvalidProof.selector);
+        inference.checkInferenceFor(PRIVATE_MODEL, 1, subject, 7, bytes32(0), _output("alice1"), _proof("kept7"));
+        VM.prank(OWNER);
+        registry.deprecateModel(PRIVATE_MODEL);
+        VM.expectRevert(
+            abi.encodeWithSelector(IERC7992Verifier.VerificationRefused_ModelDeprecated.selector, PRIVATE_MODEL)
+        );
+        _kept(alice, subject, 7, "kept7");
+    }
+
+    function _kept(address caller, bytes32 subject, uint128 nonce, string memory name)
+        private
+        returns (uint256[] memory)
+    {
+        (bytes memory output, bytes memory proof) = (_output(name), _proof(name));
+        VM.prank(caller);
+        return inference.checkInferenceFor(PRIVATE_MODEL, 1, subject, nonce, bytes32(0), output, proof);
+    }
+
     // The model.
 
     function test_refusesDeprecatedFrozenAndUnknownModels() public {

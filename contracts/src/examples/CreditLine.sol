@@ -9,7 +9,7 @@ import {VerdictContext} from "../libraries/VerdictContext.sol";
 /// @notice An example of a consumer. Whoever proves a sufficient score of their own gets a line of credit, once per
 /// proof; the data behind the score stays with them. That the data is true, a bureau vouches for: it signs a commitment
 /// to it, and the proof shows that the score is that of the committed data. The proof is made for the context
-/// `inference.contextOf(address(creditLine), VerdictContext.subjectOf(applicant))`.
+/// `creditLine.contextOf(applicant)`.
 /// @dev The owner says which bureaus count, and can do nothing else. Debts are not enforced here; the example is about
 /// opening lines.
 contract CreditLine {
@@ -117,7 +117,14 @@ contract CreditLine {
     uint64 private immutable _TERM;
     uint64 private immutable _MAXIMUM_AGE;
 
-    mapping(address applicant => Line) private _lines;
+    /// @dev What changes, in one storage slot: the count of lines that were opened uses up proofs.
+    struct Account {
+        uint96 owed;
+        uint64 expiresAt;
+        uint96 opened;
+    }
+
+    mapping(address applicant => Account) private _accounts;
 
     /// @param inference_ What verifies the proofs.
     /// @param owner_ Who says which bureaus count.
@@ -152,20 +159,23 @@ contract CreditLine {
     /// @param proof The input commitment's word, and after it a proof about the caller; see above for its context.
     /// @param attested A bureau's word on the committed inputs.
     function open(bytes calldata output, bytes calldata proof, Attested calldata attested) external {
-        Line memory line = _lines[msg.sender];
-        if (block.timestamp < line.expiresAt || line.owed != 0) revert LineStillOpen(line.expiresAt, line.owed);
+        Account memory account = _accounts[msg.sender];
+        if (block.timestamp < account.expiresAt || account.owed != 0) {
+            revert LineStillOpen(account.expiresAt, account.owed);
+        }
         uint64 expiresAt = uint64(block.timestamp) + _TERM;
-        // Written before the calls, and undone with them if they revert.
-        _lines[msg.sender] = Line({limit: _LIMIT, owed: 0, expiresAt: expiresAt});
+        // Written before the calls, and undone with them if they revert: from here on the proof is used up.
+        _accounts[msg.sender] = Account({owed: 0, expiresAt: expiresAt, opened: account.opened + 1});
         emit LineOpened(msg.sender, _LIMIT, expiresAt);
         bytes32 inputCommitment = bytes32(proof);
         _requireAttested(uint256(inputCommitment), attested);
-        // Reverts unless the proof is valid, was made for the caller and this contract, and was never used; and unless
-        // that word, alone, is its input.
-        uint256[] memory outputs = inference.verifyInferenceFor(
+        // Reverts unless the proof is valid and was made for the caller, this contract, and this line of theirs; and
+        // unless that word, alone, is its input.
+        uint256[] memory outputs = inference.checkInferenceFor(
             _MODEL_ID,
             _MODEL_VERSION,
             VerdictContext.subjectOf(msg.sender),
+            account.opened,
             keccak256(abi.encode(inputCommitment)),
             output,
             proof
@@ -176,24 +186,24 @@ contract CreditLine {
 
     /// @notice Draws money.
     function draw(uint96 amount) external {
-        Line storage line = _lines[msg.sender];
-        if (block.timestamp >= line.expiresAt) revert NoOpenLine();
-        uint96 available = line.limit - line.owed;
+        Account storage account = _accounts[msg.sender];
+        if (block.timestamp >= account.expiresAt) revert NoOpenLine();
+        uint96 available = _LIMIT - account.owed;
         if (amount > available) revert LimitExceeded(available, amount);
-        line.owed += amount;
-        emit Drawn(msg.sender, amount, line.owed);
+        account.owed += amount;
+        emit Drawn(msg.sender, amount, account.owed);
         (bool sent,) = msg.sender.call{value: amount}("");
         if (!sent) revert PaymentFailed();
     }
 
     /// @notice Pays back, also after the line has expired.
     function repay() external payable {
-        Line storage line = _lines[msg.sender];
-        if (msg.value > line.owed) revert NotOwed(line.owed, msg.value);
+        Account storage account = _accounts[msg.sender];
+        if (msg.value > account.owed) revert NotOwed(account.owed, msg.value);
         // Bounded by what is owed.
         uint96 amount = uint96(msg.value);
-        line.owed -= amount;
-        emit Repaid(msg.sender, amount, line.owed);
+        account.owed -= amount;
+        emit Repaid(msg.sender, amount, account.owed);
     }
 
     /// @notice The hash that a bureau signs to attest an applicant's inputs to this lender.
@@ -218,9 +228,20 @@ contract CreditLine {
         });
     }
 
-    /// @notice An applicant's line.
+    /// @notice An applicant's line; nothing for one who never had any.
     function lineOf(address applicant) external view returns (Line memory) {
-        return _lines[applicant];
+        Account memory account = _accounts[applicant];
+        return Line({limit: account.opened == 0 ? 0 : _LIMIT, owed: account.owed, expiresAt: account.expiresAt});
+    }
+
+    /// @notice How many lines an applicant was granted.
+    function linesOf(address applicant) external view returns (uint256) {
+        return _accounts[applicant].opened;
+    }
+
+    /// @notice The context that the applicant's next proof has to have.
+    function contextOf(address applicant) external view returns (uint256) {
+        return inference.keptContextOf(address(this), VerdictContext.subjectOf(applicant), _accounts[applicant].opened);
     }
 
     function _requireAttested(uint256 inputCommitment, Attested calldata attested) private view {

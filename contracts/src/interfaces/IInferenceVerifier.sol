@@ -67,6 +67,23 @@ interface IInferenceVerifier is IERC7992Verifier, IERC7992Storage {
         bytes[] calldata proofs
     ) external returns (uint256[][] memory results);
 
+    /// @notice As `verifyInferenceFor`, for a caller who keeps count of the proofs: nothing is stored here and no event is
+    /// emitted, which saves 22,000 gas for a subject who was never seen before. **The same proof is accepted again** for the
+    /// same nonce: the caller has to use up the nonce in its own storage, before or in the same transaction.
+    /// @param nonce The caller's. These contexts are apart from those of `verifyInferenceFor`.
+    function checkInferenceFor(
+        uint256 modelId,
+        uint256 version,
+        bytes32 subject,
+        uint128 nonce,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof
+    ) external view returns (uint256[] memory outputs);
+
+    /// @notice The context that a proof for `checkInferenceFor` has to have.
+    function keptContextOf(address caller, bytes32 subject, uint128 nonce) external view returns (uint256);
+
     /// @notice How many inferences `caller` has had verified about `subject`: the nonce of the next one.
     function nonceOf(address caller, bytes32 subject) external view returns (uint256);
 

@@ -15,6 +15,9 @@ library VerdictContext {
         "VerdictContext(uint256 chainId,address verifyingContract,address caller,bytes32 subject,uint256 nonce)"
     );
 
+    /// @notice Where the nonces begin that callers keep themselves: no count of ours gets there.
+    uint256 internal constant CALLERS_NONCES = 1 << 128;
+
     /// @notice The context of a proof that the executing contract accepts.
     /// @param caller Who may use it.
     /// @param subject Whom or what the inference is about.
@@ -30,6 +33,11 @@ library VerdictContext {
         returns (uint256)
     {
         return uint256(keccak256(abi.encode(TYPE_HASH, block.chainid, verifyingContract, caller, subject, nonce))) >> 3;
+    }
+
+    /// @notice The context of a proof that the executing contract accepts from a caller who keeps count.
+    function computeKept(address caller, bytes32 subject, uint128 nonce) internal view returns (uint256) {
+        return compute(caller, subject, CALLERS_NONCES + nonce);
     }
 
     /// @notice An account as a subject: its address, padded on the left.

@@ -51,7 +51,7 @@ sol! {
 const REGISTRY: u64 = 2;
 const INFERENCE: u64 = 3;
 const CREDIT_LINE: u64 = 4;
-/// The most that opening a line may cost with gradient boosting, signature and all.
+/// The most that opening a line may cost with gradient boosting, signature, committed trees and all.
 const MAX_GAS: u64 = 480_000;
 
 /// A model whose inputs are committed, with its keys and contract.
@@ -63,12 +63,13 @@ struct Lending {
 }
 
 impl Lending {
-    fn new(example: Example) -> Self {
+    fn new((example, model): (Example, Visibility)) -> Self {
         let pipeline = example.pipeline();
         let options = CompileOptions {
             objective: Objective::Gas,
             public: PublicInputs {
                 inputs: Visibility::Committed,
+                model,
                 ..PublicInputs::DEFAULT
             },
             ..CompileOptions::default()
@@ -96,8 +97,33 @@ impl Lending {
             .expect("compact verifiers have their key apart")
     }
 
+    /// The model's commitment, where it has one: the second public input.
+    fn model(&self) -> Option<[u8; 32]> {
+        let secret = self.circuit.secret.as_ref()?;
+        Some(secret.commitment(&self.circuit).unwrap())
+    }
+
+    /// The place of the input's commitment among the public inputs.
+    fn input(&self) -> usize {
+        1 + usize::from(self.model().is_some())
+    }
+
     fn outputs(&self) -> u16 {
-        u16::try_from(self.keys.verifying.schema.len() - 2).unwrap()
+        u16::try_from(self.keys.verifying.schema.len() - self.input() - 1).unwrap()
+    }
+
+    /// What the lender's `open` takes.
+    fn application(&self, proof: &Proof, signed: &SignedAttestation) -> openCall {
+        let input = self.input();
+        openCall {
+            output: proof.words()[input + 1..].to_vec().abi_encode().into(),
+            proof: [&proof.public_inputs[input][..], &proof.proof].concat().into(),
+            attested: Attested {
+                issuedAt: signed.attestation.issued_at,
+                expiresAt: signed.attestation.expires_at,
+                signature: signed.signature.clone(),
+            },
+        }
     }
 
     /// The bureau's part: salts, and its word on the commitment.
@@ -134,7 +160,7 @@ impl Lending {
     }
 }
 
-/// `VerdictContext.compute` for the lender's first inference about the applicant.
+/// `VerdictContext.computeKept` for the lender's first line for the applicant.
 fn context(deployer: Address, applicant: Address) -> Fr {
     let type_hash = keccak256(
         "VerdictContext(uint256 chainId,address verifyingContract,address caller,bytes32 subject,uint256 nonce)",
@@ -145,7 +171,7 @@ fn context(deployer: Address, applicant: Address) -> Fr {
         deployer.create(INFERENCE),
         deployer.create(CREDIT_LINE),
         applicant.into_word(),
-        U256::ZERO,
+        U256::from(1) << 128,
     );
     let context: U256 = U256::from_be_bytes(keccak256(words.abi_encode()).0) >> 3;
     Fr::from_repr(context.to_le_bytes::<32>()).unwrap()
@@ -153,20 +179,6 @@ fn context(deployer: Address, applicant: Address) -> Fr {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     format!("0x{}", alloy::hex::encode(bytes))
-}
-
-/// What the lender's `open` takes.
-fn application(proof: &Proof, signed: &SignedAttestation) -> openCall {
-    let words = proof.words();
-    openCall {
-        output: words[2..].to_vec().abi_encode().into(),
-        proof: [&proof.public_inputs[1][..], &proof.proof].concat().into(),
-        attested: Attested {
-            issuedAt: signed.attestation.issued_at,
-            expiresAt: signed.attestation.expires_at,
-            signature: signed.signature.clone(),
-        },
-    }
 }
 
 /// The fixtures that forge measures the lender's gas with; `ZKVERDICT_BLESS=1` rewrites them.
@@ -181,7 +193,7 @@ fn the_attested_fixtures_are_current() {
         (Example::CreditLogreg, "credit-logreg"),
         (Example::CreditGbdt, "credit-gbdt"),
     ] {
-        let lending = Lending::new(example);
+        let lending = Lending::new((example, Visibility::Public));
         let path = repository().join(format!("contracts/fixtures/{name}.json"));
         let compiled = &lending.contract.build.compiled;
         if std::env::var_os("ZKVERDICT_BLESS").is_some() {
@@ -236,8 +248,12 @@ fn the_attested_fixtures_are_current() {
 fn a_line_is_opened_for_attested_data_on_a_real_chain() {
     let folder = tempfile::tempdir().unwrap();
     let Some(out) = forge_build(folder.path()) else { return };
-    for example in [Example::CreditLogreg, Example::CreditGbdt] {
-        let lending = Lending::new(example);
+    for case in [
+        (Example::CreditLogreg, Visibility::Public),
+        (Example::CreditGbdt, Visibility::Public),
+        (Example::CreditGbdt, Visibility::Committed),
+    ] {
+        let lending = Lending::new(case);
         let anvil = Anvil::start(&AnvilOptions::default()).unwrap();
         let [lender, applicant, stranger] = [0, 1, 2].map(|index| Sender { anvil: &anvil, index });
         let deployer = lender.address();
@@ -248,7 +264,7 @@ fn a_line_is_opened_for_attested_data_on_a_real_chain() {
         let key = lender.create(key_init_code(lending.key()));
         let registry = lender.create(init_code(&out, "ModelRegistry", &Address::ZERO.abi_encode()));
         let inference = lender.create(init_code(&out, "InferenceVerifier", &registry.abi_encode()));
-        let score = lending.keys.verifying.schema.len() - 3;
+        let score = usize::from(lending.outputs()) - 1;
         let terms = Terms {
             modelId: U256::from(1),
             modelVersion: U256::from(1),
@@ -264,7 +280,7 @@ fn a_line_is_opened_for_attested_data_on_a_real_chain() {
             [registry, inference, credit_line],
             [REGISTRY, INFERENCE, CREDIT_LINE].map(|nonce| deployer.create(nonce))
         );
-        let register = registration(compiled, verifier, key, 1, lending.outputs(), None);
+        let register = registration(compiled, verifier, key, 1, lending.outputs(), lending.model());
         lender.call(registry, &register).unwrap();
         let bureau_address = bureau().open().unwrap().address();
         let register_bureau = registerBureauCall { bureau: bureau_address };
@@ -276,22 +292,23 @@ fn a_line_is_opened_for_attested_data_on_a_real_chain() {
 
         let (salts, signed) = lending.attest(deployer, applicant.address(), bureau());
         let proof = lending.prove(deployer, applicant.address(), &salts);
-        assert_eq!(proof.public_inputs[1], signed.attestation.input_commitment.0);
-        let honest = application(&proof, &signed);
+        let input = lending.input();
+        assert_eq!(proof.public_inputs[input], signed.attestation.input_commitment.0);
+        let honest = lending.application(&proof, &signed);
 
         // Data of the applicant's choice, self-signed; somebody else's attestation; other salts than the attested ones.
         let (own_salts, own) = lending.attest(deployer, applicant.address(), applicant.key());
         let (_, foreign) = lending.attest(deployer, stranger.address(), bureau());
         let own_proof = lending.prove(deployer, applicant.address(), &own_salts);
-        let mut relabelled = application(&own_proof, &signed);
-        relabelled.proof = [&proof.public_inputs[1][..], &own_proof.proof].concat().into();
+        let mut relabelled = lending.application(&own_proof, &signed);
+        relabelled.proof = [&proof.public_inputs[input][..], &own_proof.proof].concat().into();
         let mut late = honest.clone();
         late.attested.expiresAt += 1;
         for (what, forged) in [
-            ("a signature of one's own", application(&own_proof, &own)),
-            ("an attestation of other data", application(&own_proof, &signed)),
+            ("a signature of one's own", lending.application(&own_proof, &own)),
+            ("an attestation of other data", lending.application(&own_proof, &signed)),
             ("the attested commitment in front of another proof", relabelled),
-            ("another's attestation", application(&proof, &foreign)),
+            ("another's attestation", lending.application(&proof, &foreign)),
             ("a later end", late),
         ] {
             let refused = applicant.call(credit_line, &forged);
@@ -303,8 +320,8 @@ fn a_line_is_opened_for_attested_data_on_a_real_chain() {
         );
 
         let receipt = applicant.call(credit_line, &honest).unwrap();
-        report!("{example:?}: a line for attested data costs {} gas", receipt.gas_used);
-        assert!(receipt.gas_used <= MAX_GAS, "{example:?}: {} gas", receipt.gas_used);
+        report!("{case:?}: a line for attested data costs {} gas", receipt.gas_used);
+        assert!(receipt.gas_used <= MAX_GAS, "{case:?}: {} gas", receipt.gas_used);
         assert!(
             applicant.call(credit_line, &honest).is_err(),
             "the application counted twice"
@@ -314,9 +331,9 @@ fn a_line_is_opened_for_attested_data_on_a_real_chain() {
         lender.call(credit_line, &revoke).unwrap();
         let (salts, signed) = lending.attest(deployer, stranger.address(), bureau());
         let proof = lending.prove(deployer, stranger.address(), &salts);
-        let revoked = stranger.call(credit_line, &application(&proof, &signed));
+        let revoked = stranger.call(credit_line, &lending.application(&proof, &signed));
         assert!(matches!(revoked, Err(EvmError::Reverted { .. })), "{revoked:?}");
         lender.call(credit_line, &register_bureau).unwrap();
-        stranger.call(credit_line, &application(&proof, &signed)).unwrap();
+        stranger.call(credit_line, &lending.application(&proof, &signed)).unwrap();
     }
 }

@@ -45,6 +45,15 @@ const SEED_BLOCK: B256 = B256::repeat_byte(0xbb);
 
 /// `VerdictContext.compute`, in the inference verifier.
 fn context(caller: Address, subject: B256, nonce: u64) -> U256 {
+    context_at(caller, subject, U256::from(nonce))
+}
+
+/// `VerdictContext.computeKept`, for callers who keep count themselves.
+fn kept_context(caller: Address, subject: B256, nonce: u64) -> U256 {
+    context_at(caller, subject, (U256::from(1) << 128) + U256::from(nonce))
+}
+
+fn context_at(caller: Address, subject: B256, nonce: U256) -> U256 {
     let type_hash = keccak256(
         "VerdictContext(uint256 chainId,address verifyingContract,address caller,bytes32 subject,uint256 nonce)",
     );
@@ -54,7 +63,7 @@ fn context(caller: Address, subject: B256, nonce: u64) -> U256 {
         DEPLOYER.create(INFERENCE),
         caller,
         subject,
-        U256::from(nonce),
+        nonce,
     );
     U256::from_be_bytes(keccak256(words.abi_encode()).0) >> 3
 }
@@ -87,8 +96,8 @@ fn statements<'a>(toy: &'a ToyModel, other: &'a ToyModel) -> Vec<(String, &'a To
     let credit_line = DEPLOYER.create(CREDIT_LINE);
     let mut statements = vec![
         ("otherKey".to_owned(), other, context(ALICE, alice, 0), 11, 13),
-        ("rejected".to_owned(), toy, context(credit_line, alice, 0), 5, 13),
-        ("reentrant".to_owned(), toy, context(credit_line, reentrant, 0), 11, 13),
+        ("rejected".to_owned(), toy, kept_context(credit_line, alice, 0), 5, 13),
+        ("reentrant".to_owned(), toy, kept_context(credit_line, reentrant, 0), 11, 13),
         (
             "claim".to_owned(),
             toy,
@@ -129,9 +138,10 @@ fn statements<'a>(toy: &'a ToyModel, other: &'a ToyModel) -> Vec<(String, &'a To
     for nonce in 0..2 {
         statements.push((format!("direct{nonce}"), toy, context(ALICE, alice, nonce), 11, 13));
     }
+    statements.push(("kept7".to_owned(), toy, kept_context(ALICE, alice, 7), 11, 13));
     for (name, subject) in [("alice", alice), ("bob", bob)] {
         for nonce in 0..3 {
-            let context = context(credit_line, subject, nonce);
+            let context = kept_context(credit_line, subject, nonce);
             statements.push((format!("{name}{nonce}"), toy, context, 11 + nonce, 13));
         }
     }
