@@ -76,7 +76,7 @@ impl ProveCpu {
         let base = cost.cpu_base_s + if models > 0 { cost.cpu_of_link_s } else { 0.0 };
         Self {
             base_s: base * host.transforms,
-            transforms_s: rows * cost.cpu_per_cell_s * columns as f64 * host.transforms,
+            transforms_s: rows * cost.cpu_per_cell(k) * columns as f64 * host.transforms,
             commitments_s: rows * per_row / f64::from(k) * host.commitments,
         }
     }
@@ -367,6 +367,8 @@ struct CostModel {
     cpu_base_s: f64,
     /// Per row and column: transforms.
     cpu_per_cell_s: f64,
+    /// The part by which that grows with each doubling beyond [`CACHED_K`].
+    cpu_growth: f64,
     /// Per row, divided by `k`: the full-size commitments, whose number every shape shares.
     cpu_per_row_s: f64,
     /// What a link takes whatever the size: its pairing, when the proof is checked.
@@ -381,6 +383,9 @@ struct CostModel {
     /// Of the others.
     memory_per_further_cell: f64,
 }
+
+/// Largest `k` whose extended columns caches still help with.
+const CACHED_K: u32 = 17;
 
 /// Cells up to which memory grows fastest: those of some `2^16` rows.
 const FEW_CELLS: f64 = 1.5e6;
@@ -406,6 +411,7 @@ impl Default for CostModel {
             code_per_model: 21.0,
             cpu_base_s: 0.028,
             cpu_per_cell_s: 1.6e-6,
+            cpu_growth: 0.3,
             cpu_per_row_s: 1.19e-3,
             cpu_of_link_s: 0.004,
             cpu_per_row_of_link_s: 0.075e-3,
@@ -418,6 +424,10 @@ impl Default for CostModel {
 }
 
 impl CostModel {
+    fn cpu_per_cell(&self, k: u32) -> f64 {
+        self.cpu_per_cell_s * (1.0 + self.cpu_growth * f64::from(k.saturating_sub(CACHED_K)))
+    }
+
     fn gas(
         &self,
         shape: Shape,
