@@ -334,6 +334,8 @@ fn a_line_is_opened_for_attested_data_on_a_real_chain() {
         let revoked = stranger.call(credit_line, &lending.application(&proof, &signed));
         assert!(matches!(revoked, Err(EvmError::Reverted { .. })), "{revoked:?}");
         lender.call(credit_line, &register_bureau).unwrap();
-        stranger.call(credit_line, &lending.application(&proof, &signed)).unwrap();
+        stranger
+            .call(credit_line, &lending.application(&proof, &signed))
+            .unwrap();
     }
 }

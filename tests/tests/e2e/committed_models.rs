@@ -19,7 +19,7 @@ use zkverdict::{
 
 use crate::support::{
     Example, Sample, development_srs,
-    graphs::{CATEGORIES, GraphBuilder, X, mlp, rng, samples, sequence},
+    graphs::{CATEGORIES, GraphBuilder, Window, X, mlp, rng, samples},
     has_solc, report,
     traces::{Case, power_of_two},
 };
@@ -64,7 +64,11 @@ impl Twins {
 fn trained_again(graph: &Graph) -> Graph {
     let mut rng = rng(77);
     let mut graph = graph.clone();
-    for node in graph.nodes.iter_mut().filter(|node| node.weights == Weights::Learned) {
+    for node in graph
+        .nodes
+        .iter_mut()
+        .filter(|node| node.weights != Weights::Structural)
+    {
         let Op::Affine { rows } = &mut node.op else { continue };
         for row in rows {
             row.bias *= rng.gen_range(-1.0..1.0);
@@ -96,6 +100,18 @@ fn regression(inputs: usize) -> Graph {
     builder.finish()
 }
 
+/// A convolution, and a regression on its maps.
+fn windows() -> Graph {
+    let mut rng = rng(6);
+    let shape = [1, 3, 3];
+    let mut builder = GraphBuilder::image(shape);
+    let (maps, _) = builder.convolution(X, shape, Window::plain(2, [2, 2]), &mut rng);
+    let ramps = builder.map(Op::Relu, maps);
+    let sums = builder.dense(ramps, 2, &mut rng);
+    builder.output("sums", sums, OutputKind::Real);
+    builder.finish()
+}
+
 pub(crate) fn graphs() -> Vec<Graph> {
     let mut regression_of_three = GraphBuilder::new(5);
     let sums = regression_of_three.dense(X, 3, &mut rng(4));
@@ -104,6 +120,7 @@ pub(crate) fn graphs() -> Vec<Graph> {
         regression(4),
         mlp(3, &[4, 3], &mut rng(8)),
         regression_of_three.finish(),
+        windows(),
     ]
 }
 
@@ -281,13 +298,6 @@ fn what_cannot_be_committed_is_refused() {
         };
         Program::compile_committed(graph, &calibration, 8, &[], formats).unwrap_err()
     };
-    let mut shared = sequence(&mut rng(2));
-    shared.nodes[0].weights = Weights::Shared;
-    assert!(
-        refusal(&shared)
-            .to_string()
-            .contains("its weights are used in several places")
-    );
     let mut builder = GraphBuilder::new(2);
     let ramps = builder.map(Op::Relu, X);
     builder.output("ramps", ramps, OutputKind::Real);

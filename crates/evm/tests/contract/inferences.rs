@@ -97,7 +97,13 @@ fn statements<'a>(toy: &'a ToyModel, other: &'a ToyModel) -> Vec<(String, &'a To
     let mut statements = vec![
         ("otherKey".to_owned(), other, context(ALICE, alice, 0), 11, 13),
         ("rejected".to_owned(), toy, kept_context(credit_line, alice, 0), 5, 13),
-        ("reentrant".to_owned(), toy, kept_context(credit_line, reentrant, 0), 11, 13),
+        (
+            "reentrant".to_owned(),
+            toy,
+            kept_context(credit_line, reentrant, 0),
+            11,
+            13,
+        ),
         (
             "claim".to_owned(),
             toy,

@@ -6,7 +6,7 @@
 
 use crate::{
     CellId, CommittedTree, ForestBounds, Format, Graph, ModelError, Node, Op, ParameterBlock, ParameterFormats,
-    Program, Sum, ValueId, Weights,
+    Program, Sum, ValueId,
     lower::{Lowering, unsupported},
 };
 
@@ -90,14 +90,6 @@ impl Lowering<'_> {
         let Some(secret) = &self.secret else {
             return Ok(());
         };
-        if node.weights == Weights::Shared {
-            return Err(unsupported(
-                node,
-                "its weights are used in several places, as those of a convolution; only weights that are used once \
-                 can be committed to: use model=public"
-                    .to_owned(),
-            ));
-        }
         if matches!(node.op, Op::Quantize { .. }) {
             return Err(unsupported(
                 node,

@@ -94,6 +94,9 @@ impl GraphBuilder {
         let shape = [window.maps, out_height, out_width];
         let result = self.node(Op::Affine { rows: all }, input, shape.iter().product());
         self.set_shape(&shape);
+        if let Some(node) = self.graph.nodes.last_mut() {
+            node.weights = Weights::Shared;
+        }
         (result, shape)
     }
 
