@@ -123,6 +123,7 @@ impl Table {
         let is_group = |name: &str| group.as_ref().is_some_and(|rule| rule.column() == name);
         AuditOptions {
             label: self.label.to_owned(),
+            positive: None,
             claims: claims.iter().map(|claim| claim.parse().unwrap()).collect(),
             ignore: self
                 .others
@@ -141,7 +142,7 @@ impl Table {
         let options = self.options(group, claims, &path);
         let width = self.calibration.width(self.limb_bits).unwrap();
         let model = width.program(&self.model.graph, &self.calibration.calibration).unwrap();
-        let table = AuditTable::of(&self.model, model.two_classes().unwrap(), &path, &options).unwrap();
+        let table = AuditTable::of(&self.model, model.classes().unwrap(), &path, &options).unwrap();
         assert_eq!(table.audit.rows, rows);
         let program = model.audit(&table.audit).unwrap();
         let sample = table.sample(&path, &self.model.graph, &options.ignore).unwrap();

@@ -143,6 +143,8 @@ pub(crate) fn audit(rows: usize, grouped: bool, claims: &[&str]) -> Audit {
         rows,
         label: "label of the table".to_owned(),
         group: grouped.then(|| "group".to_owned()),
+        groups: 2,
+        positive: None,
         claims: claims.iter().map(|claim| claim.parse().unwrap()).collect(),
     }
 }
@@ -522,6 +524,7 @@ pub(crate) fn by_age(claims: &[&str]) -> AuditOptions {
             column: "age_in_years".to_owned(),
             least: 26.0,
         }),
+        positive: None,
         claims: claims.iter().map(|claim| claim.parse().unwrap()).collect(),
         ignore: Vec::new(),
     }
@@ -548,7 +551,7 @@ fn german_credit_is_counted_as_by_scikit_learn() {
         .program(&pipeline.model.graph, &pipeline.calibration.calibration)
         .unwrap();
     let options = by_age(&[]);
-    let table = zkverdict::AuditTable::of(&pipeline.model, program.two_classes().unwrap(), &path, &options).unwrap();
+    let table = zkverdict::AuditTable::of(&pipeline.model, program.classes().unwrap(), &path, &options).unwrap();
     assert_eq!(table.audit.rows, 1000);
     let program = program.audit(&table.audit).unwrap();
     let sample = table.sample(&path, &pipeline.model.graph, &[]).unwrap();
