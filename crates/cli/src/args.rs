@@ -418,7 +418,7 @@ pub(crate) struct Audit {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    Compile(AuditCompile),
+    Compile(Box<AuditCompile>),
     Data(AuditData),
     Open(AuditOpen),
     Check(AuditCheck),

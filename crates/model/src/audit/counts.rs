@@ -204,18 +204,19 @@ impl Auditor<'_> {
                 true_positives: sum("true positives", |selection| selection.true_positive),
             }
         });
-        let agreed = rows.iter().filter_map(|row| row.agreement).flatten();
-        let mut correct = Total {
-            terms: agreed.map(|bit| (bit, 1)).collect(),
-            constant: -number,
-        };
-        if let Some(all) = all.filter(|_| correct.terms.is_empty()) {
+        let agreed: Vec<CellId> = rows.iter().filter_map(|row| row.agreement).flatten().collect();
+        let correct = match all {
             // rows − selected − positives + 2·(true positives)
-            correct = Total {
+            Some(all) if agreed.is_empty() => Total {
                 terms: vec![(all.selected, -1), (all.positives, -1), (all.true_positives, 2)],
                 constant: number,
-            };
-        }
+            },
+            // One bit of each row, or both.
+            _ => Total {
+                terms: agreed.into_iter().map(|bit| (bit, 1)).collect(),
+                constant: -number,
+            },
+        };
         let correct = self.whole("correct", &correct);
         let counted = all
             .zip(selections)
