@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rand::Rng;
 use zkverdict::{
-    circuits::{Side, Visibility, Widths},
+    circuits::{AdviceColumn, Side, Visibility, Widths},
     models::{
         Aggregate, Audit, CellId, Claim, Graph, ModelError, Op, OutputKind, Program, Range, Source, Step, TreeEnsemble,
     },
@@ -421,6 +421,30 @@ fn counts_that_do_not_add_up_are_rejected() {
                 value => vec![value + 1, value - 1],
             });
             assert!(tried > 30, "{}: {tried}", subject.what);
+        }
+    }
+}
+
+/// Every cell that a gadget binds, one after the other, but for those of hashes.
+#[test]
+fn perturbed_cells_of_audits_of_many_are_rejected() {
+    for subject in Subject::small() {
+        let case = subject.case(2, &[]);
+        let honest = case.cells(&subject.sample(&subject.table(2, 2)));
+        let (trace, instance) = (case.trace(&honest), case.instance(&honest));
+        case.assert_accepts(trace.clone(), instance.clone());
+        let hashed = case.layout.commitment_rows();
+        let mut cells = case.layout.bound_cells();
+        cells.retain(|(column, row)| *column != AdviceColumn::Multiplicity && !hashed.contains(row));
+        cells.sort_unstable();
+        cells.dedup();
+        assert!(cells.len() > 300, "{}: {}", subject.what, cells.len());
+        for (column, row) in cells.into_iter().step_by(7) {
+            let mut forged = trace.clone();
+            forged.column_mut(column)[row] += Fr::ONE;
+            forged.count_lookups(&case.layout);
+            let rejected = case.accepts(forged, instance.clone()).is_err();
+            assert!(rejected, "{}: {column:?} {row}", subject.what);
         }
     }
 }
