@@ -425,7 +425,7 @@ pub(crate) struct Audit {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    Compile(AuditCompile),
+    Compile(Box<AuditCompile>),
     Trees(AuditTrees),
     Data(AuditData),
     Open(AuditOpen),
@@ -434,10 +434,11 @@ pub(crate) enum AuditCommand {
 
 /// Compile the audit of a model on a table
 ///
-/// Without claims, proofs show how decisions and labels go together, in each group. With claims, they show whether each
-/// holds, and nothing else: accuracy>=T; four-fifths, neither group's selection rate below 4/5 of the other's; parity<=E,
-/// the groups' selection rates differ by at most E; opportunity<=E, their true positive rates do. Class 1 of the model is
-/// the one that is selected. A group without rows makes claims about it false.
+/// Without claims, proofs show how decisions and labels go together: in each group, or class by class. With claims, they
+/// show whether each holds, and nothing else: accuracy>=T; four-fifths, no group's selection rate below 4/5 of another's;
+/// parity<=E, no two groups' selection rates differ by more than E; opportunity<=E, no two true positive rates do. Class 1
+/// of the model is the one that is selected; of more than two classes, the one that --positive names. A group without rows
+/// makes claims about it false.
 ///
 /// Example: zkverdict audit compile logreg.onnx --data audit.csv --label creditability --group "age_in_years>=26" \
 ///   --claim "accuracy>=0.7" --claim four-fifths
@@ -452,9 +453,12 @@ pub(crate) struct AuditCompile {
     /// The column of the right classes
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: String,
-    /// The protected attribute: a column with two values, or COLUMN>=NUMBER
+    /// The protected attribute: a column with 2 to 8 values, or COLUMN>=NUMBER, or COLUMN>=NUMBER,NUMBER,… for more groups
     #[arg(long, value_name = "RULE")]
     pub(crate) group: Option<String>,
+    /// The class that is selected, where it is not class 1 of two: the rates of groups are of it, and the counts
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) positive: Option<String>,
     /// Show whether this holds instead of counts; may be given several times
     #[arg(long, value_name = "CLAIM")]
     pub(crate) claim: Vec<zkverdict::models::Claim>,

@@ -141,6 +141,15 @@ pub enum ModelError {
         /// Why, and what to do.
         reason: String,
     },
+    /// An audit that compares how a class is decided on, without saying which.
+    #[error(
+        "no audit: rates of groups are of one selected class, and the model has {}: {}; name it (--positive CLASS)",
+        classes.len(), classes.join(", ")
+    )]
+    NoSelectedClass {
+        /// The classes.
+        classes: Vec<String>,
+    },
     /// A program from a file makes no sense.
     #[error("the program is malformed: {problem}; run `zkverdict compile` again")]
     MalformedProgram {

@@ -57,7 +57,7 @@ mod statement;
 mod subtree;
 mod validate;
 
-pub use audit::{Audit, Claim, Fraction};
+pub use audit::{Audit, Claim, Fraction, MOST_CLASSES, MOST_GROUPS};
 pub use calibrate::{Calibration, Interval};
 pub use convolution::{Convolution, Kernel, Placed, SumIndex, Tap};
 pub use error::ModelError;

@@ -5,7 +5,7 @@ use std::path::Path;
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 use zkverdict_circuit::{Commitment, Salts, Side, record_salt, root_of_path};
-use zkverdict_model::{Audit, Claim, Graph, Input, ModelError};
+use zkverdict_model::{Audit, Claim, Graph, Input, MOST_GROUPS, ModelError};
 use zkverdict_onnx::{OnnxError, SampleProblem, read_columns, read_samples_ignoring};
 use zkverdict_verifier::encode_public_inputs;
 
@@ -25,68 +25,93 @@ pub enum GroupRule {
         /// The smallest number of the second group.
         least: f64,
     },
-    /// A column holds one of two values.
+    /// A column of numbers is divided into bands.
+    Bands {
+        /// The column.
+        column: String,
+        /// The smallest number of each group but the first, ascending.
+        bounds: Vec<f64>,
+    },
+    /// A column holds one of a few values.
     Values {
         /// The column.
         column: String,
-        /// The first group's, the second group's.
-        values: [String; 2],
+        /// Each group's.
+        values: Vec<String>,
     },
 }
 
 impl GroupRule {
-    /// Reads `COLUMN>=NUMBER`, or the name of a column with two values, which are those of the table.
+    /// Reads `COLUMN>=NUMBER`, `COLUMN>=NUMBER,NUMBER,…`, or the name of a column with a few values, which are those of
+    /// the table, as text in order.
     ///
     /// # Errors
-    /// A number that is none; a table that cannot be read; a column with another number of values.
+    /// A number that is none, or is not above the one before; a table that cannot be read; more or fewer groups than 2 to 8.
     pub fn parse(text: &str, table: &Path) -> Result<Self, Error> {
-        if let Some((column, least)) = text.split_once(">=") {
-            let least = least.trim();
-            let number = least.parse::<f64>().ok().filter(|number| number.is_finite());
-            return Ok(Self::AtLeast {
-                column: column.trim().to_owned(),
-                least: number.ok_or_else(|| Error::GroupBound { text: least.to_owned() })?,
-            });
+        if let Some((column, bounds)) = text.split_once(">=") {
+            let column = column.trim().to_owned();
+            let number = |text: &str| {
+                let text = text.trim();
+                let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+                number.ok_or_else(|| Error::GroupBound { text: text.to_owned() })
+            };
+            let bounds: Vec<f64> = bounds.split(',').map(number).collect::<Result<_, _>>()?;
+            return match bounds.as_slice() {
+                [least] => Ok(Self::AtLeast { column, least: *least }),
+                _ if bounds.len() < MOST_GROUPS && bounds.is_sorted_by(|low, high| low < high) => {
+                    Ok(Self::Bands { column, bounds })
+                }
+                _ => Err(Error::GroupBands { column }),
+            };
         }
         let mut values = read_columns(table, &[text])?.swap_remove(0);
         values.sort();
         values.dedup();
-        let count = values.len();
-        let values = <[String; 2]>::try_from(values).map_err(|_| Error::GroupValues {
-            column: text.to_owned(),
-            count,
-        })?;
-        Ok(Self::Values {
-            column: text.to_owned(),
-            values,
-        })
+        let column = text.to_owned();
+        match values.len() {
+            2..=MOST_GROUPS => Ok(Self::Values { column, values }),
+            count => Err(Error::GroupValues { column, count }),
+        }
     }
 
     /// The column it reads.
     pub fn column(&self) -> &str {
         match self {
-            Self::AtLeast { column, .. } | Self::Values { column, .. } => column,
+            Self::AtLeast { column, .. } | Self::Bands { column, .. } | Self::Values { column, .. } => column,
         }
     }
 
-    /// The names of both groups.
-    pub fn names(&self) -> [String; 2] {
+    /// The names of the groups.
+    pub fn names(&self) -> Vec<String> {
         match self {
-            Self::AtLeast { column, least } => [format!("{column} < {least}"), format!("{column} >= {least}")],
-            Self::Values { column, values } => values.each_ref().map(|value| format!("{column} = {value}")),
+            Self::AtLeast { column, least } => bands(column, &[*least]),
+            Self::Bands { column, bounds } => bands(column, bounds),
+            Self::Values { column, values } => values.iter().map(|value| format!("{column} = {value}")).collect(),
         }
     }
 
     /// The number of the group that a field of its column says.
     fn group(&self, field: &str) -> Option<usize> {
+        let band = |bounds: &[f64]| {
+            let number = field.parse::<f64>().ok().filter(|number| number.is_finite())?;
+            Some(bounds.partition_point(|least| *least <= number))
+        };
         match self {
-            Self::AtLeast { least, .. } => {
-                let number = field.parse::<f64>().ok().filter(|number| number.is_finite())?;
-                Some(usize::from(number >= *least))
-            }
+            Self::AtLeast { least, .. } => band(&[*least]),
+            Self::Bands { bounds, .. } => band(bounds),
             Self::Values { values, .. } => values.iter().position(|value| value == field),
         }
     }
+}
+
+/// The names of the parts that these bounds divide a column into.
+fn bands(column: &str, bounds: &[f64]) -> Vec<String> {
+    let first = bounds.first().map(|least| format!("{column} < {least}"));
+    let between = bounds
+        .windows(2)
+        .map(|pair| format!("{} <= {column} < {}", pair[0], pair[1]));
+    let last = bounds.last().map(|least| format!("{column} >= {least}"));
+    first.into_iter().chain(between).chain(last).collect()
 }
 
 /// The table that a circuit audits a model on, and how to read it.
@@ -94,8 +119,8 @@ impl GroupRule {
 pub struct AuditTable {
     /// What is asked.
     pub audit: Audit,
-    /// The classes that the model decides between, the second one counted as positive.
-    pub classes: [String; 2],
+    /// The classes that the model decides between.
+    pub classes: Vec<String>,
     /// The groups.
     pub group: Option<GroupRule>,
     /// Whether the groups' column is an input of the model, too.
@@ -110,6 +135,8 @@ pub struct AuditOptions {
     pub label: String,
     /// The groups.
     pub group: Option<GroupRule>,
+    /// The class that is selected. Of two classes it is the second one where nothing is said.
+    pub positive: Option<String>,
     /// What is said. Where nothing is, the counts are shown.
     pub claims: Vec<Claim>,
     /// Columns of the table that are nothing of this.
@@ -120,13 +147,22 @@ impl AuditTable {
     /// The audit of a model on a table.
     ///
     /// # Errors
-    /// A table that does not fit the model; labels that are no class of it; a model without two classes.
-    pub fn of(model: &Model, classes: [String; 2], table: &Path, options: &AuditOptions) -> Result<Self, Error> {
+    /// A table that does not fit the model; labels that are no class of it; a selected class that is none.
+    pub fn of(model: &Model, classes: Vec<String>, table: &Path, options: &AuditOptions) -> Result<Self, Error> {
+        let positive = options.positive.as_ref().map(|name| {
+            let class = class_number(&classes, name);
+            class.ok_or_else(|| Error::NoSuchClass {
+                name: name.clone(),
+                classes: classes.clone(),
+            })
+        });
         let mut made = Self {
             audit: Audit {
                 rows: 0,
                 label: options.label.clone(),
                 group: options.group.as_ref().map(|rule| rule.column().to_owned()),
+                groups: options.group.as_ref().map_or(2, |rule| rule.names().len()),
+                positive: positive.transpose()?,
                 claims: options.claims.clone(),
             },
             classes,
@@ -154,14 +190,10 @@ impl AuditTable {
             value: value.to_owned(),
             expected,
         };
-        let is_same = |class: &String, field: &str| {
-            let numbers = (class.parse::<f64>(), field.parse::<f64>());
-            class == field || matches!(numbers, (Ok(class), Ok(field)) if class == field)
-        };
         let labels = columns.next().unwrap_or_default();
         let labels = labels.iter().enumerate().map(|(row, field)| {
-            let class = self.classes.iter().position(|class| is_same(class, field));
-            class.ok_or_else(|| refused(&self.audit.label, row, field, self.classes.join(" or ")))
+            class_number(&self.classes, field)
+                .ok_or_else(|| refused(&self.audit.label, row, field, self.classes.join(" or ")))
         });
         let labels: Vec<usize> = labels.collect::<Result<_, _>>()?;
         let groups = columns.next().unwrap_or_default();
@@ -204,6 +236,22 @@ impl AuditTable {
         })
     }
 
+    /// What each number of an output counts, if it counts more than one thing: the groups, or each class decided on where
+    /// each class is right.
+    pub(crate) fn elements(&self) -> Vec<String> {
+        match &self.group {
+            Some(rule) => rule.names(),
+            None => {
+                let decided = |label| {
+                    self.classes
+                        .iter()
+                        .map(move |decision| format!("{label} as {decision}"))
+                };
+                self.classes.iter().flat_map(decided).collect()
+            }
+        }
+    }
+
     /// The one sample of an audit: of each of the model's inputs all rows, one after the other, then the labels and the
     /// groups.
     ///
@@ -229,6 +277,15 @@ impl AuditTable {
         sample.extend(self.group.as_ref().map(|_| numbers(&groups)));
         Ok(sample)
     }
+}
+
+/// The number of the class that a field says, as text or as a number.
+fn class_number(classes: &[String], field: &str) -> Option<usize> {
+    let is_same = |class: &String| {
+        let numbers = (class.parse::<f64>(), field.parse::<f64>());
+        class == field || matches!(numbers, (Ok(class), Ok(field)) if class == field)
+    };
+    classes.iter().position(is_same)
 }
 
 fn names_column(table: &AuditTable) -> &str {

@@ -133,7 +133,7 @@ pub fn compile_audit(
             .min_by(|left, right| error(left).total_cmp(&error(right)))
     };
     let width = accurate.or_else(closest).ok_or(Error::NoLayout)?;
-    let classes = width.program(&model.graph, &calibration.calibration)?.two_classes()?;
+    let classes = width.program(&model.graph, &calibration.calibration)?.classes()?;
     let table = AuditTable::of(model, classes, table, audit)?;
     let options = CompileOptions {
         public: PublicInputs {
@@ -396,7 +396,7 @@ impl CircuitFile {
         Ok(vec![values.into_iter().map(|value| value as f64).collect()])
     }
 
-    /// Its public inputs, in order: those of its program, counts of an audit with the groups' names.
+    /// Its public inputs, in order: those of its program, counts of an audit with the names of groups and classes.
     ///
     /// # Errors
     /// Commitments to values without a proven range.
@@ -407,19 +407,18 @@ impl CircuitFile {
             let labels = [Some(table.classes.clone()), table.group.as_ref().map(GroupRule::names)];
             let columns = row.fields.iter_mut().rev().take(labels.iter().flatten().count()).rev();
             for (field, names) in columns.zip(labels.into_iter().flatten()) {
-                field.kind = Some(OutputKind::StringLabel(names.to_vec()));
+                field.kind = Some(OutputKind::StringLabel(names));
             }
         }
-        if let Some(rule) = self.audit.as_ref().and_then(|table| table.group.as_ref()) {
-            // What an audit shows in two numbers, it shows of two groups.
+        if let Some(table) = &self.audit {
             let is_second = |field: &&Field| field.role == Role::Output && field.index == 1;
-            let of_groups: Vec<String> = schema
+            let several: Vec<String> = schema
                 .iter()
                 .filter(is_second)
                 .map(|field| field.name.clone())
                 .collect();
-            let names = rule.names();
-            for field in schema.iter_mut().filter(|field| of_groups.contains(&field.name)) {
+            let names = table.elements();
+            for field in schema.iter_mut().filter(|field| several.contains(&field.name)) {
                 field.element = names.get(field.index).cloned();
             }
         }

@@ -88,19 +88,38 @@ pub enum Error {
     },
     /// A bound between groups that is no number.
     #[error(
-        "{text:?} is no number; write the groups as COLUMN>=NUMBER, such as age>=25, or as a column with two values"
+        "{text:?} is no number; write the groups as COLUMN>=NUMBER, such as age>=25, as COLUMN>=NUMBER,NUMBER for three, or \
+         as a column with few values"
     )]
     GroupBound {
         /// What was given.
         text: String,
     },
-    /// A column that does not say which of two groups a row is in.
-    #[error("the column {column:?} holds {count} different values; name one with two, or divide it: {column}>=NUMBER")]
+    /// Bounds between groups that are too many, or do not ascend.
+    #[error(
+        "the groups of {column:?}: their bounds do not ascend, or are more than 7; write them as {column}>=25,40,60"
+    )]
+    GroupBands {
+        /// The column.
+        column: String,
+    },
+    /// A column that says of no group, or of too many, which rows are in it.
+    #[error(
+        "the column {column:?} holds {count} different values; name one with 2 to 8, or divide it: {column}>=NUMBER"
+    )]
     GroupValues {
         /// The column.
         column: String,
         /// Different values.
         count: usize,
+    },
+    /// A class to be selected that the model does not have.
+    #[error("the model decides on no class {name:?}; name one of {}", classes.join(", "))]
+    NoSuchClass {
+        /// What was asked for.
+        name: String,
+        /// The classes.
+        classes: Vec<String>,
     },
     /// A label or group that a row of a table cannot have.
     #[error("{path}, row {row}, column {column:?}: {value:?} is not {expected}", path = path.display())]

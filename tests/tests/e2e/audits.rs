@@ -50,7 +50,7 @@ impl Audited {
         Calibration::measure(graph, &samples(graph, 64, &mut rng(1)), 1.5).unwrap()
     }
 
-    fn public(graph: &Graph) -> Self {
+    pub(crate) fn public(graph: &Graph) -> Self {
         Self {
             program: Program::compile(graph, &Self::calibration(graph), 8).unwrap(),
             model: Visibility::Public,
@@ -143,6 +143,8 @@ pub(crate) fn audit(rows: usize, grouped: bool, claims: &[&str]) -> Audit {
         rows,
         label: "label of the table".to_owned(),
         group: grouped.then(|| "group".to_owned()),
+        groups: 2,
+        positive: None,
         claims: claims.iter().map(|claim| claim.parse().unwrap()).collect(),
     }
 }
@@ -522,6 +524,7 @@ pub(crate) fn by_age(claims: &[&str]) -> AuditOptions {
             column: "age_in_years".to_owned(),
             least: 26.0,
         }),
+        positive: None,
         claims: claims.iter().map(|claim| claim.parse().unwrap()).collect(),
         ignore: Vec::new(),
     }
@@ -548,7 +551,7 @@ fn german_credit_is_counted_as_by_scikit_learn() {
         .program(&pipeline.model.graph, &pipeline.calibration.calibration)
         .unwrap();
     let options = by_age(&[]);
-    let table = zkverdict::AuditTable::of(&pipeline.model, program.two_classes().unwrap(), &path, &options).unwrap();
+    let table = zkverdict::AuditTable::of(&pipeline.model, program.classes().unwrap(), &path, &options).unwrap();
     assert_eq!(table.audit.rows, 1000);
     let program = program.audit(&table.audit).unwrap();
     let sample = table.sample(&path, &pipeline.model.graph, &[]).unwrap();
@@ -721,12 +724,18 @@ fn tables_that_do_not_fit_are_named() {
         GroupRule::parse("age_in_years>=old", &path),
         Err(Error::GroupBound { .. })
     ));
+    for bounds in ["26,26", "41,26", "1,2,3,4,5,6,7,8"] {
+        let bands = GroupRule::parse(&format!("age_in_years>={bounds}"), &path);
+        assert!(matches!(bands, Err(Error::GroupBands { .. })), "{bounds}");
+    }
+    let forty = credit(40, &folder);
     assert!(matches!(
-        GroupRule::parse("duration_in_month", &path),
-        Err(Error::GroupValues { .. })
+        GroupRule::parse("credit_amount", &forty),
+        Err(Error::GroupValues { count: 40, .. })
     ));
-    assert_eq!(
-        GroupRule::parse("telephone", &credit(40, &folder)).unwrap().names(),
-        ["telephone = 0", "telephone = 1"]
-    );
+    let names = |rule: &str| GroupRule::parse(rule, &forty).unwrap().names();
+    assert_eq!(names("telephone"), ["telephone = 0", "telephone = 1"]);
+    assert_eq!(names("housing"), ["housing = 0", "housing = 1", "housing = 2"]);
+    let bands = ["age_in_years < 26", "26 <= age_in_years < 41.5", "age_in_years >= 41.5"];
+    assert_eq!(names("age_in_years >= 26, 41.5"), bands);
 }

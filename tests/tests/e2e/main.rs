@@ -5,6 +5,7 @@ mod attested;
 mod audited_on_chain;
 mod audited_tables;
 mod audits;
+mod audits_of_many;
 mod bench_models;
 mod ceremonies;
 mod chain;

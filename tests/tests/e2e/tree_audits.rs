@@ -293,10 +293,11 @@ fn counted(
     let audit = AuditOptions {
         label: label.to_owned(),
         group: None,
+        positive: None,
         claims: Vec::new(),
         ignore: vec![ignored.to_owned()],
     };
-    let read = AuditTable::of(model, program.two_classes().unwrap(), table, &audit).unwrap();
+    let read = AuditTable::of(model, program.classes().unwrap(), table, &audit).unwrap();
     let program = program.audit(&read.audit).unwrap();
     let sample = read.sample(table, &model.graph, &audit.ignore).unwrap();
     let cells = program.execute(&program.quantize(&sample).unwrap()).unwrap();
@@ -360,6 +361,7 @@ impl Deep {
         let audit = AuditOptions {
             label: DEFAULTS.to_owned(),
             group: None,
+            positive: None,
             claims: vec![claim.parse().unwrap()],
             ignore: vec!["ID".to_owned()],
         };
@@ -470,6 +472,7 @@ fn a_tree_audit_commits_to_the_model_as_its_decisions_do() {
     let asked = AuditOptions {
         label: "creditability".to_owned(),
         group: None,
+        positive: None,
         claims: vec!["accuracy>=0.5".parse().unwrap()],
         ignore: vec![AGE.to_owned()],
     };

@@ -36,6 +36,7 @@ fn compile(args: &AuditCompile, settings: &Settings, printer: &Printer) -> Resul
     let audit = AuditOptions {
         label: args.label.clone(),
         group: group.transpose()?,
+        positive: args.positive.clone(),
         claims: args.claim.clone(),
         ignore: settings.ignored(&args.columns),
     };

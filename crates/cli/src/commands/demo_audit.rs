@@ -30,7 +30,7 @@ const TABLE: &str = include_str!("../../../../examples/credit/audit.csv");
 #[derive(Debug, Serialize)]
 struct Audited {
     rows: usize,
-    groups: [String; 2],
+    groups: Vec<String>,
     data_root: String,
     k: u32,
     proof_bytes: usize,
@@ -71,6 +71,7 @@ fn tell(solc: &SolcChoice, folder: &Path, printer: &Printer) -> Result<Audited> 
     let audit = AuditOptions {
         label: "creditability".to_owned(),
         group: Some(group),
+        positive: None,
         claims: claims.collect::<Result<_>>()?,
         ignore: Vec::new(),
     };
@@ -122,7 +123,6 @@ impl Report for Audited {
         let chapter = |number: u8, text: &str| format!("\n{}  {}\n", style.dim(&number.to_string()), style.bold(text));
         let mut text = format!("\n{}\n", style.bold("zkverdict: an audit, proven to a contract"));
         text += &chapter(1, "The table: this stays on this machine");
-        let [first, second] = &self.groups;
         text += &pairs(
             style,
             5,
@@ -131,7 +131,7 @@ impl Report for Audited {
                     "rows",
                     format!("the first {} of 1,000 of German Credit, with labels", self.rows),
                 ),
-                ("groups", format!("{first}, {second}")),
+                ("groups", self.groups.join(", ")),
                 ("data root", self.data_root.clone()),
             ],
         );

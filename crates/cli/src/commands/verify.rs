@@ -121,7 +121,12 @@ impl Report for Verified {
                         "of whose trees, whatever the input".to_owned()
                     }
                     None => "which decided".to_owned(),
-                    Some(table) => format!("audited on {} rows, which says", thousands(table.audit.rows as u64)),
+                    Some(table) => {
+                        let selected = table.audit.positive.and_then(|class| table.classes.get(class));
+                        let selected = selected.map_or(String::new(), |class| format!(", {class} selected"));
+                        let rows = thousands(table.audit.rows as u64);
+                        format!("audited on {rows} rows{selected}, which says")
+                    }
                 };
                 format!("{} for {}, {said}\n{values}", style.good("valid proof"), self.model)
             }

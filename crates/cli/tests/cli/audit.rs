@@ -264,7 +264,7 @@ fn what_no_audit_can_be_made_of_is_named() {
     assert!(said("--label truth").contains(r#"it has no column "truth""#));
     assert!(said(&format!("{label} --group income")).contains(r#"it has no column "income""#));
     assert!(said(&format!("{label} --group age_in_years>=old")).contains("old"));
-    assert!(said(&format!("{label} --group duration_in_month")).contains("duration_in_month"));
+    assert!(said(&format!("{label} --group credit_amount")).contains("credit_amount"));
     assert!(said(&format!("{label} --claim accuracy>=2")).contains("from 0 to 1"));
     assert!(said(&format!("{label} --claim fair")).contains("is no claim"));
     assert!(

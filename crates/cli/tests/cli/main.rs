@@ -4,6 +4,7 @@ mod attest;
 mod audit;
 mod bench;
 mod chain;
+mod class_audits;
 mod commitments;
 mod committed_models;
 mod demo;

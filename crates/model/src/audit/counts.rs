@@ -2,7 +2,7 @@
 
 use crate::{
     CellId, Claim, Finish, Format, Fraction, Layer, OutputCells, OutputKind, Step, Sum, Table, TableId,
-    audit::{Auditor, RowBits},
+    audit::{Auditor, GroupBits, Pairs, RowBits, Selection},
 };
 
 /// What is known of the rows of one group, or of all: cells of counts.
@@ -164,9 +164,13 @@ impl Auditor<'_> {
     }
 
     fn output(&mut self, name: &str, kind: OutputKind, cells: Vec<CellId>) {
+        self.shaped_output(name, vec![cells.len()], kind, cells);
+    }
+
+    fn shaped_output(&mut self, name: &str, shape: Vec<usize>, kind: OutputKind, cells: Vec<CellId>) {
         self.program.outputs.push(OutputCells {
             name: name.to_owned(),
-            shape: vec![cells.len()],
+            shape,
             kind,
             cells,
             format: Format::INTEGER,
@@ -179,36 +183,58 @@ impl Auditor<'_> {
         let count_all = self.whole(
             "rows",
             &Total {
-                terms: vec![(rows[0].positive, 0)],
+                terms: vec![(rows[0].label, 0)],
                 constant: number,
             },
         );
         self.output("rows", OutputKind::Index, vec![count_all]);
-        let all = Counts {
-            rows: count_all,
-            selected: self.sum_of("selected", rows.iter().map(|row| row.selected)),
-            positives: self.sum_of("positives", rows.iter().map(|row| row.positive)),
-            true_positives: self.sum_of("true positives", rows.iter().map(|row| row.true_positive)),
-        };
-        // rows − selected − positives + 2·(true positives)
-        let correct = self.whole(
-            "correct",
-            &Total {
+        if let Some(pairs) = rows.iter().map(|row| row.pairs.as_ref()).collect::<Option<Vec<_>>>() {
+            self.matrix(&pairs, number);
+            return;
+        }
+        let selections: Option<Vec<&Selection>> = rows.iter().map(|row| row.selection.as_ref()).collect();
+        let all = selections.as_ref().map(|selections| {
+            let mut sum = |name: &str, bit: fn(&Selection) -> CellId| {
+                self.sum_of(name, selections.iter().map(|selection| bit(selection)))
+            };
+            Counts {
+                rows: count_all,
+                selected: sum("selected", |selection| selection.selected),
+                positives: sum("positives", |selection| selection.positive),
+                true_positives: sum("true positives", |selection| selection.true_positive),
+            }
+        });
+        let agreed: Vec<CellId> = rows.iter().filter_map(|row| row.agreement).flatten().collect();
+        let correct = match all {
+            // rows − selected − positives + 2·(true positives)
+            Some(all) if agreed.is_empty() => Total {
                 terms: vec![(all.selected, -1), (all.positives, -1), (all.true_positives, 2)],
                 constant: number,
             },
-        );
-        let groups = self.audit.group.is_some().then(|| self.groups(rows, &all));
+            // One bit of each row, or both.
+            _ => Total {
+                terms: agreed.into_iter().map(|bit| (bit, 1)).collect(),
+                constant: -number,
+            },
+        };
+        let correct = self.whole("correct", &correct);
+        let counted = all
+            .zip(selections)
+            .map(|(all, selections)| self.groups(&selections, all));
+        let counted = counted.unwrap_or_default();
         if self.audit.claims.is_empty() {
             self.output("correct", OutputKind::Index, vec![correct]);
-            let counted = groups.map_or(vec![all], Vec::from);
             self.confusion(&counted);
             return;
         }
         for claim in self.audit.claims.clone() {
             let name = claim.to_string();
-            let bit = match (claim, groups) {
-                (Claim::Accuracy(least), _) => self.holds(
+            let rates = |part: fn(&Counts) -> CellId, whole: fn(&Counts) -> CellId| -> Vec<(CellId, CellId)> {
+                counted.iter().map(|counts| (part(counts), whole(counts))).collect()
+            };
+            let selection = || rates(|counts| counts.selected, |counts| counts.rows);
+            let bit = match claim {
+                Claim::Accuracy(least) => self.holds(
                     &name,
                     Difference {
                         terms: vec![(correct, i64::from(least.denominator))],
@@ -216,57 +242,101 @@ impl Auditor<'_> {
                         ..Difference::default()
                     },
                 ),
-                (Claim::FourFifths, Some([first, second])) => {
-                    let rates = [(first.selected, first.rows), (second.selected, second.rows)];
-                    self.rates(&name, rates, |[(a, b), (c, d)]| vec![(5, a, d), (-4, c, b)])
+                Claim::FourFifths => self.rates(&name, &selection(), |[(a, b), (c, d)]| vec![(5, a, d), (-4, c, b)]),
+                Claim::Parity(most) => self.gap(&name, &selection(), most),
+                Claim::Opportunity(most) => {
+                    let rates = rates(|counts| counts.true_positives, |counts| counts.positives);
+                    self.gap(&name, &rates, most)
                 }
-                (Claim::Parity(most), Some([first, second])) => {
-                    let rates = [(first.selected, first.rows), (second.selected, second.rows)];
-                    self.gap(&name, rates, most)
-                }
-                (Claim::Opportunity(most), Some([first, second])) => {
-                    let rates = [
-                        (first.true_positives, first.positives),
-                        (second.true_positives, second.positives),
-                    ];
-                    self.gap(&name, rates, most)
-                }
-                // `Program::audit` refuses claims about groups that are not there.
-                (_, None) => continue,
             };
             self.output(&name, OutputKind::Bool, vec![bit]);
         }
     }
 
-    /// The counts of both groups.
-    fn groups(&mut self, rows: &[RowBits], all: &Counts) -> [Counts; 2] {
-        let second = Counts {
-            rows: self.sum_of("rows of the group", rows.iter().filter_map(|row| row.group)),
-            selected: self.sum_of(
-                "selected of the group",
-                rows.iter().filter_map(|row| row.selected_in_group),
-            ),
-            positives: self.sum_of(
-                "positives of the group",
-                rows.iter().filter_map(|row| row.positive_in_group),
-            ),
-            true_positives: self.sum_of(
-                "true positives of the group",
-                rows.iter().filter_map(|row| row.true_positive_in_group),
-            ),
+    /// The counts of every group, or of all rows where there are no groups. The first group is the rest.
+    fn groups(&mut self, rows: &[&Selection], all: Counts) -> Vec<Counts> {
+        let others = rows.first().map_or(0, |selection| selection.groups.len());
+        if others == 0 {
+            return vec![all];
+        }
+        let mut counted = Vec::new();
+        for group in 0..others {
+            let mut sum = |name: &str, bit: fn(&GroupBits) -> CellId| {
+                self.sum_of(name, rows.iter().map(|selection| bit(&selection.groups[group])))
+            };
+            counted.push(Counts {
+                rows: sum("rows of the group", |bits| bits.member),
+                selected: sum("selected of the group", |bits| bits.selected),
+                positives: sum("positives of the group", |bits| bits.positive),
+                true_positives: sum("true positives of the group", |bits| bits.true_positive),
+            });
+        }
+        let mut rest = |name: &str, count: fn(&Counts) -> CellId| {
+            let total = counted
+                .iter()
+                .fold(Total::count(count(&all)), |total, counts| total.minus(count(counts)));
+            self.whole(name, &total)
         };
-        let mut rest = |name: &str, all: CellId, second: CellId| self.whole(name, &Total::count(all).minus(second));
         let first = Counts {
-            rows: rest("rows of the other group", all.rows, second.rows),
-            selected: rest("selected of the other group", all.selected, second.selected),
-            positives: rest("positives of the other group", all.positives, second.positives),
-            true_positives: rest(
-                "true positives of the other group",
-                all.true_positives,
-                second.true_positives,
-            ),
+            rows: rest("rows of the other group", |counts| counts.rows),
+            selected: rest("selected of the other group", |counts| counts.selected),
+            positives: rest("positives of the other group", |counts| counts.positives),
+            true_positives: rest("true positives of the other group", |counts| counts.true_positives),
         };
-        [first, second]
+        counted.insert(0, first);
+        counted
+    }
+
+    /// Shows which classes are decided on where each is right, as a matrix: a row for each label, a column for each decision.
+    fn matrix(&mut self, rows: &[&Pairs], number: i64) {
+        let classes = rows.first().map_or(0, |pairs| pairs.labels.len()) + 1;
+        let mut sums =
+            |name: &str, bit: &dyn Fn(&Pairs) -> CellId| self.sum_of(name, rows.iter().map(|pairs| bit(pairs)));
+        let labels: Vec<CellId> = (1..classes)
+            .map(|class| sums("labels", &|pairs| pairs.labels[class - 1]))
+            .collect();
+        let decisions: Vec<CellId> = (1..classes)
+            .map(|class| sums("decisions", &|pairs| pairs.decisions[class - 1]))
+            .collect();
+        let both: Vec<Vec<CellId>> = (1..classes)
+            .map(|label| {
+                let decided = 1..classes;
+                decided
+                    .map(|decision| sums("both", &|pairs| pairs.both[label - 1][decision - 1]))
+                    .collect()
+            })
+            .collect();
+        let less = |total: Total, cells: &mut dyn Iterator<Item = &CellId>| {
+            cells.fold(total, |total, cell| total.minus(*cell))
+        };
+        let mut counts = Vec::new();
+        for label in 0..classes {
+            for decision in 0..classes {
+                let total = match (label, decision) {
+                    (0, 0) => {
+                        let rows = Total {
+                            terms: Vec::new(),
+                            constant: number,
+                        };
+                        let others = less(rows, &mut labels.iter().chain(&decisions));
+                        both.iter().flatten().fold(others, |total, cell| total.plus(*cell))
+                    }
+                    (0, decision) => less(
+                        Total::count(decisions[decision - 1]),
+                        &mut both.iter().map(|both| &both[decision - 1]),
+                    ),
+                    (label, 0) => less(Total::count(labels[label - 1]), &mut both[label - 1].iter()),
+                    (label, decision) => Total::count(both[label - 1][decision - 1]),
+                };
+                counts.push(self.whole("confusion", &total));
+            }
+        }
+        let right = (0..classes).fold(Total::default(), |total, class| {
+            total.plus(counts[class * (classes + 1)])
+        });
+        let correct = self.whole("correct", &right);
+        self.output("correct", OutputKind::Index, vec![correct]);
+        self.shaped_output("confusion", vec![classes, classes], OutputKind::Index, counts);
     }
 
     /// Shows how decisions and labels go together, group by group.
@@ -288,29 +358,30 @@ impl Auditor<'_> {
         });
     }
 
-    /// Whether neither rate, as a share of something that is there, is too far from the other.
+    /// Whether no rate, as a share of something that is there, is too far from any other.
     fn rates(
         &mut self,
         name: &str,
-        rates: [(CellId, CellId); 2],
+        rates: &[(CellId, CellId)],
         difference: impl Fn([(CellId, CellId); 2]) -> Vec<(i64, CellId, CellId)>,
     ) -> CellId {
-        let [first, second] = rates;
         let mut bits = Vec::new();
-        for pair in [[first, second], [second, first]] {
-            let products = difference(pair);
-            bits.push(self.holds(
-                name,
-                Difference {
-                    products,
-                    ..Difference::default()
-                },
-            ));
+        for (place, rate) in rates.iter().enumerate() {
+            for (_, other) in rates.iter().enumerate().filter(|(other, _)| *other != place) {
+                let products = difference([*rate, *other]);
+                bits.push(self.holds(
+                    name,
+                    Difference {
+                        products,
+                        ..Difference::default()
+                    },
+                ));
+            }
             // A share of nothing is none.
             bits.push(self.holds(
                 name,
                 Difference {
-                    terms: vec![(pair[0].1, 1)],
+                    terms: vec![(rate.1, 1)],
                     constant: -1,
                     ..Difference::default()
                 },
@@ -319,8 +390,8 @@ impl Auditor<'_> {
         self.all_hold(name, &bits)
     }
 
-    /// Whether rates `a/b` and `c/d` differ by at most `e/f`: `e·b·d ≥ f·(a·d − c·b)`, and the other way round.
-    fn gap(&mut self, name: &str, rates: [(CellId, CellId); 2], most: Fraction) -> CellId {
+    /// Whether any two rates `a/b` and `c/d` differ by at most `e/f`: `e·b·d ≥ f·(a·d − c·b)`, and the other way round.
+    fn gap(&mut self, name: &str, rates: &[(CellId, CellId)], most: Fraction) -> CellId {
         let (e, f) = (i64::from(most.numerator), i64::from(most.denominator));
         self.rates(name, rates, |[(a, b), (c, d)]| vec![(e, b, d), (-f, a, d), (f, c, b)])
     }

@@ -1,6 +1,6 @@
 //! Audits: one program over all rows of a labelled table: `docs/spec/audit.md`.
 //!
-//! The steps of a model that decides between two classes are repeated for every row; the rows' labels, and the groups they
+//! The steps of a model that decides between classes are repeated for every row; the rows' labels, and the groups they
 //! belong to, are further inputs. What is counted over the rows, or what follows from the counts, are the outputs.
 
 mod claim;
@@ -18,6 +18,12 @@ use crate::{
     Table, TreePath,
 };
 
+/// Classes of an audited model, at most.
+pub const MOST_CLASSES: usize = 16;
+
+/// Groups that an audit compares, at most.
+pub const MOST_GROUPS: usize = 8;
+
 /// What is asked of a model over a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
@@ -25,23 +31,67 @@ pub struct Audit {
     pub rows: usize,
     /// Name of the labels: the class that is right, by its number.
     pub label: String,
-    /// Name of the groups: 0 or 1 for each row.
+    /// Name of the groups: a number from 0 for each row.
     pub group: Option<String>,
+    /// How many groups there are.
+    #[serde(default = "two", skip_serializing_if = "is_two")]
+    pub groups: usize,
+    /// The class that is selected, by its number. Of two classes it is the second one where nothing is said; of more, all
+    /// are counted alike where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<usize>,
     /// What is said. Where nothing is, the counts are shown.
     pub claims: Vec<Claim>,
 }
 
-/// The bits of one row that are counted: whether the model decides for the second class, whether that is its label,
-/// whether it is in the second group, and which of these hold together.
-#[derive(Debug, Clone, Copy)]
+fn two() -> usize {
+    2
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_two(count: &usize) -> bool {
+    *count == 2
+}
+
+/// The cells of one row that are counted.
+#[derive(Debug, Clone)]
 struct RowBits {
+    /// The number of its class.
+    label: CellId,
+    /// Where one class is selected.
+    selection: Option<Selection>,
+    /// Of more than two classes with one selected, or with nothing but their accuracy counted: whether label and decision
+    /// are at least each other. One of both always holds.
+    agreement: Option<[CellId; 2]>,
+    /// Of more than two classes that are counted alike.
+    pairs: Option<Pairs>,
+}
+
+/// Whether the model decides for the selected class, whether that is the label, and both; also within each group but the
+/// first.
+#[derive(Debug, Clone)]
+struct Selection {
     selected: CellId,
     positive: CellId,
-    group: Option<CellId>,
     true_positive: CellId,
-    selected_in_group: Option<CellId>,
-    positive_in_group: Option<CellId>,
-    true_positive_in_group: Option<CellId>,
+    groups: Vec<GroupBits>,
+}
+
+/// Whether a row is in a group, and what holds together with that.
+#[derive(Debug, Clone, Copy)]
+struct GroupBits {
+    member: CellId,
+    selected: CellId,
+    positive: CellId,
+    true_positive: CellId,
+}
+
+/// Whether the label is each class but the first, whether the decision is, and for each label each decision with it.
+#[derive(Debug, Clone)]
+struct Pairs {
+    labels: Vec<CellId>,
+    decisions: Vec<CellId>,
+    both: Vec<Vec<CellId>>,
 }
 
 /// One row's cells by those of the model that decides about one row.
@@ -52,6 +102,10 @@ struct Auditor<'a> {
     audit: &'a Audit,
     /// Decides about one row.
     model: &'a Program,
+    /// Between so many classes.
+    classes: usize,
+    /// The selected class.
+    positive: Option<usize>,
     rows: Vec<RowCells>,
 }
 
@@ -59,8 +113,8 @@ impl Program {
     /// The audit of this program, which decides about one row.
     ///
     /// # Errors
-    /// [`ModelError::Audit`]: a program without a single decision between two classes; too many rows; claims about
-    /// groups where there are none.
+    /// [`ModelError::Audit`]: a program without a single decision between classes; too many rows, classes or groups; claims
+    /// about groups where there are none. [`ModelError::NoSelectedClass`].
     pub fn audit(&self, audit: &Audit) -> Result<Self, ModelError> {
         let refuse = |reason: &'static str| Err(ModelError::Audit { reason });
         if audit.rows == 0 || audit.rows as i64 >= self.cell_max() {
@@ -78,7 +132,18 @@ impl Program {
         if audit.group.is_none() && audit.claims.iter().any(|claim| claim.compares_groups()) {
             return refuse("it has no groups to compare; name the column of the protected attribute");
         }
-        let (label, _) = self.decision()?;
+        if audit.group.is_some() && !(2..=MOST_GROUPS).contains(&audit.groups) {
+            return refuse("it compares 2 to 8 groups; join some of them");
+        }
+        let (label, names) = self.decision()?;
+        let classes = names.len();
+        if audit.positive.is_some_and(|class| class >= classes) {
+            return refuse("the model has no class of that number");
+        }
+        let positive = audit.positive.or((classes == 2).then_some(1));
+        if audit.group.is_some() && positive.is_none() {
+            return Err(ModelError::NoSelectedClass { classes: names });
+        }
         let mut auditor = Auditor {
             program: Self {
                 cells: 0,
@@ -93,6 +158,8 @@ impl Program {
             },
             audit,
             model: self,
+            classes,
+            positive,
             rows: vec![RowCells::new(); audit.rows],
         };
         let names = &mut auditor.program.input_names;
@@ -108,39 +175,37 @@ impl Program {
         Ok(auditor.program)
     }
 
-    /// The classes that a program decides between.
+    /// The names of the classes that a program decides between, two or more.
     ///
     /// # Errors
-    /// [`ModelError::Audit`] where there are not two.
-    pub fn two_classes(&self) -> Result<[String; 2], ModelError> {
-        Ok(match self.decision()?.1 {
-            OutputKind::IntLabel(labels) => [labels[0].to_string(), labels[1].to_string()],
-            OutputKind::StringLabel(labels) => [labels[0].clone(), labels[1].clone()],
-            _ => ["false".to_owned(), "true".to_owned()],
-        })
+    /// [`ModelError::Audit`] where there is no such decision, or there are too many classes.
+    pub fn classes(&self) -> Result<Vec<String>, ModelError> {
+        Ok(self.decision()?.1)
     }
 
-    /// The cell of the class that is decided on, of two.
-    fn decision(&self) -> Result<(CellId, OutputKind), ModelError> {
+    /// The cell of the class that is decided on, and the names of all classes.
+    fn decision(&self) -> Result<(CellId, Vec<String>), ModelError> {
         let classes = |kind: &OutputKind| match kind {
-            OutputKind::IntLabel(labels) => labels.len(),
-            OutputKind::StringLabel(labels) => labels.len(),
-            OutputKind::Bool => 2,
-            _ => 0,
+            OutputKind::IntLabel(labels) => labels.iter().map(ToString::to_string).collect(),
+            OutputKind::StringLabel(labels) => labels.clone(),
+            OutputKind::Bool => vec!["false".to_owned(), "true".to_owned()],
+            _ => Vec::new(),
         };
-        let mut decisions = self.outputs.iter().filter(|output| classes(&output.kind) > 0);
-        let (Some(decision), None) = (decisions.next(), decisions.next()) else {
+        let decisions = self.outputs.iter().map(|output| (output, classes(&output.kind)));
+        let mut decisions = decisions.filter(|(_, classes)| !classes.is_empty());
+        let (Some((decision, classes)), None) = (decisions.next(), decisions.next()) else {
             return Err(ModelError::Audit {
                 reason: "the model has no output, or several, that is a class; export a classifier with its label",
             });
         };
-        let is_bit = |cell: &CellId| self.is_bit(*cell);
+        let counts_from_zero = |cell: &CellId| match classes.len() {
+            2 => decision.format == Format::INTEGER && self.is_bit(*cell),
+            count => decision.format == Format::INTEGER && (3..=MOST_CLASSES).contains(&count),
+        };
         match decision.cells.as_slice() {
-            [cell] if classes(&decision.kind) == 2 && decision.format == Format::INTEGER && is_bit(cell) => {
-                Ok((*cell, decision.kind.clone()))
-            }
+            [cell] if counts_from_zero(cell) => Ok((*cell, classes)),
             _ => Err(ModelError::Audit {
-                reason: "the model decides between more or fewer than two classes; audits count two",
+                reason: "the model decides between fewer than 2 classes, or more than 16; audits count up to 16",
             }),
         }
     }
@@ -234,19 +299,22 @@ impl Auditor<'_> {
                 ..input.clone()
             });
         }
-        let selected = cells[&label];
+        let decision = cells[&label];
         let tensor = self.model.input_names.len();
-        let positive = self.given(tensor, row);
-        let group = self.audit.group.as_ref().map(|_| self.given(tensor + 1, row));
-        self.count_together(selected, positive, group)
+        let label = self.given(tensor, row, self.classes);
+        let group = self.audit.group.as_ref().map(|_| {
+            let cell = self.given(tensor + 1, row, self.audit.groups);
+            (cell, self.audit.groups)
+        });
+        self.count_together(decision, label, group)
     }
 
-    /// A bit that the table gives.
-    fn given(&mut self, tensor: usize, index: usize) -> CellId {
+    /// A number below `count` that the table gives.
+    fn given(&mut self, tensor: usize, index: usize, count: usize) -> CellId {
         let cell = self.new_cell();
         self.program.steps.push(Step::Witness {
             cells: vec![cell],
-            range: Range::Bit,
+            range: if count == 2 { Range::Bit } else { Range::Cell },
             source: Source::Input,
         });
         self.program.inputs.push(InputCell {
@@ -255,55 +323,150 @@ impl Auditor<'_> {
             cell,
             format: Format::INTEGER,
             float32: false,
-            categories: Some(vec![0, 1]),
+            categories: Some((0..count as i64).collect()),
         });
         cell
     }
 
-    /// Which bits of a row hold together.
-    fn count_together(&mut self, selected: CellId, positive: CellId, group: Option<CellId>) -> RowBits {
-        let mut inputs = vec![selected, positive];
-        inputs.extend(group);
-        let place = self.comparison_table(inputs.len() as i128);
-        let mut sums = Vec::new();
-        let mut all = |auditor: &mut Self, among: &[bool]| {
-            let output = auditor.new_cell();
-            let bits: Vec<i64> = among.iter().map(|taken| i64::from(*taken)).collect();
-            let taken: i64 = bits.iter().sum();
-            sums.push(Sum {
-                bias: place.offset - i128::from(taken),
-                weights: bits,
-                products: Vec::new(),
-                finish: Finish::Lookup {
-                    table: place.table,
-                    output,
-                },
-            });
-            output
+    /// A bit for each number below `count`, set where the cell is that number. It is one of them.
+    fn one_hot(&mut self, name: &str, cell: CellId, count: usize) -> Vec<CellId> {
+        let categories: Vec<i64> = (0..count as i64).collect();
+        let bits: Vec<CellId> = categories.iter().map(|_| self.new_cell()).collect();
+        // Σ t·b_t − cell and Σ b_t − 1 in one sum: the factor exceeds anything the first can reach.
+        let factor = 2 * self.program.cell_max();
+        let weights = categories.iter().map(|category| category + factor).chain([-1]);
+        let sum = Sum {
+            weights: weights.collect(),
+            products: Vec::new(),
+            bias: -i128::from(factor),
+            finish: Finish::Zero,
         };
+        self.program.steps.push(Step::Witness {
+            cells: bits.clone(),
+            range: Range::Bit,
+            source: Source::OneHot {
+                source: cell,
+                categories,
+            },
+        });
+        self.layer(name, bits.iter().copied().chain([cell]).collect(), vec![sum]);
+        bits
+    }
+
+    /// What of a row is counted.
+    fn count_together(&mut self, decision: CellId, label: CellId, group: Option<(CellId, usize)>) -> RowBits {
         let none = RowBits {
+            label,
+            selection: None,
+            agreement: None,
+            pairs: None,
+        };
+        let Some(class) = self.positive else {
+            let labels = self.one_hot("labels", label, self.classes).split_off(1);
+            if !self.audit.claims.is_empty() {
+                return RowBits {
+                    agreement: Some(self.agreement(label, decision)),
+                    ..none
+                };
+            }
+            let decisions = self.one_hot("decisions", decision, self.classes).split_off(1);
+            return RowBits {
+                pairs: Some(self.pairs(labels, decisions)),
+                ..none
+            };
+        };
+        let [positive, selected] = match (self.classes, class) {
+            (2, 1) => [label, decision],
+            (classes, class) => [("labels", label), ("decisions", decision)]
+                .map(|(name, cell)| self.one_hot(name, cell, classes)[class]),
+        };
+        let members = match group {
+            None => Vec::new(),
+            Some((cell, 2)) => vec![cell],
+            Some((cell, count)) => self.one_hot("groups", cell, count).split_off(1),
+        };
+        RowBits {
+            agreement: (self.classes > 2).then(|| self.agreement(label, decision)),
+            selection: Some(self.selection(selected, positive, &members)),
+            ..none
+        }
+    }
+
+    fn agreement(&mut self, label: CellId, decision: CellId) -> [CellId; 2] {
+        let at_least = [vec![(label, 1), (decision, -1)], vec![(decision, 1), (label, -1)]];
+        let bits = self.not_negative("right", vec![label, decision], &at_least.map(|terms| (terms, 0)));
+        [bits[0], bits[1]]
+    }
+
+    fn selection(&mut self, selected: CellId, positive: CellId, members: &[CellId]) -> Selection {
+        let mut together = vec![vec![selected, positive]];
+        for member in members {
+            together.push(vec![selected, *member]);
+            together.push(vec![positive, *member]);
+            together.push(vec![selected, positive, *member]);
+        }
+        let inputs = [selected, positive].into_iter().chain(members.iter().copied());
+        let all = self.all_of(inputs.collect(), &together);
+        let groups = members.iter().zip(all[1..].chunks(3));
+        Selection {
             selected,
             positive,
-            group,
-            true_positive: selected,
-            selected_in_group: None,
-            positive_in_group: None,
-            true_positive_in_group: None,
+            true_positive: all[0],
+            groups: groups
+                .map(|(member, all)| GroupBits {
+                    member: *member,
+                    selected: all[0],
+                    positive: all[1],
+                    true_positive: all[2],
+                })
+                .collect(),
+        }
+    }
+
+    fn pairs(&mut self, labels: Vec<CellId>, decisions: Vec<CellId>) -> Pairs {
+        let with = |label: &CellId| {
+            decisions
+                .iter()
+                .map(|decision| vec![*label, *decision])
+                .collect::<Vec<_>>()
         };
-        let bits = match group {
-            None => RowBits {
-                true_positive: all(self, &[true, true]),
-                ..none
-            },
-            Some(_) => RowBits {
-                true_positive: all(self, &[true, true, false]),
-                selected_in_group: Some(all(self, &[true, false, true])),
-                positive_in_group: Some(all(self, &[false, true, true])),
-                true_positive_in_group: Some(all(self, &[true, true, true])),
-                ..none
-            },
+        let together: Vec<Vec<CellId>> = labels.iter().flat_map(with).collect();
+        let all = self.all_of([labels.as_slice(), &decisions].concat(), &together);
+        Pairs {
+            both: all.chunks(decisions.len()).map(<[CellId]>::to_vec).collect(),
+            labels,
+            decisions,
+        }
+    }
+
+    /// For each of these sets of bits whether all of them hold.
+    fn all_of(&mut self, inputs: Vec<CellId>, together: &[Vec<CellId>]) -> Vec<CellId> {
+        let sums: Vec<_> = together
+            .iter()
+            .map(|bits| (bits.iter().map(|bit| (*bit, 1)).collect(), -(bits.len() as i64)))
+            .collect();
+        self.not_negative("rows", inputs, &sums)
+    }
+
+    /// Of sums over a few of these cells, whether each is not negative.
+    fn not_negative(&mut self, name: &str, inputs: Vec<CellId>, sums: &[(Vec<(CellId, i64)>, i64)]) -> Vec<CellId> {
+        let place = self.comparison_table(self.program.cell_max().into());
+        let outputs: Vec<CellId> = sums.iter().map(|_| self.new_cell()).collect();
+        let weight = |terms: &[(CellId, i64)], input: &CellId| {
+            let term = terms.iter().find(|(cell, _)| cell == input);
+            term.map_or(0, |(_, weight)| *weight)
         };
-        self.layer("rows", inputs, sums);
-        bits
+        let sums = sums.iter().zip(&outputs).map(|((terms, constant), output)| Sum {
+            weights: inputs.iter().map(|input| weight(terms, input)).collect(),
+            products: Vec::new(),
+            bias: place.offset + i128::from(*constant),
+            finish: Finish::Lookup {
+                table: place.table,
+                output: *output,
+            },
+        });
+        let sums = sums.collect();
+        self.layer(name, inputs, sums);
+        outputs
     }
 }

@@ -3,28 +3,55 @@
 use crate::{CellId, Combination, Finish, Layer, Program, Source, Step, Sum, TreePath};
 
 impl Program {
-    /// The steps that compute a cell, with every step that constrains cells without computing any. Parameters of a
-    /// committed model stay together: all of its layers and trees.
+    /// The steps that compute a cell, with those that constrain what is read for it, and inputs. What only constrains cells
+    /// that the prover finds for other results, such as probabilities, is left out with them. Parameters of a committed
+    /// model stay together: all of its layers and trees.
     pub(super) fn needed_for(&self, result: CellId) -> Vec<Step> {
         let mut needed = vec![false; self.cells];
         needed[result.index()] = true;
+        let found = self.found_cells();
+        loop {
+            let before = needed.clone();
+            let steps = self.steps_for(&mut needed, &found);
+            // A constraint that is kept may read cells that later ones bind.
+            if needed == before {
+                return steps;
+            }
+        }
+    }
+
+    /// The cells that the prover finds, and that nothing but constraints binds: not those of encodings, which say what an
+    /// input can be.
+    fn found_cells(&self) -> Vec<bool> {
+        let mut found = vec![false; self.cells];
+        for step in &self.steps {
+            if let Step::Witness { cells, source, .. } = step
+                && !matches!(source, Source::Input | Source::OneHot { .. })
+            {
+                cells.iter().for_each(|cell| found[cell.index()] = true);
+            }
+        }
+        found
+    }
+
+    fn steps_for(&self, needed: &mut [bool], found: &[bool]) -> Vec<Step> {
         let mut steps = Vec::new();
         for step in self.steps.iter().rev() {
             let kept = match step {
                 Step::Layer(layer) => {
-                    let is_kept = |sum: &&Sum| {
-                        let output = sum.finish.output();
-                        output.is_none_or(|cell| needed[cell.index()]) || layer.parameters.is_some()
+                    let is_kept = |sum: &&Sum| match sum.finish.output() {
+                        _ if layer.parameters.is_some() => true,
+                        Some(output) => needed[output.index()],
+                        None => {
+                            let mut bound = layer.read_by(sum).filter(|cell| found[cell.index()]).peekable();
+                            bound.peek().is_none() || bound.any(|cell| needed[cell.index()])
+                        }
                     };
                     let sums: Vec<Sum> = layer.sums.iter().filter(is_kept).cloned().collect();
                     let kept = (!sums.is_empty()).then(|| layer.with_sums(sums));
                     if let Some(layer) = &kept {
-                        let factors = layer.sums.iter().flat_map(|sum| &sum.products);
-                        let factors = factors.flat_map(|(left, right)| [left, right]);
-                        layer
-                            .inputs
-                            .iter()
-                            .chain(factors)
+                        let read = layer.sums.iter().flat_map(|sum| layer.read_by(sum));
+                        read.chain(layer.inputs.iter().copied())
                             .for_each(|cell| needed[cell.index()] = true);
                     }
                     kept.map(Step::Layer)
@@ -61,6 +88,13 @@ impl Program {
 }
 
 impl Layer {
+    /// The cells that a sum reads.
+    fn read_by<'a>(&'a self, sum: &'a Sum) -> impl Iterator<Item = CellId> + 'a {
+        let weighted = self.inputs.iter().zip(&sum.weights).filter(|(_, weight)| **weight != 0);
+        let factors = sum.products.iter().flat_map(|(left, right)| [*left, *right]);
+        weighted.map(|(cell, _)| *cell).chain(factors)
+    }
+
     /// The same layer with some of its sums, and only the cells that they read.
     fn with_sums(&self, sums: Vec<Sum>) -> Self {
         if self.parameters.is_some() {

@@ -411,7 +411,7 @@ pub(crate) fn tree_classifier(features: usize, trees: usize, depth: usize, rng: 
     builder.finish()
 }
 
-fn random_tree(features: usize, depth: usize, rng: &mut StdRng) -> Tree {
+pub(crate) fn random_tree(features: usize, depth: usize, rng: &mut StdRng) -> Tree {
     let mut nodes = vec![];
     grow(features, depth, rng, &mut nodes);
     Tree { nodes }
