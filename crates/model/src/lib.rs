@@ -27,12 +27,14 @@
 //! | `parameters` | committed models: parameters apart from the architecture |
 //! | `program` | the integer program and its evaluator |
 //! | `subtree` | trees cut into pieces of two levels, as they are walked and committed to |
+//! | `assemble` | cells, tables, layers, inputs and outputs, one by one |
 //! | `audit` | a program over all rows of a labelled table |
 //! | `statement` | what holds of a committed model's trees, whatever the input |
 //! | `validate` | checks of a program that comes from a file |
 //!
 //! Lowest crate of the workspace: no circuit, no EVM.
 
+mod assemble;
 mod audit;
 mod calibrate;
 mod convolution;

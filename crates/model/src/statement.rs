@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CellId, Combination, CommittedTree, Finish, Format, InputCell, Layer, ModelError, ModelParameters, OutputCells,
-    OutputKind, Program, Range, Source, Step, Subtree, Subtrees, Sum, Table, TableId, TreePath, Variable, WEIGHT_LIMBS,
+    CellId, Combination, CommittedTree, Finish, InputCell, ModelError, ModelParameters, OutputKind, Program, Range,
+    Source, Step, Subtree, Subtrees, Sum, Table, TableId, TreePath, Variable, WEIGHT_LIMBS,
 };
 
 /// Inputs of a statement for each node: two for the split, and the feature.
@@ -204,13 +204,10 @@ struct Sums {
 }
 
 impl Sums {
-    fn layer(self, name: &str) -> Option<Step> {
-        let mut inputs: Vec<CellId> = self
-            .sums
-            .iter()
-            .flat_map(|(number, ..)| &number.terms)
-            .map(|(cell, _)| *cell)
-            .collect();
+    /// The cells that are read, and the sums over them.
+    fn over_their_cells(self) -> (Vec<CellId>, Vec<Sum>) {
+        let terms = self.sums.iter().flat_map(|(number, ..)| &number.terms);
+        let mut inputs: Vec<CellId> = terms.map(|(cell, _)| *cell).collect();
         inputs.sort_unstable();
         inputs.dedup();
         let sum = |(number, added, finish): (Number, i128, Finish)| {
@@ -227,15 +224,8 @@ impl Sums {
                 finish,
             }
         };
-        let sums: Vec<Sum> = self.sums.into_iter().map(sum).collect();
-        (!sums.is_empty()).then(|| {
-            Step::Layer(Layer {
-                name: name.to_owned(),
-                inputs,
-                sums,
-                parameters: None,
-            })
-        })
+        let sums = self.sums.into_iter().map(sum).collect();
+        (inputs, sums)
     }
 }
 
@@ -467,32 +457,18 @@ impl TreeClaim {
 }
 
 impl Stater {
-    fn new_cell(&mut self) -> CellId {
-        self.program.cells += 1;
-        CellId(u32::try_from(self.program.cells - 1).expect("fewer than 2^32 cells"))
-    }
-
+    /// A layer of these sums, if there are any.
     fn push(&mut self, name: &str, sums: Sums) {
-        self.program.steps.extend(sums.layer(name));
+        let (inputs, sums) = sums.over_their_cells();
+        if !sums.is_empty() {
+            self.program.add_layer(name, inputs, sums);
+        }
     }
 
     /// A cell that is given, with its range.
     fn given(&mut self, range: Range) -> CellId {
-        let cell = self.new_cell();
-        self.program.steps.push(Step::Witness {
-            cells: vec![cell],
-            range,
-            source: Source::Input,
-        });
-        self.program.inputs.push(InputCell {
-            tensor: 0,
-            index: self.program.inputs.len(),
-            cell,
-            format: Format::INTEGER,
-            float32: false,
-            categories: None,
-        });
-        cell
+        let index = self.program.inputs.len();
+        self.program.given((0, index), range, None)
     }
 
     /// A number of which the lower bits are a cell, those above in this range.
@@ -506,7 +482,7 @@ impl Stater {
 
     /// A bit: whether a number, of less than `2^(4L)` on either side of zero, is not negative.
     fn is_positive(&mut self, sums: &mut Sums, number: Number) -> CellId {
-        let output = self.new_cell();
+        let output = self.program.new_cell();
         let table = self.comparison;
         let offset = 1_i128 << (2 * self.program.cell_bits());
         sums.sums.push((number, offset, Finish::Lookup { table, output }));
@@ -633,7 +609,7 @@ impl Stater {
         };
         let largest = Number::constant((1 << (WEIGHT_LIMBS * self.program.limb_bits)) - 1);
         let mut most = |numbers: [&Number; 2]| {
-            let cell = self.new_cell();
+            let cell = self.program.new_cell();
             self.program.steps.push(Step::Witness {
                 cells: vec![cell],
                 range: Range::Unchecked,
@@ -682,7 +658,7 @@ impl Stater {
         let unit = 1 << (2 * self.program.cell_bits());
         let mut reading = Sums::default();
         for (feature, bit) in nodes {
-            let output = self.new_cell();
+            let output = self.program.new_cell();
             let feature = Number {
                 terms: vec![(feature, unit)],
                 constant: 0,
@@ -699,7 +675,7 @@ impl Stater {
         let offset = (1 << (2 * self.program.cell_bits())) - 1;
         let mut sums = Vec::with_capacity(asked.len());
         for Asked { claim, against, .. } in asked {
-            let output = self.new_cell();
+            let output = self.program.new_cell();
             sums.push(Sum {
                 weights: Vec::new(),
                 products: against,
@@ -709,21 +685,10 @@ impl Stater {
                     output,
                 },
             });
-            self.program.outputs.push(OutputCells {
-                name: claim.to_string(),
-                shape: vec![1],
-                kind: OutputKind::Bool,
-                cells: vec![output],
-                format: Format::INTEGER,
-                exact: true,
-            });
+            self.program
+                .show(&claim.to_string(), vec![1], OutputKind::Bool, vec![output]);
         }
-        self.program.steps.push(Step::Layer(Layer {
-            name: "claims".to_owned(),
-            inputs: Vec::new(),
-            sums,
-            parameters: None,
-        }));
+        self.program.add_layer("claims", Vec::new(), sums);
     }
 }
 

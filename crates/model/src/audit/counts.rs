@@ -1,7 +1,7 @@
 //! What is counted over the rows of a table, and what follows from the counts.
 
 use crate::{
-    CellId, Claim, Finish, Format, Fraction, Layer, OutputCells, OutputKind, Step, Sum, Table, TableId,
+    CellId, Claim, Finish, Fraction, OutputKind, Sum, Table, TableId,
     audit::{Auditor, GroupBits, Pairs, RowBits, Selection},
 };
 
@@ -56,37 +56,20 @@ pub(super) struct Comparison {
 }
 
 impl Auditor<'_> {
-    pub(super) fn table(&mut self, table: Table) -> TableId {
-        let tables = &mut self.program.tables;
-        let index = tables.iter().position(|known| *known == table).unwrap_or_else(|| {
-            tables.push(table);
-            tables.len() - 1
-        });
-        TableId(u32::try_from(index).expect("few tables"))
-    }
-
-    pub(super) fn layer(&mut self, name: &str, inputs: Vec<CellId>, sums: Vec<Sum>) {
-        self.program.steps.push(Step::Layer(Layer {
-            name: name.to_owned(),
-            inputs,
-            sums,
-            parameters: None,
-        }));
-    }
-
     /// A number in whole counts, from 0 to the number of rows.
     fn whole(&mut self, name: &str, total: &Total) -> CellId {
         // One step of the result is 2^(2L) of the sum: nothing is rounded.
         let unit = self.program.cell_max();
-        let table = self.table(Table::clamp(0, 1, unit));
-        let output = self.new_cell();
+        let table = self.program.table_of(Table::clamp(0, 1, unit));
+        let output = self.program.new_cell();
         let sum = Sum {
             weights: total.terms.iter().map(|(_, weight)| weight * unit).collect(),
             products: Vec::new(),
             bias: i128::from(total.constant) * i128::from(unit),
             finish: Finish::Lookup { table, output },
         };
-        self.layer(name, total.terms.iter().map(|(cell, _)| *cell).collect(), vec![sum]);
+        self.program
+            .add_layer(name, total.terms.iter().map(|(cell, _)| *cell).collect(), vec![sum]);
         output
     }
 
@@ -100,7 +83,7 @@ impl Auditor<'_> {
         let bits = 2 * self.program.cell_bits();
         let origin = usize::try_from(bound >> bits).expect("differences of counts are small") + 1;
         Comparison {
-            table: self.table(Table::step(origin, 2 * origin)),
+            table: self.program.table_of(Table::step(origin, 2 * origin)),
             offset: (origin as i128) << bits,
         }
     }
@@ -143,14 +126,15 @@ impl Auditor<'_> {
             .sum::<i128>();
         // The products of negative weights are added before they are taken away.
         let Comparison { table, offset } = self.comparison_table(2 * bound);
-        let output = self.new_cell();
+        let output = self.program.new_cell();
         let sum = Sum {
             weights: terms.iter().map(|(_, weight)| *weight).collect(),
             products,
             bias: offset + i128::from(difference.constant),
             finish: Finish::Lookup { table, output },
         };
-        self.layer(name, terms.iter().map(|(cell, _)| *cell).collect(), vec![sum]);
+        self.program
+            .add_layer(name, terms.iter().map(|(cell, _)| *cell).collect(), vec![sum]);
         output
     }
 
@@ -164,18 +148,7 @@ impl Auditor<'_> {
     }
 
     fn output(&mut self, name: &str, kind: OutputKind, cells: Vec<CellId>) {
-        self.shaped_output(name, vec![cells.len()], kind, cells);
-    }
-
-    fn shaped_output(&mut self, name: &str, shape: Vec<usize>, kind: OutputKind, cells: Vec<CellId>) {
-        self.program.outputs.push(OutputCells {
-            name: name.to_owned(),
-            shape,
-            kind,
-            cells,
-            format: Format::INTEGER,
-            exact: true,
-        });
+        self.program.show(name, vec![cells.len()], kind, cells);
     }
 
     pub(super) fn outputs(&mut self, rows: &[RowBits]) {
@@ -336,7 +309,8 @@ impl Auditor<'_> {
         });
         let correct = self.whole("correct", &right);
         self.output("correct", OutputKind::Index, vec![correct]);
-        self.shaped_output("confusion", vec![classes, classes], OutputKind::Index, counts);
+        self.program
+            .show("confusion", vec![classes, classes], OutputKind::Index, counts);
     }
 
     /// Shows how decisions and labels go together, group by group.

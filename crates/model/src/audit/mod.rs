@@ -227,10 +227,6 @@ impl Program {
 }
 
 impl Auditor<'_> {
-    fn new_cell(&mut self) -> CellId {
-        self.program.cells += 1;
-        CellId(u32::try_from(self.program.cells - 1).expect("fewer than 2^32 cells"))
-    }
     /// The cells of a row that stand where these stand in the model.
     fn cells_of(&mut self, row: usize, cells: &[CellId]) -> Vec<CellId> {
         cells.iter().map(|cell| self.cell_of(row, *cell)).collect()
@@ -311,27 +307,15 @@ impl Auditor<'_> {
 
     /// A number below `count` that the table gives.
     fn given(&mut self, tensor: usize, index: usize, count: usize) -> CellId {
-        let cell = self.new_cell();
-        self.program.steps.push(Step::Witness {
-            cells: vec![cell],
-            range: if count == 2 { Range::Bit } else { Range::Cell },
-            source: Source::Input,
-        });
-        self.program.inputs.push(InputCell {
-            tensor,
-            index,
-            cell,
-            format: Format::INTEGER,
-            float32: false,
-            categories: Some((0..count as i64).collect()),
-        });
-        cell
+        let range = if count == 2 { Range::Bit } else { Range::Cell };
+        let categories = Some((0..count as i64).collect());
+        self.program.given((tensor, index), range, categories)
     }
 
     /// A bit for each number below `count`, set where the cell is that number. It is one of them.
     fn one_hot(&mut self, name: &str, cell: CellId, count: usize) -> Vec<CellId> {
         let categories: Vec<i64> = (0..count as i64).collect();
-        let bits: Vec<CellId> = categories.iter().map(|_| self.new_cell()).collect();
+        let bits: Vec<CellId> = categories.iter().map(|_| self.program.new_cell()).collect();
         // Σ t·b_t − cell and Σ b_t − 1 in one sum: the factor exceeds anything the first can reach.
         let factor = 2 * self.program.cell_max();
         let weights = categories.iter().map(|category| category + factor).chain([-1]);
@@ -349,7 +333,8 @@ impl Auditor<'_> {
                 categories,
             },
         });
-        self.layer(name, bits.iter().copied().chain([cell]).collect(), vec![sum]);
+        self.program
+            .add_layer(name, bits.iter().copied().chain([cell]).collect(), vec![sum]);
         bits
     }
 
@@ -451,7 +436,7 @@ impl Auditor<'_> {
     /// Of sums over a few of these cells, whether each is not negative.
     fn not_negative(&mut self, name: &str, inputs: Vec<CellId>, sums: &[(Vec<(CellId, i64)>, i64)]) -> Vec<CellId> {
         let place = self.comparison_table(self.program.cell_max().into());
-        let outputs: Vec<CellId> = sums.iter().map(|_| self.new_cell()).collect();
+        let outputs: Vec<CellId> = sums.iter().map(|_| self.program.new_cell()).collect();
         let weight = |terms: &[(CellId, i64)], input: &CellId| {
             let term = terms.iter().find(|(cell, _)| cell == input);
             term.map_or(0, |(_, weight)| *weight)
@@ -466,7 +451,7 @@ impl Auditor<'_> {
             },
         });
         let sums = sums.collect();
-        self.layer(name, inputs, sums);
+        self.program.add_layer(name, inputs, sums);
         outputs
     }
 }

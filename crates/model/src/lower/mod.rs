@@ -416,12 +416,7 @@ impl Lowering<'_> {
     }
 
     fn table(&mut self, table: Table) -> TableId {
-        let tables = &mut self.program.tables;
-        let index = tables.iter().position(|known| *known == table).unwrap_or_else(|| {
-            tables.push(table);
-            tables.len() - 1
-        });
-        TableId(u32::try_from(index).expect("few tables"))
+        self.program.table_of(table)
     }
 
     /// Whether the cells are fixed-point numbers of one format.
