@@ -231,7 +231,7 @@ contract CreditLine {
     /// @notice An applicant's line; nothing for one who never had any.
     function lineOf(address applicant) external view returns (Line memory) {
         Account memory account = _accounts[applicant];
-        return Line({limit: account.opened == 0 ? 0 : _LIMIT, owed: account.owed, expiresAt: account.expiresAt});
+        return Line({limit: account.opened > 0 ? _LIMIT : 0, owed: account.owed, expiresAt: account.expiresAt});
     }
 
     /// @notice How many lines an applicant was granted.

@@ -3,6 +3,8 @@
 //! A statement is a program of its own. Its inputs are the trees themselves, every node and leaf of every subtree in the order
 //! in which a model commits to them; its outputs say which claims it shows.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,6 +16,9 @@ use crate::{
 const NODE_INPUTS: usize = 3;
 /// Inputs of a statement for each weight of a leaf.
 const WEIGHT_INPUTS: usize = 2;
+
+/// Sums of one layer at the most: weights stand beside all cells of a layer.
+const MOST_SUMS: usize = 192;
 
 /// What may be claimed of a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -326,7 +331,10 @@ impl Program {
                 stride: 0,
             },
         ];
-        for claim in claims {
+        for (index, claim) in claims.iter().enumerate() {
+            if claims[..index].contains(claim) {
+                return refuse(format!("{claim} is claimed twice"));
+            }
             let is_meant: Vec<bool> = features.iter().map(|known| claim.means(known.as_ref())).collect();
             if !is_meant.contains(&true) {
                 let mut names: Vec<String> = features.iter().flatten().map(ToString::to_string).collect();
@@ -408,22 +416,26 @@ impl Program {
                 values.extend(self.entry_inputs(&path, subtree, output));
             }
         }
-        let largest = [self.cell_max(), 1 << self.limb_bits];
+        let limbs = self.steps.iter().filter_map(|step| match step {
+            Step::Witness {
+                cells,
+                range: Range::Limb,
+                ..
+            } => Some(cells),
+            _ => None,
+        });
+        let limbs: HashSet<CellId> = limbs.flatten().copied().collect();
         let fits = |(input, value): (&InputCell, &i64)| {
-            let is_limb = self.is_limb(input.cell);
-            (0..largest[usize::from(is_limb)]).contains(value)
+            let end = match limbs.contains(&input.cell) {
+                true => 1 << self.limb_bits,
+                false => self.cell_max(),
+            };
+            (0..end).contains(value)
         };
         match values.len() == self.inputs.len() && self.inputs.iter().zip(&values).all(fits) {
             true => Ok(values),
             false => Err(ModelError::OtherArchitecture),
         }
-    }
-
-    fn is_limb(&self, cell: CellId) -> bool {
-        self.steps.iter().any(|step| match step {
-            Step::Witness { cells, range, .. } => *range == Range::Limb && cells.contains(&cell),
-            _ => false,
-        })
     }
 
     fn entry_inputs(&self, path: &TreePath, subtree: &Subtree, output: usize) -> Vec<i64> {
@@ -457,11 +469,14 @@ impl TreeClaim {
 }
 
 impl Stater {
-    /// A layer of these sums, if there are any.
+    /// Layers of these sums, as many in each as blocks are made of.
     fn push(&mut self, name: &str, sums: Sums) {
-        let (inputs, sums) = sums.over_their_cells();
-        if !sums.is_empty() {
+        let mut rest = sums.sums;
+        while !rest.is_empty() {
+            let later = rest.split_off(rest.len().min(MOST_SUMS));
+            let (inputs, sums) = Sums { sums: rest }.over_their_cells();
             self.program.add_layer(name, inputs, sums);
+            rest = later;
         }
     }
 

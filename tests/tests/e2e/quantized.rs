@@ -9,11 +9,14 @@ use zkverdict::{
     models::{AffineRow, Calibration, Element, Finish, Graph, Op, OutputKind, Program, QuantizeRow, SingleStep, Step},
 };
 
-use crate::support::{
-    Keyed, Pipeline, Sample,
-    graphs::{GraphBuilder, X, rng},
-    has_solc, report, repository,
-    traces::Case,
+use crate::{
+    audits::{Audited, Table, audit, bits, confusion, outputs},
+    support::{
+        Keyed, Pipeline, Sample,
+        graphs::{GraphBuilder, X, rng},
+        has_solc, report, repository,
+        traces::Case,
+    },
 };
 
 const BYTES: (i64, i64) = (0, 255);
@@ -89,6 +92,36 @@ fn every_number_is_exact_and_accepted() {
 
 /// Bytes, counts, maxima and what is rounded from them: each changed by itself, with everything after it computed from
 /// the lie.
+/// A network of integers, audited: its own decisions, and no rounding of ours.
+#[test]
+fn a_network_of_integers_is_audited() {
+    let audited = Audited::public(&graph());
+    let label = audited.program.outputs[2].cells[0];
+    let rows = samples(24);
+    let labels: Vec<f64> = (0..rows.len()).map(|row| f64::from(row % 3 == 0)).collect();
+    let decided = rows.iter().map(|row| {
+        let cells = audited
+            .program
+            .execute(&audited.program.quantize(row).unwrap())
+            .unwrap();
+        cells[label.index()] == 1
+    });
+    let decided: Vec<bool> = decided.collect();
+    assert!(decided.contains(&true) && decided.contains(&false));
+    let table = Table {
+        rows,
+        groups: vec![0.0; labels.len()],
+        labels,
+    };
+    let case = audited.case(&audit(24, false, &[]), 1);
+    let cells = case.cells(&table.sample(false));
+    case.assert_accepts(case.trace(&cells), case.instance(&cells));
+    let counted = outputs(&case.program, &cells);
+    let counted =
+        ["true positives", "false positives", "false negatives", "true negatives"].map(|name| counted[name][0]);
+    assert_eq!(counted, confusion(&decided, &bits(&table.labels)));
+}
+
 #[test]
 fn forged_cells_are_rejected_with_everything_that_follows() {
     let case = case(8, 1);

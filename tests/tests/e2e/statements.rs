@@ -597,6 +597,8 @@ fn features_are_called_by_their_names() {
         .unwrap(),
         [true, false, true, true]
     );
+    let twice = state(&["unused=x[1]", "unused=x[1]"]).unwrap_err().to_string();
+    assert!(twice.contains("claimed twice"), "{twice}");
     for (text, reason) in [
         ("unused=y", "no tree reads \"y\"; there are x[0]=3, x[0]=7, x[1]"),
         ("increasing=x[0]", "encoded one-hot"),

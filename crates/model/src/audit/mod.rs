@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 pub use claim::{Claim, Fraction};
 
 use crate::{
-    CellId, Finish, Format, InputCell, Limit, Limited, ModelError, OutputKind, Program, Range, Source, Step, Sum,
-    Table, TreePath,
+    CellId, Finish, Format, InputCell, Limit, Limited, ModelError, OutputCells, OutputKind, Program, Range, Source,
+    Step, Sum, Table, TreePath,
 };
 
 /// Classes of an audited model, at most.
@@ -185,13 +185,16 @@ impl Program {
 
     /// The cell of the class that is decided on, and the names of all classes.
     fn decision(&self) -> Result<(CellId, Vec<String>), ModelError> {
-        let classes = |kind: &OutputKind| match kind {
+        let classes = |output: &OutputCells| match &output.kind {
             OutputKind::IntLabel(labels) => labels.iter().map(ToString::to_string).collect(),
             OutputKind::StringLabel(labels) => labels.clone(),
             OutputKind::Bool => vec!["false".to_owned(), "true".to_owned()],
-            _ => Vec::new(),
+            OutputKind::Index => (0..self.indices(&output.cells))
+                .map(|index| index.to_string())
+                .collect(),
+            OutputKind::Real | OutputKind::Quantized { .. } => Vec::new(),
         };
-        let decisions = self.outputs.iter().map(|output| (output, classes(&output.kind)));
+        let decisions = self.outputs.iter().map(|output| (output, classes(output)));
         let mut decisions = decisions.filter(|(_, classes)| !classes.is_empty());
         let (Some((decision, classes)), None) = (decisions.next(), decisions.next()) else {
             return Err(ModelError::Audit {
@@ -208,6 +211,38 @@ impl Program {
                 reason: "the model decides between fewer than 2 classes, or more than 16; audits count up to 16",
             }),
         }
+    }
+
+    /// How many numbers an index may be that says which is the first largest of some; zero, where it is no such index.
+    fn indices(&self, cells: &[CellId]) -> usize {
+        let &[index] = cells else { return 0 };
+        // Of two, it is a comparison.
+        if self.is_bit(index) {
+            return 2;
+        }
+        let chosen = self.steps.iter().filter_map(|step| match step {
+            Step::Witness {
+                cells,
+                source: Source::FirstMaximum(_),
+                ..
+            } => Some(cells),
+            _ => None,
+        });
+        let sums = self.steps.iter().find_map(|step| match step {
+            Step::Layer(layer) => {
+                let sum = layer.sums.iter().find(|sum| sum.finish.output() == Some(index))?;
+                let read = layer
+                    .inputs
+                    .iter()
+                    .zip(&sum.weights)
+                    .filter(|(_, weight)| **weight != 0);
+                Some(read.map(|(cell, _)| *cell).collect())
+            }
+            _ => None,
+        });
+        let read: Vec<CellId> = sums.unwrap_or_default();
+        let mut chosen = chosen.filter(|bits| !read.is_empty() && read.iter().all(|cell| bits.contains(cell)));
+        chosen.next().map_or(0, Vec::len)
     }
 
     /// Whether steps prove that a cell is 0 or 1.
