@@ -19,7 +19,7 @@ use zkverdict::{
 
 use crate::support::{
     Example, Sample, development_srs,
-    graphs::{CATEGORIES, GraphBuilder, Window, X, mlp, rng, samples},
+    graphs::{CATEGORIES, GraphBuilder, Window, X, mlp, rng, samples, sequence},
     has_solc, report,
     traces::{Case, power_of_two},
 };
@@ -100,18 +100,6 @@ fn regression(inputs: usize) -> Graph {
     builder.finish()
 }
 
-/// A convolution, and a regression on its maps.
-fn windows() -> Graph {
-    let mut rng = rng(6);
-    let shape = [1, 3, 3];
-    let mut builder = GraphBuilder::image(shape);
-    let (maps, _) = builder.convolution(X, shape, Window::plain(2, [2, 2]), &mut rng);
-    let ramps = builder.map(Op::Relu, maps);
-    let sums = builder.dense(ramps, 2, &mut rng);
-    builder.output("sums", sums, OutputKind::Real);
-    builder.finish()
-}
-
 pub(crate) fn graphs() -> Vec<Graph> {
     let mut regression_of_three = GraphBuilder::new(5);
     let sums = regression_of_three.dense(X, 3, &mut rng(4));
@@ -120,8 +108,47 @@ pub(crate) fn graphs() -> Vec<Graph> {
         regression(4),
         mlp(3, &[4, 3], &mut rng(8)),
         regression_of_three.finish(),
-        windows(),
     ]
+}
+
+/// A convolution with borders behind another with groups, and dense layers over a sequence: weights at several positions.
+pub(crate) fn of_several_places() -> Vec<Graph> {
+    let mut network = GraphBuilder::image([2, 4, 4]);
+    let padded = Window {
+        pad: 1,
+        stride: 2,
+        ..Window::plain(2, [3, 3])
+    };
+    let (maps, shape) = network.convolution(X, [2, 4, 4], padded, &mut rng(5));
+    let maps = network.map(Op::Relu, maps);
+    let grouped = Window {
+        groups: 2,
+        ..Window::plain(2, [1, 2])
+    };
+    let (maps, _) = network.convolution(maps, shape, grouped, &mut rng(6));
+    let sums = network.dense(maps, 2, &mut rng(7));
+    network.output("sums", sums, OutputKind::Real);
+    vec![network.finish(), sequence(&mut rng(2))]
+}
+
+/// Every position has weights of its own, and all of them are hashed.
+#[test]
+fn committed_convolutions_and_sequences_are_proven() {
+    for graph in of_several_places() {
+        let twins = Twins::new(graph, 8, 2);
+        assert_eq!(twins.ours.architecture(), twins.theirs.architecture());
+        let [ours, theirs] = [&twins.ours, &twins.theirs].map(|program| {
+            let case = twins.case(program, 1, COMMITTED);
+            let cells = case.cells(&samples(&twins.graph, 1, &mut rng(42))[0]);
+            let (trace, instance) = (case.trace(&cells), case.instance(&cells));
+            case.assert_accepts(trace.clone(), instance.clone());
+            (case, trace, instance)
+        });
+        // What the other model answers is no answer under this one's commitment.
+        let forged = [&theirs.2[..1], &ours.2[1..2], &theirs.2[2..]].concat();
+        assert_ne!(theirs.2[1], forged[1]);
+        assert!(theirs.0.accepts(theirs.1, forged).is_err());
+    }
 }
 
 #[test]

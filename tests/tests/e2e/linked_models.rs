@@ -6,14 +6,15 @@ use halo2_proofs::{
 };
 use zkverdict::{
     circuits::{AdviceColumn, Layout, PublicInputs, Trace, Visibility, chips::tree::SUBTREE},
-    models::{Graph, Program},
+    models::{Calibration, Fidelity, Graph, Program},
 };
 
 use crate::{
-    committed_models::{Twins, graphs},
+    committed_models::{self, Twins, of_several_places},
     committed_trees,
     support::{
         graphs::{mlp, rng, samples},
+        report,
         traces::{Case, power_of_two},
     },
 };
@@ -48,6 +49,10 @@ impl Honest {
     }
 }
 
+fn graphs() -> Vec<Graph> {
+    [committed_models::graphs(), of_several_places()].concat()
+}
+
 #[test]
 fn linked_models_are_proven() {
     for graph in graphs() {
@@ -61,6 +66,27 @@ fn linked_models_are_proven() {
                 }
             }
         }
+    }
+}
+
+/// Copies of a kernel are rounded apart, and still the hidden network answers as the public one and as the floats.
+#[test]
+fn weights_of_several_positions_are_the_public_ones() {
+    for graph in of_several_places() {
+        let twins = Twins::new(graph, 8, 2);
+        let calibrated = samples(&twins.graph, 64, &mut rng(1));
+        let calibration = Calibration::measure(&twins.graph, &calibrated, 1.5).unwrap();
+        let public = Program::compile(&twins.graph, &calibration, 8).unwrap();
+        let error = |program: &Program| {
+            let fidelity = Fidelity::measure(program, &twins.graph, &calibrated).unwrap();
+            assert_eq!((fidelity.samples, fidelity.refused), (64, 0));
+            fidelity.max_error
+        };
+        let (ours, known) = (error(&twins.ours), error(&public));
+        report!("weights at several positions: error {ours:.1e}, public {known:.1e}");
+        assert!(ours < 2e-3 + 3.0 * known, "{ours}, public {known}");
+        assert!(twins.ours.has_architecture_of(&twins.theirs));
+        assert!(error(&twins.theirs) > 10.0 * ours, "the other model answers alike");
     }
 }
 

@@ -46,6 +46,19 @@ impl Lowering<'_> {
             }
         }
         let is_secret = self.secret.is_some() && node.weights != Weights::Structural;
+        if is_secret {
+            // Weights that everybody knows do not become parameters by what is done after them.
+            let mut public: Vec<ValueId> = node.inputs.clone();
+            public.sort_unstable();
+            public.dedup();
+            public.retain(|value| {
+                let mut expressions = self.values[value.0].iter();
+                expressions.any(|expression| !expression.is_secret && expression.terms.len() > 1)
+            });
+            public
+                .into_iter()
+                .try_for_each(|value| self.make_cells(graph, node, value))?;
+        }
         let operand: Vec<&Expression> = node.inputs.iter().flat_map(|value| &self.values[value.0]).collect();
         let mut results: Vec<Expression> = rows
             .iter()

@@ -17,6 +17,13 @@ struct Group {
     members: Vec<usize>,
 }
 
+/// Layers for expressions of parameters that are hidden: those over the same cells. A sum of a layer has a weight for each of
+/// the layer's cells, and what others read would be more of them, to be committed to and to be bounded.
+pub(super) fn group_by_cells(expressions: &[impl Borrow<Expression>]) -> Vec<(Vec<CellId>, Vec<usize>)> {
+    let groups = identical(expressions).into_iter();
+    groups.map(|group| (group.cells, group.members)).collect()
+}
+
 /// Layers for these expressions: `(cells, positions)`, every position once.
 pub(super) fn group_by_support(expressions: &[impl Borrow<Expression>]) -> Vec<(Vec<CellId>, Vec<usize>)> {
     let mut groups = identical(expressions);

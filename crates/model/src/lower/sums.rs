@@ -9,8 +9,12 @@ use crate::{
     CellId, Combination, Comparison, Finish, Format, Layer, Limit, Limited, ModelError, Node, Program, Step, Sum,
     Table,
     lower::{
-        Ends, Expression, Lowering, convolutions::Place, formats::signed_format, groups::group_by_support,
-        secret::uncommitted, unsupported,
+        Ends, Expression, Lowering,
+        convolutions::Place,
+        formats::signed_format,
+        groups::{group_by_cells, group_by_support},
+        secret::uncommitted,
+        unsupported,
     },
 };
 
@@ -46,7 +50,12 @@ impl Lowering<'_> {
             self.limit(name, &outputs, (format.zero > 0, true));
         }
         let offset = (i128::from(format.zero) << cell_bits) + (1 << (cell_bits - 1));
-        for (inputs, members) in group_by_support(&expressions) {
+        let groups = if is_secret {
+            group_by_cells(&expressions)
+        } else {
+            group_by_support(&expressions)
+        };
+        for (inputs, members) in groups {
             let mut sums = Vec::new();
             for member in &members {
                 sums.push(self.scaled_sum(name, &expressions[*member], &inputs, scale, offset)?);

@@ -94,9 +94,7 @@ impl GraphBuilder {
         let shape = [window.maps, out_height, out_width];
         let result = self.node(Op::Affine { rows: all }, input, shape.iter().product());
         self.set_shape(&shape);
-        if let Some(node) = self.graph.nodes.last_mut() {
-            node.weights = Weights::Shared;
-        }
+        self.weights_are(Weights::Shared);
         (result, shape)
     }
 
@@ -133,7 +131,13 @@ impl GraphBuilder {
             bias: 0.125,
         };
         let affine = (0..rows * outputs).map(row).collect();
-        self.node(Op::Affine { rows: affine }, input, rows * outputs)
+        let value = self.node(Op::Affine { rows: affine }, input, rows * outputs);
+        self.weights_are(Weights::Shared);
+        value
+    }
+
+    fn weights_are(&mut self, weights: Weights) {
+        self.graph.nodes.last_mut().unwrap().weights = weights;
     }
 
     pub(crate) fn len(&self, value: ValueId) -> usize {
@@ -174,9 +178,7 @@ impl GraphBuilder {
             })
             .collect();
         let value = self.node(Op::Affine { rows }, input, outputs);
-        if let Some(node) = self.graph.nodes.last_mut() {
-            node.weights = Weights::Learned;
-        }
+        self.weights_are(Weights::Learned);
         value
     }
 
