@@ -299,7 +299,7 @@ pub(crate) struct Compile {
     #[arg(long, value_name = "E")]
     pub(crate) tolerance: Option<f64>,
     /// What proofs show of the inputs (public, private or committed), of the outputs (public or committed) and of the
-    /// model (public or committed: its weights and biases) [default: input=private,output=public,model=public]
+    /// model (public, committed or linked: its weights and biases) [default: input=private,output=public,model=public]
     #[arg(long, value_name = "SIDE=HOW,…")]
     pub(crate) visibility: Option<Shown>,
     /// Only layouts with this limb size
