@@ -483,7 +483,9 @@ fn what_no_audit_can_be_made_of_is_refused() {
     assert!(refused(&model, &audit(0, false, &[])).contains("rows"));
     assert!(refused(&model, &audit(1 << 16, false, &[])).contains("rows"));
     assert!(refused(&model, &audit(3, false, &["four-fifths"])).contains("groups"));
-    let places = Audited::public(&forest(3, 2, 2, &mut rng(1))).program;
+    // An index that is not chosen among anything.
+    let mut places = Audited::public(&forest(3, 2, 2, &mut rng(1))).program;
+    places.outputs[0].cells = places.outputs[1].cells[..1].to_vec();
     assert!(refused(&places, &audit(3, false, &[])).contains("class"));
     let mut numbers = model.clone();
     numbers.outputs.remove(0);
